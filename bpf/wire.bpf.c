@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The wire: one program on every bridge port. `wire_ingress` sees what a node sends, `wire_egress` what a node is about to
+ * get; all is decided at egress, for only there is the receiver of a flooded frame known. Each stage is a header beside
+ * this file. Only the stable tc interface is used, so it loads on 5.15 and later without kernel headers.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include "maps.h"
+#include "frame.h"
+#include "cut.h"
+#include "cross.h"
+#include "hold.h"
+#include "count.h"
+
+/* The one place where a verdict becomes an action. */
+static __always_inline int settle(const struct frame *frame, enum wire_verdict verdict)
+{
+	count_verdict(frame, verdict);
+	return verdict == WIRE_DELIVERED ? TC_ACT_OK : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int wire_ingress(struct __sk_buff *skb)
+{
+	__u32 index = skb->ifindex;
+	const struct wire_port *port = bpf_map_lookup_elem(&ports, &index);
+
+	if (port)
+		count_sent(skb, port);
+	return TC_ACT_OK;
+}
+
+SEC("tc")
+int wire_egress(struct __sk_buff *skb)
+{
+	struct frame frame = { 0 };
+	enum wire_verdict verdict;
+	struct path path;
+
+	if (!identify(skb, &frame))
+		return TC_ACT_OK;
+	find_path(&frame, &path);
+	verdict = stage_cut(&frame, &path);
+	if (verdict != WIRE_DELIVERED)
+		return settle(&frame, verdict);
+	if (must_clone(skb, &path)) {
+		if (!bpf_clone_redirect(skb, skb->ifindex, 0))
+			return TC_ACT_STOLEN;
+		return settle(&frame, WIRE_ERROR);
+	}
+	verdict = cross_path(&frame, &path);
+	if (verdict == WIRE_DELIVERED)
+		verdict = stage_hold(skb, &frame);
+	return settle(&frame, verdict);
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the wire program (bpf/) and the control plane (src/wire) share: keys, values, verdicts.
+ *
+ * A frame from port a to port b of a bridge crosses up to four links, each of them optional:
+ *
+ *     key {bridge, a, 0}   a's access link, outwards
+ *     key {bridge, 0, 0}   the medium: the bridge itself
+ *     key {bridge, a, b}   the pair link, of frames from a to b only
+ *     key {bridge, 0, b}   b's access link, inwards
+ *
+ * Ports count from 1 on each bridge; 0 stands for "any". Times are CLOCK_MONOTONIC nanoseconds, rates bits per
+ * second, probabilities parts per billion.
+ */
+#ifndef PROVIUM_WIRE_H
+#define PROVIUM_WIRE_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#ifndef __bpf__
+#include <stdbool.h>
+#else
+#define bool _Bool
+#endif
+
+#define WIRE_CERTAIN_PPB 1000000000U
+
+/* What became of a frame. Counters, captures and error texts use these names. */
+enum wire_verdict {
+	WIRE_DELIVERED = 0, /* on its way: handed to the port, or to fq until it is due */
+	WIRE_PARTITION,     /* the pair, or the medium, is cut by a partition */
+	WIRE_ISOLATION,     /* one of the two nodes is isolated */
+	WIRE_LOSS,          /* the dice of a lossy link */
+	WIRE_QUEUE,         /* it would have waited longer than a link's queue holds */
+	WIRE_ERROR,         /* the kernel had no memory for it */
+};
+
+/* ports: interface index → port. */
+struct wire_port {
+	__u32 bridge;
+	__u16 port;
+	bool router; /* stays in reach of isolated and partitioned nodes */
+	__u8 reserved;
+	char name[32]; /* "a@lan", for people */
+};
+_Static_assert(sizeof(struct wire_port) == 40, "wire_port is shared with the kernel side");
+
+struct wire_key {
+	__u32 bridge;
+	__u16 from; /* 0: any */
+	__u16 to;   /* 0: any */
+};
+_Static_assert(sizeof(struct wire_key) == 8, "wire_key has no padding");
+
+enum wire_partition {
+	WIRE_OPEN = 0,
+	WIRE_CUT,         /* partition(a, b); on the medium: partition_all() */
+	WIRE_CUT_ONE_WAY, /* partition{from=a, to=b}: goes when one of them is detached */
+	WIRE_LIFTED,      /* unpartition(a, b) under partition_all(): this pair is whole again */
+};
+
+/* One link. All zero is the same as no link. */
+struct wire_link {
+	enum wire_partition partition;
+	bool isolated; /* access links only */
+	__u8 reserved[3];
+	__u32 loss_ppb;
+	/*
+	 * Differs each time the delay or the rate of the link was set, within a run. It is a part of the frame's fq flow:
+	 * a frame sent under a new rule does not wait behind one that is held by the old rule.
+	 */
+	__u32 generation;
+	__u64 delay_ns;
+	__u64 rate_bps; /* 0: not limited */
+	__u64 queue_ns; /* a frame that would wait longer for the rate is dropped */
+};
+_Static_assert(sizeof(struct wire_link) == 40, "wire_link has no hidden padding");
+
+/*
+ * links: key → rule. Many rules change at one instant like this: each is written with `since` one epoch ahead, and then
+ * the epoch is raised. A rule that stands alone has since = 0.
+ */
+struct wire_rule {
+	struct wire_link link;   /* in force when the epoch has reached `since` */
+	struct wire_link before; /* in force until then */
+	__u64 since;
+};
+
+/* states: key → what the kernel writes about a link. Kept apart, so that a change of the rule does not reset it. */
+struct wire_state {
+	struct bpf_spin_lock lock;
+	__u32 reserved;
+	__u64 next_ns;  /* pacing clock: when the link is free for the next frame */
+	__u64 sequence; /* of the next frame, for the dice */
+	__u64 salt;     /* from the names of the link: the dice do not depend on numbering */
+};
+
+/*
+ * counters: key → totals. {bridge, a, b}: what became of the frames from a to b. {bridge, a, 0}: what a sent, before
+ * any of it was copied or dropped (packets and bytes alone). from = 0: frames of the switch namespace itself.
+ */
+struct wire_counters {
+	__u64 packets; /* delivered */
+	__u64 bytes;   /* delivered, L2 without the frame check sequence */
+	__u64 delayed; /* of those delivered, how many were held by fq first */
+	__u64 dropped_partition;
+	__u64 dropped_isolation;
+	__u64 dropped_loss;
+	__u64 dropped_queue;
+	__u64 dropped_error;
+};
+
+/* The one value of the map "control". */
+struct wire_control {
+	__u64 epoch;
+	__u64 seed;
+	__u64 uncounted; /* frames whose pair found no room in the counters map */
+};
+
+#define WIRE_MAX_PORTS 16384
+#define WIRE_MAX_LINKS 131072
+#define WIRE_MAX_PAIRS 131072
+
+#ifdef __bpf__
+#undef bool
+#endif
+
+#endif

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Bridges and who is on them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lab/lab.h"
+#include "lab/list.h"
+#include "lab/rules.h"
+#include "lab/run.h"
+#include "net/link.h"
+#include "util/error.h"
+#include "util/memory.h"
+#include "wire/wire.h"
+
+#define DEFAULT_MTU 1500
+#define MIN_MTU     1280 /* of IPv6, RFC 8200, section 5 */
+#define MAX_MTU     65535
+#define MAX_MEMBERS 1023 /* ports of a Linux bridge: BR_PORT_BITS in net/bridge/br_private.h */
+#define FIRST_HOST  2U   /* of port 1; host 1 is the router's */
+
+static int overlaps(const struct lab *lab, const struct address *subnet, struct error *err)
+{
+	for (size_t i = 0; i < lab->bridge_count; i++) {
+		const struct bridge *other = lab->bridges[i];
+
+		if (subnets_overlap(subnet, &other->subnet) || subnets_overlap(subnet, &other->subnet6))
+			return error_set(err, EADDRINUSE, "the subnet overlaps that of bridge `%s`; choose another",
+					 other->name);
+	}
+	return 0;
+}
+
+static int choose_subnets(struct lab *lab, struct bridge *bridge, const struct bridge_options *options,
+			  struct error *err)
+{
+	struct address given = { 0 }, given6 = { 0 };
+
+	if (options->subnet && !subnet_parse(options->subnet, AF_INET, &given))
+		return error_set(err, EINVAL, "`subnet` is \"%s\"; an IPv4 network like \"10.20.0.0/16\" is accepted",
+				 options->subnet);
+	if (options->subnet6 && !subnet_parse(options->subnet6, AF_INET6, &given6))
+		return error_set(err, EINVAL, "`subnet6` is \"%s\"; an IPv6 network like \"fd00:20::/64\" is accepted",
+				 options->subnet6);
+	if ((given.family && overlaps(lab, &given, err)) || (given6.family && overlaps(lab, &given6, err)))
+		return -err->code;
+	do {
+		/* A number whose subnet a script has taken by hand stays taken until this bridge goes: there are plenty. */
+		if (run_take_subnets(lab->run, &bridge->subnet, &bridge->subnet6, &bridge->subnet_number, err))
+			return -err->code;
+	} while ((!given.family && overlaps(lab, &bridge->subnet, err)) ||
+		 (!given6.family && overlaps(lab, &bridge->subnet6, err)));
+	if (given.family)
+		bridge->subnet = given;
+	if (given6.family)
+		bridge->subnet6 = given6;
+	return 0;
+}
+
+int bridge_new(struct lab *lab, const char *name, const struct bridge_options *options, struct bridge **result,
+	       struct error *err)
+{
+	struct bridge *same = lab_find_bridge(lab, name);
+	uint32_t mtu = options->mtu ? options->mtu : DEFAULT_MTU;
+	struct bridge *bridge;
+
+	if (lab_check_new_name(lab, "bridge", name, same ? same->depth : 0, same != NULL, err))
+		return -err->code;
+	if (mtu < MIN_MTU || mtu > MAX_MTU)
+		return error_set(err, EINVAL, "`mtu` is %u; %d to %d is accepted", mtu, MIN_MTU, MAX_MTU);
+	bridge = memory_new(sizeof(*bridge));
+	if (choose_subnets(lab, bridge, options, err)) {
+		free(bridge);
+		return -err->code;
+	}
+	bridge->refs = 1;
+	bridge->holders = 1;
+	bridge->depth = lab->depth;
+	snprintf(bridge->name, sizeof(bridge->name), "%s", name);
+	bridge->home = lab;
+	bridge->run = lab->run;
+	bridge->number = ++lab->run->last_bridge;
+	bridge->mtu = mtu;
+	bridge->offload = options->offload;
+	LIST_ADD(lab->bridges, lab->bridge_count, bridge);
+	*result = bridge;
+	return 0;
+}
+
+void bridge_ref(struct bridge *bridge)
+{
+	bridge->refs++;
+}
+
+void bridge_unref(struct bridge *bridge)
+{
+	if (--bridge->refs)
+		return;
+	for (size_t i = 0; i < bridge->member_count; i++)
+		free(bridge->members[i]);
+	free(bridge->members);
+	free(bridge);
+}
+
+void bridge_close(struct bridge *bridge)
+{
+	struct error ignored;
+
+	if (bridge->closed)
+		return;
+	for (size_t i = 0; i < bridge->member_count; i++)
+		if (bridge->members[i]->attached)
+			bridge_detach(bridge, bridge->members[i]->name, &ignored);
+	if (bridge->ifindex)
+		link_delete(bridge->run->nl, bridge->ifindex, &ignored);
+	wire_forget_bridge(bridge->run->wire, bridge->number);
+	run_return_subnets(bridge->run, bridge->subnet_number);
+	bridge->ifindex = 0;
+	bridge->closed = true;
+	bridge->home = NULL;
+}
+
+struct member *bridge_find(const struct bridge *bridge, const char *name)
+{
+	for (size_t i = 0; i < bridge->member_count; i++)
+		if (strcmp(bridge->members[i]->name, name) == 0)
+			return bridge->members[i];
+	return NULL;
+}
+
+/* Locally administered, and the same in every run: 02, "pv", the bridge, the port. */
+static void make_addresses(struct member *member)
+{
+	const struct bridge *bridge = member->bridge;
+	uint8_t mac[MAC_SIZE] = { 0x02, 'p', 'v', (uint8_t)bridge->number, (uint8_t)(member->port >> 8),
+				  (uint8_t)member->port };
+
+	memcpy(member->nic.mac, mac, MAC_SIZE);
+	member->nic.ip = subnet_host(&bridge->subnet, member->port + FIRST_HOST - 1);
+	member->nic.ip6 = subnet_host(&bridge->subnet6, member->port + FIRST_HOST - 1);
+	member->nic.mtu = bridge->mtu;
+	member->nic.offload = bridge->offload;
+	member->nic.bridge_name = bridge->name;
+	member->nic.port_name = member->port_name;
+}
+
+struct member *bridge_place(struct bridge *bridge, const char *name, struct error *err)
+{
+	struct member *member = bridge_find(bridge, name);
+	uint32_t host = (uint32_t)bridge->member_count + FIRST_HOST;
+
+	if (member)
+		return member;
+	if (lab_check_name(name, err))
+		return NULL;
+	if (bridge->member_count == MAX_MEMBERS || host > subnet_hosts(&bridge->subnet) ||
+	    host > subnet_hosts(&bridge->subnet6)) {
+		error_set(err, ENOSPC, "bridge `%s` has no place for `%s`: %zu names are on it already", bridge->name,
+			  name, bridge->member_count);
+		return NULL;
+	}
+	member = memory_new(sizeof(*member));
+	member->bridge = bridge;
+	snprintf(member->name, sizeof(member->name), "%s", name);
+	LIST_ADD(bridge->members, bridge->member_count, member);
+	member->port = (uint16_t)bridge->member_count;
+	make_addresses(member);
+	return member;
+}
+
+struct member *bridge_attached(struct bridge *bridge, const char *name, struct error *err)
+{
+	struct member *member = bridge_find(bridge, name);
+
+	if (member && member->attached)
+		return member;
+	error_set(err, ENOENT, "`%s` is not attached to bridge `%s`; attach it first with bridge:attach(\"%s\")", name,
+		  bridge->name, name);
+	return NULL;
+}
+
+static int make_device(struct bridge *bridge, struct error *err)
+{
+	char wanted[2 * NAME_LIMIT + 2];
+
+	if (bridge->ifindex)
+		return 0;
+	snprintf(wanted, sizeof(wanted), "%s%s%s", bridge->home->name, *bridge->home->name ? "." : "", bridge->name);
+	run_device_name(bridge->run, wanted, bridge->device);
+	if (link_create_bridge(bridge->run->nl, bridge->device, bridge->mtu, err))
+		return -err->code;
+	return link_index(bridge->run->nl, bridge->device, &bridge->ifindex, err);
+}
+
+static int make_port(struct member *member, struct error *err)
+{
+	struct bridge *bridge = member->bridge;
+	struct wire_port port = { .bridge = bridge->number, .port = member->port };
+	struct netlink *nl = bridge->run->nl;
+
+	snprintf(port.name, sizeof(port.name), "%s@%s", member->name, bridge->name);
+	/* The wire first: no frame may slip past it. */
+	if (wire_add_port(bridge->run->wire, nl, member->nic.ifindex, &port, err))
+		return -err->code;
+	if (link_set_master(nl, member->nic.ifindex, bridge->ifindex, err) ||
+	    (!member->disconnected && link_set_up(nl, member->nic.ifindex, true, err))) {
+		wire_remove_port(bridge->run->wire, member->nic.ifindex);
+		return -err->code;
+	}
+	return 0;
+}
+
+int member_plug(struct member *member, struct error *err)
+{
+	struct machine *machine = member->machine;
+	char wanted[3 * NAME_LIMIT + 3];
+	struct error ignored;
+
+	if (make_device(member->bridge, err))
+		return -err->code;
+	snprintf(wanted, sizeof(wanted), "%s-%s", member->name, member->bridge->device);
+	run_device_name(member->bridge->run, wanted, member->port_name);
+	if (machine->kind->plug(machine->node, &member->nic, err))
+		return -err->code;
+	if (make_port(member, err)) {
+		machine->kind->unplug(machine->node, &member->nic, &ignored);
+		return -err->code;
+	}
+	member->plugged = true;
+	return 0;
+}
+
+void member_unplug(struct member *member)
+{
+	struct error ignored;
+
+	if (!member->plugged)
+		return;
+	wire_remove_port(member->bridge->run->wire, member->nic.ifindex);
+	member->machine->kind->unplug(member->machine->node, &member->nic, &ignored);
+	member->plugged = false;
+}
+
+static int check_party(struct bridge *bridge, const struct party *party, struct error *err)
+{
+	struct member *member = bridge_find(bridge, party->name);
+
+	if (lab_check_name(party->name, err))
+		return -err->code;
+	if (party->machine && !party->machine->home)
+		return error_set(err, EINVAL, "vm `%s` is closed; create a new one", party->name);
+	if (member && member->attached && !(party->machine && !member->machine))
+		return error_set(err, EEXIST, "`%s` is already attached to bridge `%s`", party->name, bridge->name);
+	return 0;
+}
+
+static bool is_up(const struct machine *machine)
+{
+	return machine && (machine->state == MACHINE_BOOTED || machine->state == MACHINE_PAUSED);
+}
+
+static int attach_one(struct bridge *bridge, const struct party *party, struct error *err)
+{
+	struct member *member = bridge_place(bridge, party->name, err);
+
+	if (!member)
+		return -err->code;
+	member->machine = party->machine;
+	member->disconnected = false;
+	if (is_up(party->machine) && member_plug(member, err)) {
+		member->machine = NULL;
+		return -err->code;
+	}
+	member->attached = true;
+	return 0;
+}
+
+int bridge_attach(struct bridge *bridge, const struct party *parties, size_t count, size_t *bad, struct error *err)
+{
+	size_t done;
+	int code;
+
+	for (*bad = 0; *bad < count; (*bad)++) {
+		if (check_party(bridge, &parties[*bad], err))
+			return -err->code;
+		for (size_t i = 0; i < *bad; i++)
+			if (strcmp(parties[i].name, parties[*bad].name) == 0)
+				return error_set(err, EEXIST, "`%s` is in the list twice", parties[i].name);
+	}
+	for (done = 0; done < count; done++)
+		if (attach_one(bridge, &parties[done], err))
+			break;
+	code = done < count ? err->code : 0;
+	*bad = done;
+	while (code && done--) {
+		struct error ignored;
+
+		bridge_detach(bridge, parties[done].name, &ignored);
+	}
+	lab_refresh(bridge->home);
+	return -code;
+}
+
+int bridge_detach(struct bridge *bridge, const char *name, struct error *err)
+{
+	struct member *member = bridge_attached(bridge, name, err);
+
+	if (!member)
+		return -err->code;
+	member_unplug(member);
+	member->attached = false;
+	member->machine = NULL;
+	rules_forget_member(member);
+	return 0;
+}
+
+void bridge_adopt(struct bridge *bridge, struct machine *machine)
+{
+	struct member *member = bridge_find(bridge, machine->name);
+
+	if (member && member->attached && !member->machine)
+		member->machine = machine;
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Labs: what is in them, under which names, and for how long. */
+#include "lab/lab.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/list.h"
+#include "util/error.h"
+#include "util/memory.h"
+
+/* Every word that may stand behind `provium.` or `provium:` in a script, and the name of the router's port. */
+static const char *const reserved_names[] = {
+	"boot",    "bridge", "bridge_names", "close", "exec",   "include", "lab",      "members", "name",
+	"path",    "remove", "reset_between_tests", "router", "seed", "shutdown", "timeout", "vm", "vm_names",
+};
+
+struct lab *lab_new(struct run *run)
+{
+	struct lab *lab = memory_new(sizeof(*lab));
+
+	lab->run = run;
+	lab->refs = 1;
+	return lab;
+}
+
+void lab_ref(struct lab *lab)
+{
+	lab->refs++;
+}
+
+void lab_unref(struct lab *lab)
+{
+	if (--lab->refs)
+		return;
+	lab_close(lab);
+	free(lab->machines);
+	free(lab->bridges);
+	free(lab->labs);
+	free(lab);
+}
+
+static struct lab *root_of(struct lab *lab)
+{
+	while (lab->parent)
+		lab = lab->parent;
+	return lab;
+}
+
+/* A lab at or below this one that holds the thing. */
+static struct lab *find_holder(struct lab *lab, const void *thing)
+{
+	struct lab *found = NULL;
+
+	for (size_t i = 0; i < lab->machine_count; i++)
+		if (lab->machines[i] == thing)
+			return lab;
+	for (size_t i = 0; i < lab->bridge_count; i++)
+		if (lab->bridges[i] == thing)
+			return lab;
+	for (size_t i = 0; i < lab->lab_count && !found; i++)
+		found = find_holder(lab->labs[i], thing);
+	return found;
+}
+
+/* Takes the i-th out of the lab. Closed if no lab holds it any more; else at home with another that does. */
+static void drop_machine(struct lab *lab, size_t i)
+{
+	struct machine *machine = lab->machines[i];
+
+	LIST_REMOVE(lab->machines, lab->machine_count, i);
+	if (!--machine->holders)
+		machine_close(machine);
+	else if (machine->home == lab)
+		machine->home = find_holder(root_of(lab), machine);
+	machine_unref(machine);
+}
+
+static void drop_bridge(struct lab *lab, size_t i)
+{
+	struct bridge *bridge = lab->bridges[i];
+
+	LIST_REMOVE(lab->bridges, lab->bridge_count, i);
+	if (!--bridge->holders)
+		bridge_close(bridge);
+	else if (bridge->home == lab)
+		bridge->home = find_holder(root_of(lab), bridge);
+	bridge_unref(bridge);
+}
+
+/* Whatever belongs to a scope of this depth or deeper: machines first, for they hang on bridges. */
+static void close_deeper(struct lab *lab, unsigned int depth)
+{
+	for (size_t i = lab->lab_count; i-- > 0;) {
+		struct lab *sub = lab->labs[i];
+
+		if (sub->own_depth >= depth) {
+			LIST_REMOVE(lab->labs, lab->lab_count, i);
+			lab_close(sub);
+			lab_unref(sub);
+		} else {
+			close_deeper(sub, depth);
+		}
+	}
+	for (size_t i = lab->machine_count; i-- > 0;)
+		if (lab->machines[i]->depth >= depth)
+			drop_machine(lab, i);
+	for (size_t i = lab->bridge_count; i-- > 0;)
+		if (lab->bridges[i]->depth >= depth)
+			drop_bridge(lab, i);
+}
+
+void lab_close(struct lab *lab)
+{
+	if (lab->closed)
+		return;
+	close_deeper(lab, 0);
+	lab->closed = true;
+}
+
+static void set_depth(struct lab *lab, unsigned int depth)
+{
+	lab->depth = depth;
+	for (size_t i = 0; i < lab->lab_count; i++)
+		set_depth(lab->labs[i], depth);
+}
+
+void lab_begin_scope(struct lab *lab)
+{
+	set_depth(lab, lab->depth + 1);
+}
+
+void lab_end_scope(struct lab *lab)
+{
+	close_deeper(lab, lab->depth);
+	set_depth(lab, lab->depth - 1);
+	lab_refresh(lab);
+}
+
+int lab_check_name(const char *name, struct error *err)
+{
+	size_t length = strlen(name);
+
+	if (length == 0 || length > NAME_LIMIT)
+		return error_set(err, EINVAL, "the name `%.40s` has %zu characters; 1 to %d are allowed", name, length,
+				 NAME_LIMIT);
+	for (const char *c = name; *c; c++)
+		if (!isalnum((unsigned char)*c) && *c != '-' && *c != '_')
+			return error_set(err, EINVAL,
+					 "the name `%s` has the character `%c`; letters, digits, `-` and `_` are allowed",
+					 name, *c);
+	for (size_t i = 0; i < sizeof(reserved_names) / sizeof(reserved_names[0]); i++)
+		if (strcmp(name, reserved_names[i]) == 0)
+			return error_set(err, EINVAL, "the name `%s` is reserved; choose another", name);
+	return 0;
+}
+
+int lab_check_new_name(const struct lab *lab, const char *kind, const char *name, unsigned int existing_depth,
+		       bool exists, struct error *err)
+{
+	if (lab->closed)
+		return error_set(err, EINVAL, "this lab is closed");
+	if (lab_check_name(name, err))
+		return -err->code;
+	if (!exists)
+		return 0;
+	if (existing_depth < lab->depth)
+		return error_set(err, EEXIST,
+				 "the name `%s` is already declared at a parent scope; use provium:%s(\"%s\") to get that "
+				 "one, or choose another name",
+				 name, kind, name);
+	return error_set(err, EEXIST, "the name `%s` is already used; use provium:%s(\"%s\") to get that one", name, kind,
+			 name);
+}
+
+struct machine *lab_find_machine(const struct lab *lab, const char *name)
+{
+	for (size_t i = 0; i < lab->machine_count; i++)
+		if (strcmp(lab->machines[i]->name, name) == 0)
+			return lab->machines[i];
+	return NULL;
+}
+
+struct bridge *lab_find_bridge(const struct lab *lab, const char *name)
+{
+	for (size_t i = 0; i < lab->bridge_count; i++)
+		if (strcmp(lab->bridges[i]->name, name) == 0)
+			return lab->bridges[i];
+	return NULL;
+}
+
+int lab_sub(struct lab *lab, const char *name, struct lab **result, struct error *err)
+{
+	char numbered[NAME_LIMIT + 1];
+	struct lab *sub;
+
+	if (!name) {
+		snprintf(numbered, sizeof(numbered), "lab%zu", lab->lab_count + 1);
+		name = numbered;
+	}
+	for (size_t i = 0; i < lab->lab_count; i++) {
+		if (strcmp(lab->labs[i]->name, name) == 0) {
+			*result = lab->labs[i];
+			return 0;
+		}
+	}
+	if (lab->closed)
+		return error_set(err, EINVAL, "this lab is closed");
+	if (lab_check_name(name, err))
+		return -err->code;
+	sub = lab_new(lab->run);
+	snprintf(sub->name, sizeof(sub->name), "%s", name);
+	sub->depth = sub->own_depth = lab->depth;
+	sub->parent = lab;
+	sub->find_profile = lab->find_profile;
+	sub->profile_context = lab->profile_context;
+	LIST_ADD(lab->labs, lab->lab_count, sub);
+	*result = sub;
+	return 0;
+}
+
+int lab_include_machine(struct lab *lab, struct machine *machine, struct error *err)
+{
+	struct machine *same = lab_find_machine(lab, machine->name);
+
+	if (same == machine)
+		return 0;
+	if (lab_check_new_name(lab, "vm", machine->name, same ? same->depth : 0, same != NULL, err))
+		return -err->code;
+	machine_ref(machine);
+	machine->holders++;
+	LIST_ADD(lab->machines, lab->machine_count, machine);
+	lab_refresh(lab);
+	return 0;
+}
+
+int lab_include_bridge(struct lab *lab, struct bridge *bridge, struct error *err)
+{
+	struct bridge *same = lab_find_bridge(lab, bridge->name);
+
+	if (same == bridge)
+		return 0;
+	if (lab_check_new_name(lab, "bridge", bridge->name, same ? same->depth : 0, same != NULL, err))
+		return -err->code;
+	bridge_ref(bridge);
+	bridge->holders++;
+	LIST_ADD(lab->bridges, lab->bridge_count, bridge);
+	lab_refresh(lab);
+	return 0;
+}
+
+int lab_remove_machine(struct lab *lab, struct machine *machine, struct error *err)
+{
+	for (size_t i = 0; i < lab->machine_count; i++) {
+		if (lab->machines[i] == machine) {
+			drop_machine(lab, i);
+			lab_refresh(lab);
+			return 0;
+		}
+	}
+	return error_set(err, ENOENT, "no vm named `%s` in this lab", machine->name);
+}
+
+int lab_remove_bridge(struct lab *lab, struct bridge *bridge, struct error *err)
+{
+	for (size_t i = 0; i < lab->bridge_count; i++) {
+		if (lab->bridges[i] == bridge) {
+			drop_bridge(lab, i);
+			lab_refresh(lab);
+			return 0;
+		}
+	}
+	return error_set(err, ENOENT, "no bridge named `%s` in this lab", bridge->name);
+}

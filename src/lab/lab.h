@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model that scripts work on: labs hold machines (the script's "nodes") and bridges; a member is the place of a name
+ * on a bridge, with its NIC. Machines and bridges outlive their lab as closed shells for as long as a script refers to
+ * them (see *_ref and *_unref), so that using one later is an error and not a crash.
+ *
+ * Errors carry what a script's author should read; nothing has changed when a call fails.
+ */
+#ifndef PROVIUM_LAB_LAB_H
+#define PROVIUM_LAB_LAB_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/address.h"
+#include "node/node.h"
+
+struct bridge;
+struct error;
+struct machine;
+struct run;
+
+#define NAME_LIMIT 32
+
+enum machine_state {
+	MACHINE_CREATED,
+	MACHINE_BOOTING,
+	MACHINE_BOOTED,
+	MACHINE_PAUSED,
+	MACHINE_SHUTDOWN,
+	MACHINE_DEAD,
+};
+
+struct machine_options {
+	uint64_t memory_bytes;
+	unsigned int cpus;
+	char *kernel_cmdline;
+	struct machine_file {
+		char *path, *content;
+		size_t size;
+	} *files;
+	size_t file_count;
+};
+
+struct machine {
+	int refs;
+	unsigned int holders; /* labs that have it; closed when none is left */
+	unsigned int depth;   /* of the scope that it belongs to */
+	char name[NAME_LIMIT + 1];
+	char *profile; /* as the script named it */
+	const struct node_kind *kind;
+	struct machine_options options;
+	enum machine_state state;
+	struct node *node; /* NULL unless booting, booted or paused */
+	struct lab *home;  /* the lab that made it, NULL once closed */
+	struct run *run;
+};
+
+/* The place of a name on a bridge. It stays, with its port number, when the machine is detached. */
+struct member {
+	struct bridge *bridge;
+	char name[NAME_LIMIT + 1];
+	uint16_t port;
+	bool attached;
+	bool disconnected;       /* nic:disconnect() */
+	struct machine *machine; /* NULL for a bare name */
+	bool plugged;            /* the machine is up and the port exists */
+	struct node_nic nic;
+	char port_name[IFNAMSIZ];
+};
+
+struct bridge_options {
+	const char *subnet, *subnet6; /* NULL: given out by the run */
+	uint32_t mtu;                 /* 0: 1500 */
+	bool offload;
+};
+
+struct bridge {
+	int refs;
+	unsigned int holders;
+	unsigned int depth;
+	bool closed;
+	char name[NAME_LIMIT + 1];
+	struct lab *home;
+	struct run *run;
+	uint32_t number; /* in the keys of the wire maps */
+	struct address subnet, subnet6;
+	unsigned int subnet_number; /* of the run, 0 if both subnets came from the script */
+	uint32_t mtu;
+	bool offload;
+	bool default_options;
+	int ifindex; /* 0 until the first member boots */
+	char device[IFNAMSIZ];
+	struct member **members; /* in the order of their port numbers, which count from 1 */
+	size_t member_count;
+};
+
+struct lab {
+	char name[NAME_LIMIT + 1]; /* "" for the lab of the file */
+	struct run *run;
+	unsigned int depth; /* of nested scopes: 0 for the file, 1 in a test */
+	unsigned int own_depth; /* of the scope that a sub-lab belongs to */
+	struct lab *parent;
+	struct machine **machines;
+	size_t machine_count;
+	struct bridge **bridges;
+	size_t bridge_count;
+	struct lab **labs;
+	size_t lab_count;
+	int refs;
+	bool closed;
+	/* Which kind a profile is: NULL if there is no such profile. Set by who knows the configuration. */
+	const struct node_kind *(*find_profile)(void *context, const char *profile);
+	void *profile_context;
+};
+
+/* lab.c: labs, names, scopes */
+
+struct lab *lab_new(struct run *run);
+void lab_ref(struct lab *lab);
+void lab_unref(struct lab *lab);
+/* Closes all it holds, the youngest first. Safe twice. */
+void lab_close(struct lab *lab);
+
+/* What is created from here on belongs to a new scope; lab_end_scope() closes it. Sub-labs follow. */
+void lab_begin_scope(struct lab *lab);
+void lab_end_scope(struct lab *lab);
+
+/* A new sub-lab, or the one of that name; without a name always a new one. */
+int lab_sub(struct lab *lab, const char *name, struct lab **result, struct error *err);
+
+/* NULL if there is none. */
+struct machine *lab_find_machine(const struct lab *lab, const char *name);
+struct bridge *lab_find_bridge(const struct lab *lab, const char *name);
+
+/* Letters, digits, "-" and "_", up to 32, and no word that the language of labs has already. */
+int lab_check_name(const char *name, struct error *err);
+/* The same, and free in this lab. */
+int lab_check_new_name(const struct lab *lab, const char *kind, const char *name, unsigned int existing_depth,
+		       bool exists, struct error *err);
+
+int lab_include_machine(struct lab *lab, struct machine *machine, struct error *err);
+int lab_include_bridge(struct lab *lab, struct bridge *bridge, struct error *err);
+/* What no lab holds any more is closed. */
+int lab_remove_machine(struct lab *lab, struct machine *machine, struct error *err);
+int lab_remove_bridge(struct lab *lab, struct bridge *bridge, struct error *err);
+
+/* hosts.c: writes every machine's /etc/hosts anew, all labs, and publishes the registry. */
+void lab_refresh(struct lab *lab);
+
+/* machine.c */
+
+int machine_new(struct lab *lab, const char *name, const char *profile, const struct machine_options *options,
+		struct machine **result, struct error *err); /* takes the options over */
+void machine_options_free(struct machine_options *options);
+void machine_ref(struct machine *machine);
+void machine_unref(struct machine *machine);
+void machine_close(struct machine *machine);
+
+/* Looks whether the node still lives. */
+enum machine_state machine_state(struct machine *machine);
+const char *machine_state_name(enum machine_state state);
+
+/* Boots all of them side by side; if one fails, the others are ended again. The deadline is for all. */
+int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns, struct error *err);
+int machine_shutdown(struct machine *machine, struct error *err);
+int machine_pause(struct machine *machine, struct error *err);
+int machine_resume(struct machine *machine, struct error *err);
+/* An error that says in what state the machine is and what to do, unless it is booted. `what` as in "cannot run". */
+int machine_need_booted(struct machine *machine, const char *what, struct error *err);
+
+/* Its attached places, sorted by the names of the bridges. Returns how many; the array is the caller's to free. */
+size_t machine_members(const struct machine *machine, struct member ***members);
+
+/* bridge.c */
+
+int bridge_new(struct lab *lab, const char *name, const struct bridge_options *options, struct bridge **result,
+	       struct error *err);
+void bridge_ref(struct bridge *bridge);
+void bridge_unref(struct bridge *bridge);
+void bridge_close(struct bridge *bridge);
+
+/* Whom a script means: a machine, or a bare name. */
+struct party {
+	struct machine *machine; /* or NULL */
+	const char *name;
+};
+
+/* The place of that name, whether attached or not; NULL if the bridge never heard of it. */
+struct member *bridge_find(const struct bridge *bridge, const char *name);
+/* The same, made if need be: this is what gives out port numbers. NULL and an error when there are too many. */
+struct member *bridge_place(struct bridge *bridge, const char *name, struct error *err);
+/* Attached, or an error that points at bridge:attach. */
+struct member *bridge_attached(struct bridge *bridge, const char *name, struct error *err);
+
+/* All or none. On failure *bad is the index of the party that could not be attached. */
+int bridge_attach(struct bridge *bridge, const struct party *parties, size_t count, size_t *bad, struct error *err);
+int bridge_detach(struct bridge *bridge, const char *name, struct error *err);
+/* A machine was created: it takes the place that a bare name has reserved for it. */
+void bridge_adopt(struct bridge *bridge, struct machine *machine);
+
+/* Puts the port of a booted machine in place, and takes it away. */
+int member_plug(struct member *member, struct error *err);
+void member_unplug(struct member *member);
+
+/* nic.c */
+
+struct nic_counters {
+	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets, errors; /* seen from the guest */
+	uint64_t partition, isolation, loss, queue, error;           /* dropped on the way to it and from it */
+	uint64_t overflow;                                           /* refused by fq on the way to it */
+};
+int nic_counters(struct member *member, struct nic_counters *counters, struct error *err);
+int nic_set_link(struct member *member, bool up, struct error *err);
+
+#endif

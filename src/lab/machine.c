@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Machines: what a script calls a node or VM. Their life from creation to shutdown, whatever kind they are. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/lab.h"
+#include "lab/list.h"
+#include "lab/run.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/memory.h"
+
+#define FILE_WRITE_NS (10 * NS_PER_S)
+
+void machine_options_free(struct machine_options *options)
+{
+	for (size_t i = 0; i < options->file_count; i++) {
+		free(options->files[i].path);
+		free(options->files[i].content);
+	}
+	free(options->files);
+	free(options->kernel_cmdline);
+	*options = (struct machine_options){ 0 };
+}
+
+int machine_new(struct lab *lab, const char *name, const char *profile, const struct machine_options *options,
+		struct machine **result, struct error *err)
+{
+	struct machine *same = lab_find_machine(lab, name);
+	const struct node_kind *kind = lab->find_profile(lab->profile_context, profile);
+	struct machine *machine;
+
+	if (lab_check_new_name(lab, "vm", name, same ? same->depth : 0, same != NULL, err))
+		return -err->code;
+	if (!kind)
+		return error_set(err, ENOENT,
+				 "no profile named `%s`; `netns` is built in, and --profile %s=netns maps a name to it",
+				 profile, profile);
+	machine = memory_new(sizeof(*machine));
+	machine->refs = 1;
+	machine->holders = 1;
+	machine->depth = lab->depth;
+	snprintf(machine->name, sizeof(machine->name), "%s", name);
+	machine->profile = memory_string(profile);
+	machine->kind = kind;
+	machine->options = *options;
+	machine->home = lab;
+	machine->run = lab->run;
+	LIST_ADD(lab->machines, lab->machine_count, machine);
+	for (size_t i = 0; i < lab->bridge_count; i++)
+		bridge_adopt(lab->bridges[i], machine);
+	*result = machine;
+	return 0;
+}
+
+void machine_ref(struct machine *machine)
+{
+	machine->refs++;
+}
+
+void machine_unref(struct machine *machine)
+{
+	if (--machine->refs)
+		return;
+	machine_options_free(&machine->options);
+	free(machine->profile);
+	free(machine);
+}
+
+/* Every bridge of every lab, for a machine may be attached to one that was included from elsewhere. */
+static void each_bridge(const struct lab *lab, void (*each)(struct bridge *bridge, void *context), void *context)
+{
+	for (size_t i = 0; i < lab->bridge_count; i++)
+		each(lab->bridges[i], context);
+	for (size_t i = 0; i < lab->lab_count; i++)
+		each_bridge(lab->labs[i], each, context);
+}
+
+struct member_search {
+	const struct machine *machine;
+	struct member **list;
+	size_t count;
+};
+
+static void take_members(struct bridge *bridge, void *context)
+{
+	struct member_search *search = context;
+
+	for (size_t i = 0; i < bridge->member_count; i++) {
+		struct member *member = bridge->members[i];
+
+		if (member->machine != search->machine || !member->attached)
+			continue;
+		/* A bridge that two labs share comes by twice. */
+		for (size_t k = 0; k < search->count; k++)
+			if (search->list[k] == member)
+				return;
+		LIST_ADD(search->list, search->count, member);
+	}
+}
+
+static int by_bridge_name(const void *a, const void *b)
+{
+	return strcmp((*(struct member *const *)a)->bridge->name, (*(struct member *const *)b)->bridge->name);
+}
+
+size_t machine_members(const struct machine *machine, struct member ***members)
+{
+	struct member_search search = { .machine = machine };
+	const struct lab *root = machine->home;
+
+	while (root && root->parent)
+		root = root->parent;
+	if (root)
+		each_bridge(root, take_members, &search);
+	if (search.count)
+		qsort(search.list, search.count, sizeof(*search.list), by_bridge_name);
+	*members = search.list;
+	return search.count;
+}
+
+/* Ends the node. The machine's places stay attached, without a port. */
+static void end_node(struct machine *machine, enum machine_state state)
+{
+	struct member **members;
+	size_t count = machine_members(machine, &members);
+
+	for (size_t i = 0; i < count; i++)
+		member_unplug(members[i]);
+	free(members);
+	if (machine->node)
+		machine->kind->close(machine->node);
+	machine->node = NULL;
+	machine->state = state;
+}
+
+void machine_close(struct machine *machine)
+{
+	struct member **members;
+	size_t count;
+	struct error ignored;
+
+	if (!machine->home)
+		return;
+	end_node(machine, MACHINE_SHUTDOWN);
+	count = machine_members(machine, &members);
+	for (size_t i = 0; i < count; i++)
+		bridge_detach(members[i]->bridge, machine->name, &ignored);
+	free(members);
+	machine->home = NULL;
+}
+
+enum machine_state machine_state(struct machine *machine)
+{
+	if ((machine->state == MACHINE_BOOTED || machine->state == MACHINE_PAUSED) &&
+	    !machine->kind->is_alive(machine->node))
+		end_node(machine, MACHINE_DEAD);
+	return machine->state;
+}
+
+const char *machine_state_name(enum machine_state state)
+{
+	static const char *const names[] = {
+		[MACHINE_CREATED] = "created", [MACHINE_BOOTING] = "booting",	[MACHINE_BOOTED] = "booted",
+		[MACHINE_PAUSED] = "paused",   [MACHINE_SHUTDOWN] = "shutdown", [MACHINE_DEAD] = "dead",
+	};
+
+	return names[state];
+}
+
+static int wrong_state(struct machine *machine, struct error *err)
+{
+	static const char *const reasons[] = {
+		[MACHINE_CREATED] = "VM not booted",
+		[MACHINE_BOOTING] = "VM is still booting",
+		[MACHINE_BOOTED] = "VM already booted",
+		[MACHINE_PAUSED] = "VM is paused; use resume()",
+		[MACHINE_SHUTDOWN] = "VM is shutdown; create a new one",
+		[MACHINE_DEAD] = "VM is dead: it ended by itself; create a new one",
+	};
+
+	return error_set(err, EINVAL, "vm `%s`: %s", machine->name, reasons[machine_state(machine)]);
+}
+
+int machine_need_booted(struct machine *machine, const char *what, struct error *err)
+{
+	enum machine_state state = machine_state(machine);
+
+	if (state == MACHINE_BOOTED)
+		return 0;
+	wrong_state(machine, err);
+	return state == MACHINE_CREATED ? error_append(err, " (cannot %s)", what) : -err->code;
+}
+
+static int write_file(struct machine *machine, const struct machine_file *file, struct error *err)
+{
+	static const char script[] = "mkdir -p \"$(dirname \"$1\")\" && cat > \"$1\"";
+	const char *argv[] = { "sh", "-c", script, "sh", file->path, NULL };
+	struct command command = { .argv = argv, .stdin_data = file->content, .stdin_size = file->size };
+	struct process *process;
+
+	if (machine->kind->start(machine->node, &command, &process, err))
+		return -err->code;
+	err->code = 0;
+	if (!process->ops->wait(process, clock_after(FILE_WRITE_NS), false, err) &&
+	    (process->status != PROCESS_EXITED || process->code))
+		error_set(err, EIO, "vm `%s`: write %s: %s", machine->name, file->path, buffer_string(&process->err));
+	process->ops->close(process);
+	return -err->code;
+}
+
+static int finish_boot(struct machine *machine, uint64_t deadline_ns, struct error *err)
+{
+	struct member **members;
+	size_t count;
+
+	if (machine->kind->wait_ready(machine->node, deadline_ns, err))
+		return -err->code;
+	count = machine_members(machine, &members);
+	err->code = 0;
+	for (size_t i = 0; i < count && !err->code; i++)
+		member_plug(members[i], err);
+	free(members);
+	for (size_t i = 0; i < machine->options.file_count && !err->code; i++)
+		write_file(machine, &machine->options.files[i], err);
+	if (!err->code)
+		machine->state = MACHINE_BOOTED;
+	return -err->code;
+}
+
+static int start_boot(struct machine *machine, struct error *err)
+{
+	struct node_config config = {
+		.name = machine->name,
+		.memory_bytes = machine->options.memory_bytes,
+		.cpus = machine->options.cpus,
+		.kernel_cmdline = machine->options.kernel_cmdline,
+	};
+
+	if (machine->kind->boot(&config, machine->run->nl, &machine->node, err))
+		return -err->code;
+	machine->state = MACHINE_BOOTING;
+	return 0;
+}
+
+int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns, struct error *err)
+{
+	size_t started, done = 0;
+	int code;
+
+	for (size_t i = 0; i < count; i++)
+		if (machine_state(machines[i]) != MACHINE_CREATED)
+			return wrong_state(machines[i], err);
+	err->code = 0;
+	for (started = 0; started < count; started++)
+		if (start_boot(machines[started], err))
+			break;
+	while (!err->code && done < count)
+		finish_boot(machines[done++], deadline_ns, err);
+	code = err->code;
+	for (size_t i = 0; code && i < started; i++)
+		end_node(machines[i], MACHINE_CREATED);
+	if (count && !code)
+		lab_refresh(machines[0]->home);
+	return -code;
+}
+
+int machine_shutdown(struct machine *machine, struct error *err)
+{
+	enum machine_state state = machine_state(machine);
+
+	if (state != MACHINE_BOOTED && state != MACHINE_PAUSED)
+		return wrong_state(machine, err);
+	end_node(machine, MACHINE_SHUTDOWN);
+	lab_refresh(machine->home);
+	return 0;
+}
+
+int machine_pause(struct machine *machine, struct error *err)
+{
+	if (machine_need_booted(machine, "pause", err) || machine->kind->pause(machine->node, err))
+		return -err->code;
+	machine->state = MACHINE_PAUSED;
+	return 0;
+}
+
+int machine_resume(struct machine *machine, struct error *err)
+{
+	if (machine_state(machine) == MACHINE_BOOTED)
+		return error_set(err, EINVAL, "vm `%s`: VM is not paused", machine->name);
+	if (machine_state(machine) != MACHINE_PAUSED)
+		return wrong_state(machine, err);
+	if (machine->kind->resume(machine->node, err))
+		return -err->code;
+	machine->state = MACHINE_BOOTED;
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How other processes find a running lab: a memory file of the lab's process, which /proc/PID/fd shows, with a JSON
+ * description in it. It goes with the process, so there is nothing to tidy up and nothing that is out of date.
+ */
+#ifndef PROVIUM_LAB_REGISTRY_H
+#define PROVIUM_LAB_REGISTRY_H
+
+#include <jansson.h>
+
+struct error;
+struct lab;
+struct run;
+
+/* What `provium ps` shows as the lab's script. */
+void registry_set_title(const char *title);
+/* Writes down what is there now. */
+void registry_publish(struct run *run, const struct lab *root);
+void registry_close(struct run *run);
+
+/*
+ * All running labs that this user may see: an array of
+ *   {"pid", "title", "seed", "started" (s since 1970), "bpf": {name: id},
+ *    "labs": [{"name", "nodes": [{"name", "profile", "state", "pid"}],
+ *              "bridges": [{"name", "device", "number", "members": [{"name", "port", "device", "ip", "ip6"}]}]}]}
+ * The caller drops the reference.
+ */
+json_t *registry_list(void);
+
+#endif

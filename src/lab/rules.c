@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Partitions, isolation and the whole: what is cut, and what a path consists of. Impairments are in impair.c. */
+#include "lab/rules.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lab/lab.h"
+#include "lab/rules_internal.h"
+#include "lab/run.h"
+#include "util/error.h"
+#include "wire/wire.h"
+
+struct wire_key rules_key(const struct bridge *bridge, const struct member *from, const struct member *to)
+{
+	return (struct wire_key){
+		.bridge = bridge->number,
+		.from = from ? from->port : 0,
+		.to = to ? to->port : 0,
+	};
+}
+
+static void set_partition(struct bridge *bridge, struct wire_changes *changes, const struct member *from,
+			  const struct member *to, enum wire_partition partition)
+{
+	struct wire_key key = rules_key(bridge, from, to);
+	struct wire_change change = { .key = key, .link = wire_changed_link(bridge->run->wire, changes, key) };
+
+	change.link.partition = partition;
+	wire_change(changes, &change);
+}
+
+static int cut_pair(struct bridge *bridge, struct wire_changes *changes, const char *one, const char *other,
+		    struct error *err)
+{
+	struct member *a, *b;
+
+	if (strcmp(one, other) == 0)
+		return error_set(err, EINVAL, "`%s` cannot be partitioned from itself", one);
+	a = bridge_place(bridge, one, err);
+	b = a ? bridge_place(bridge, other, err) : NULL;
+	if (!b)
+		return -err->code;
+	set_partition(bridge, changes, a, b, WIRE_CUT);
+	set_partition(bridge, changes, b, a, WIRE_CUT);
+	return 0;
+}
+
+int rules_partition(struct bridge *bridge, const char *const *group, size_t count, const char *const *others,
+		    size_t other_count, struct error *err)
+{
+	struct wire_changes changes = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < other_count; k++) {
+			if (cut_pair(bridge, &changes, group[i], others[k], err)) {
+				wire_forget_changes(&changes);
+				return -err->code;
+			}
+		}
+	}
+	return wire_commit(bridge->run->wire, &changes, err);
+}
+
+int rules_partition_one_way(struct bridge *bridge, const char *from, const char *to, struct error *err)
+{
+	struct member *sender = bridge_attached(bridge, from, err);
+	struct member *receiver = sender ? bridge_attached(bridge, to, err) : NULL;
+	struct wire_changes changes = { 0 };
+
+	if (!receiver)
+		return -err->code;
+	if (sender == receiver)
+		return error_set(err, EINVAL, "`%s` cannot be partitioned from itself", from);
+	set_partition(bridge, &changes, sender, receiver, WIRE_CUT_ONE_WAY);
+	return wire_commit(bridge->run->wire, &changes, err);
+}
+
+int rules_unpartition(struct bridge *bridge, const char *from, const char *to, bool both_ways, struct error *err)
+{
+	struct wire_link medium = rules_medium(bridge);
+	/* Under partition_all() a pair that is whole again must say so itself. */
+	enum wire_partition lifted = medium.partition == WIRE_OPEN ? WIRE_OPEN : WIRE_LIFTED;
+	struct member *a = bridge_find(bridge, from), *b = bridge_find(bridge, to);
+	struct wire_changes changes = { 0 };
+
+	if (!a || !b || a == b)
+		return 0;
+	set_partition(bridge, &changes, a, b, lifted);
+	if (both_ways)
+		set_partition(bridge, &changes, b, a, lifted);
+	return wire_commit(bridge->run->wire, &changes, err);
+}
+
+struct sweep {
+	struct wire_changes changes;
+	const struct wire *wire;
+	enum wire_partition only; /* WIRE_OPEN: any */
+	const struct member *member;
+};
+
+static void lift_partition(const struct wire_key *key, const struct wire_link *link, void *context)
+{
+	struct sweep *sweep = context;
+	struct wire_change change = { .key = *key, .link = *link };
+
+	if (link->partition == WIRE_OPEN || (sweep->only != WIRE_OPEN && link->partition != sweep->only))
+		return;
+	change.link.partition = WIRE_OPEN;
+	wire_change(&sweep->changes, &change);
+}
+
+int rules_partition_all(struct bridge *bridge, struct error *err)
+{
+	struct sweep sweep = { .wire = bridge->run->wire, .only = WIRE_LIFTED };
+
+	wire_each_link(bridge->run->wire, bridge->number, lift_partition, &sweep);
+	set_partition(bridge, &sweep.changes, NULL, NULL, WIRE_CUT);
+	return wire_commit(bridge->run->wire, &sweep.changes, err);
+}
+
+int rules_restore_all(struct bridge *bridge, struct error *err)
+{
+	struct sweep sweep = { .wire = bridge->run->wire };
+
+	wire_each_link(bridge->run->wire, bridge->number, lift_partition, &sweep);
+	return wire_commit(bridge->run->wire, &sweep.changes, err);
+}
+
+/* As the wire program decides it: see partitioned() in bpf/cut.h. */
+bool rules_is_partitioned(const struct bridge *bridge, const char *from, const char *to)
+{
+	const struct member *a = bridge_find(bridge, from), *b = bridge_find(bridge, to);
+	struct wire_link pair = { 0 }, medium = rules_medium(bridge);
+
+	if (a && b)
+		pair = wire_link(bridge->run->wire, rules_key(bridge, a, b));
+	if (pair.partition != WIRE_OPEN)
+		return pair.partition != WIRE_LIFTED;
+	return medium.partition != WIRE_OPEN;
+}
+
+static int set_isolated(struct bridge *bridge, const struct member *member, bool isolated, struct error *err)
+{
+	struct wire_key keys[] = { rules_key(bridge, member, NULL), rules_key(bridge, NULL, member) };
+	struct wire_changes changes = { 0 };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		struct wire_change change = { .key = keys[i], .link = wire_link(bridge->run->wire, keys[i]) };
+
+		change.link.isolated = isolated;
+		wire_change(&changes, &change);
+	}
+	return wire_commit(bridge->run->wire, &changes, err);
+}
+
+int rules_isolate(struct bridge *bridge, const char *name, struct error *err)
+{
+	struct member *member = bridge_attached(bridge, name, err);
+
+	return member ? set_isolated(bridge, member, true, err) : -err->code;
+}
+
+int rules_unisolate(struct bridge *bridge, const char *name, struct error *err)
+{
+	struct member *member = bridge_find(bridge, name);
+
+	return member ? set_isolated(bridge, member, false, err) : 0;
+}
+
+bool rules_is_isolated(const struct bridge *bridge, const char *name)
+{
+	const struct member *member = bridge_find(bridge, name);
+
+	return member && wire_link(bridge->run->wire, rules_key(bridge, member, NULL)).isolated;
+}
+
+struct wire_link rules_medium(const struct bridge *bridge)
+{
+	return wire_link(bridge->run->wire, rules_key(bridge, NULL, NULL));
+}
+
+static void reset_link(const struct wire_key *key, const struct wire_link *link, void *context)
+{
+	struct sweep *sweep = context;
+	struct wire_change change = { .key = *key, .link = { .isolated = link->isolated } };
+
+	wire_change(&sweep->changes, &change);
+}
+
+int rules_reset(struct bridge *bridge, struct error *err)
+{
+	struct sweep sweep = { .wire = bridge->run->wire };
+
+	wire_each_link(bridge->run->wire, bridge->number, reset_link, &sweep);
+	return wire_commit(bridge->run->wire, &sweep.changes, err);
+}
+
+static void forget_link(const struct wire_key *key, const struct wire_link *link, void *context)
+{
+	struct sweep *sweep = context;
+	struct wire_change change = { .key = *key };
+
+	if (key->from != sweep->member->port && key->to != sweep->member->port)
+		return;
+	/* What was cut both ways is about the two names, wherever they are. */
+	if (link->partition == WIRE_CUT || link->partition == WIRE_LIFTED)
+		change.link.partition = link->partition;
+	wire_change(&sweep->changes, &change);
+}
+
+void rules_forget_member(struct member *member)
+{
+	struct sweep sweep = { .wire = member->bridge->run->wire, .member = member };
+	struct error ignored; /* only takes away, which needs no room */
+
+	wire_each_link(sweep.wire, member->bridge->number, forget_link, &sweep);
+	wire_commit(member->bridge->run->wire, &sweep.changes, &ignored);
+}
+
+size_t rules_path(const struct bridge *bridge, const char *from, const char *to, struct path_link links[static 4])
+{
+	const struct member *a = bridge_find(bridge, from), *b = bridge_find(bridge, to);
+	const struct {
+		const char *kind;
+		const struct member *from, *to;
+		bool known;
+	} steps[] = {
+		{ "access out", a, NULL, a != NULL },
+		{ "medium", NULL, NULL, true },
+		{ "pair", a, b, a && b },
+		{ "access in", NULL, b, b != NULL },
+	};
+	static const struct wire_link none;
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct wire_link link;
+
+		if (!steps[i].known)
+			continue;
+		link = wire_link(bridge->run->wire, rules_key(bridge, steps[i].from, steps[i].to));
+		if (memcmp(&link, &none, sizeof(link)) != 0)
+			links[count++] = (struct path_link){ .kind = steps[i].kind, .link = link };
+	}
+	return count;
+}

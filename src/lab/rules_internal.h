@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by rules.c and impair.c alone. */
+#ifndef PROVIUM_LAB_RULES_INTERNAL_H
+#define PROVIUM_LAB_RULES_INTERNAL_H
+
+#include <provium/wire.h>
+
+struct bridge;
+struct member;
+
+/* The link from one member to another; NULL stands for any. */
+struct wire_key rules_key(const struct bridge *bridge, const struct member *from, const struct member *to);
+
+#endif

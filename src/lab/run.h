@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What one process has once, whatever its labs are: the switch namespace, the wire program, the numbers that are given
+ * out, and the names of devices. When the process ends, the kernel takes all of it away.
+ */
+#ifndef PROVIUM_LAB_RUN_H
+#define PROVIUM_LAB_RUN_H
+
+#include <net/if.h>
+#include <stdint.h>
+
+#include "net/address.h"
+
+struct error;
+struct netlink;
+struct wire;
+
+struct run {
+	struct netlink *nl; /* of the switch namespace */
+	struct wire *wire;
+	uint64_t seed;
+	uint32_t last_bridge;       /* bridge numbers are not used again within a run */
+	unsigned char subnets[256]; /* which second octets are taken */
+	int registry;               /* see registry.h */
+};
+
+/* Moves the process into the switch namespace and loads the wire program. The seed fixes all dice. */
+int run_open(struct run **result, uint64_t seed, struct error *err);
+void run_close(struct run *run);
+
+/*
+ * The n-th subnet of each family: 10.n.0.0/16 and fd70:726f:7669:n::/64 ("provi" in ASCII). Takes the lowest n that
+ * is free; n goes back with run_return_subnets().
+ */
+int run_take_subnets(struct run *run, struct address *subnet, struct address *subnet6, unsigned int *n,
+		     struct error *err);
+void run_return_subnets(struct run *run, unsigned int n);
+
+/*
+ * A device name for the switch: what was wanted if it fits, is allowed and is free, or a shortened form of it with a
+ * hash behind.
+ */
+void run_device_name(struct run *run, const char *wanted, char name[static IFNAMSIZ]);
+
+void run_set_seed(struct run *run, uint64_t seed);
+
+#endif

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+#include "net/netlink.h"
+#include "util/error.h"
+#include "util/units.h"
+
+#define MAX_HOSTS 65534
+
+static unsigned int family_bits(int family)
+{
+	return family == AF_INET ? 32 : 128;
+}
+
+static bool bit_of(const struct address *address, unsigned int bit)
+{
+	return address->bytes[bit / 8] & (0x80 >> bit % 8);
+}
+
+bool subnet_parse(const char *text, int family, struct address *subnet)
+{
+	char before[ADDRESS_TEXT_SIZE] = "";
+	const char *slash = strchr(text, '/');
+	int64_t prefix;
+
+	if (!slash || (size_t)(slash - text) >= sizeof(before))
+		return false;
+	memcpy(before, text, (size_t)(slash - text));
+	*subnet = (struct address){ .family = family };
+	if (inet_pton(family, before, subnet->bytes) != 1 || !units_integer(slash + 1, 1, family_bits(family), &prefix))
+		return false;
+	subnet->prefix = (uint8_t)prefix;
+	for (unsigned int bit = subnet->prefix; bit < family_bits(family); bit++)
+		if (bit_of(subnet, bit))
+			return false;
+	return true;
+}
+
+bool subnets_overlap(const struct address *a, const struct address *b)
+{
+	unsigned int common = a->prefix < b->prefix ? a->prefix : b->prefix;
+
+	if (a->family != b->family)
+		return false;
+	for (unsigned int bit = 0; bit < common; bit++)
+		if (bit_of(a, bit) != bit_of(b, bit))
+			return false;
+	return true;
+}
+
+uint32_t subnet_hosts(const struct address *subnet)
+{
+	unsigned int host_bits = family_bits(subnet->family) - subnet->prefix;
+
+	if (host_bits >= 16)
+		return MAX_HOSTS;
+	if (host_bits < 2)
+		return 0;
+	return (1U << host_bits) - 2;
+}
+
+struct address subnet_host(const struct address *subnet, uint32_t host)
+{
+	struct address address = *subnet;
+
+	for (unsigned int last = family_bits(subnet->family) / 8 - 1; host; last--, host >>= 8)
+		address.bytes[last] |= (uint8_t)host;
+	return address;
+}
+
+const char *address_text(const struct address *address, char text[static ADDRESS_TEXT_SIZE])
+{
+	inet_ntop(address->family, address->bytes, text, ADDRESS_TEXT_SIZE);
+	return text;
+}
+
+void subnet_text(const struct address *subnet, char text[static ADDRESS_TEXT_SIZE + 4])
+{
+	size_t used;
+
+	address_text(subnet, text);
+	used = strlen(text);
+	snprintf(text + used, ADDRESS_TEXT_SIZE + 4 - used, "/%u", subnet->prefix);
+}
+
+int address_add(struct netlink *nl, int ifindex, const struct address *address, struct error *err)
+{
+	struct ifaddrmsg header = {
+		.ifa_family = (unsigned char)address->family,
+		.ifa_prefixlen = address->prefix,
+		.ifa_index = (unsigned int)ifindex,
+		.ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0,
+	};
+	size_t size = family_bits(address->family) / 8;
+	char text[ADDRESS_TEXT_SIZE];
+
+	netlink_begin(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	netlink_put(nl, IFA_LOCAL, address->bytes, size);
+	netlink_put(nl, IFA_ADDRESS, address->bytes, size);
+	if (address->family == AF_INET) {
+		struct address broadcast = *address;
+
+		for (unsigned int bit = address->prefix; bit < 32; bit++)
+			broadcast.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+		netlink_put(nl, IFA_BROADCAST, broadcast.bytes, size);
+	}
+	return netlink_ack(nl, err) ? error_wrap(err, "put address %s on device %d", address_text(address, text), ifindex) :
+				      0;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "net/link.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <linux/veth.h>
+
+#include "net/netlink.h"
+#include "util/error.h"
+
+/*
+ * Bits of group_fwd_mask: 01:80:c2:00:00:0x is forwarded if bit x is set. The kernel refuses bits 0 to 2 (STP, pause
+ * frames, LACP) for the whole bridge: BR_GROUPFWD_RESTRICTED in net/bridge/br_private.h.
+ */
+#define GROUP_FORWARD_ALL_ALLOWED 0xfff8
+
+static void begin_link(struct netlink *nl, uint16_t type, uint16_t flags, int ifindex)
+{
+	struct ifinfomsg header = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex };
+
+	netlink_begin(nl, type, flags, &header, sizeof(header));
+}
+
+int link_create_bridge(struct netlink *nl, const char *name, uint32_t mtu, struct error *err)
+{
+	struct ifinfomsg header = { .ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	struct nlattr *info, *data;
+
+	netlink_begin(nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	netlink_put_string(nl, IFLA_IFNAME, name);
+	netlink_put_u32(nl, IFLA_MTU, mtu);
+	info = netlink_nest(nl, IFLA_LINKINFO);
+	netlink_put_string(nl, IFLA_INFO_KIND, "bridge");
+	data = netlink_nest(nl, IFLA_INFO_DATA);
+	netlink_put_u32(nl, IFLA_BR_STP_STATE, 0);
+	netlink_put_u32(nl, IFLA_BR_FORWARD_DELAY, 0);
+	netlink_put_u8(nl, IFLA_BR_MCAST_SNOOPING, 0);
+	netlink_put_u16(nl, IFLA_BR_GROUP_FWD_MASK, GROUP_FORWARD_ALL_ALLOWED);
+	netlink_nest_end(nl, data);
+	netlink_nest_end(nl, info);
+	return netlink_ack(nl, err) ? error_wrap(err, "create bridge device %s", name) : 0;
+}
+
+int link_create_veth(struct netlink *nl, const struct veth *veth, struct error *err)
+{
+	struct ifinfomsg peer_header = { .ifi_family = AF_UNSPEC };
+	struct nlattr *info, *data, *peer;
+
+	begin_link(nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
+	netlink_put_string(nl, IFLA_IFNAME, veth->name);
+	netlink_put_u32(nl, IFLA_MTU, veth->mtu);
+	info = netlink_nest(nl, IFLA_LINKINFO);
+	netlink_put_string(nl, IFLA_INFO_KIND, "veth");
+	data = netlink_nest(nl, IFLA_INFO_DATA);
+	peer = netlink_nest(nl, VETH_INFO_PEER);
+	netlink_put_raw(nl, &peer_header, sizeof(peer_header));
+	netlink_put_string(nl, IFLA_IFNAME, veth->peer_name);
+	netlink_put_u32(nl, IFLA_MTU, veth->mtu);
+	netlink_put(nl, IFLA_ADDRESS, veth->peer_mac, MAC_SIZE);
+	netlink_put_u32(nl, IFLA_NET_NS_PID, (uint32_t)veth->peer_pid);
+	netlink_nest_end(nl, peer);
+	netlink_nest_end(nl, data);
+	netlink_nest_end(nl, info);
+	return netlink_ack(nl, err) ? error_wrap(err, "create veth pair %s", veth->name) : 0;
+}
+
+int link_delete(struct netlink *nl, int ifindex, struct error *err)
+{
+	begin_link(nl, RTM_DELLINK, 0, ifindex);
+	return netlink_ack(nl, err) ? error_wrap(err, "delete device %d", ifindex) : 0;
+}
+
+static int take_index(const struct nlmsghdr *answer, void *context)
+{
+	const struct ifinfomsg *header = mnl_nlmsg_get_payload(answer);
+
+	*(int *)context = header->ifi_index;
+	return MNL_CB_OK;
+}
+
+int link_index(struct netlink *nl, const char *name, int *ifindex, struct error *err)
+{
+	begin_link(nl, RTM_GETLINK, 0, 0);
+	netlink_put_string(nl, IFLA_IFNAME, name);
+	return netlink_answers(nl, take_index, ifindex, err) ? error_wrap(err, "look up device %s", name) : 0;
+}
+
+int link_set_up(struct netlink *nl, int ifindex, bool up, struct error *err)
+{
+	struct ifinfomsg header = {
+		.ifi_family = AF_UNSPEC,
+		.ifi_index = ifindex,
+		.ifi_flags = up ? IFF_UP : 0,
+		.ifi_change = IFF_UP,
+	};
+
+	netlink_begin(nl, RTM_NEWLINK, 0, &header, sizeof(header));
+	return netlink_ack(nl, err) ? error_wrap(err, "set device %d %s", ifindex, up ? "up" : "down") : 0;
+}
+
+int link_set_master(struct netlink *nl, int ifindex, int bridge, struct error *err)
+{
+	begin_link(nl, RTM_NEWLINK, 0, ifindex);
+	netlink_put_u32(nl, IFLA_MASTER, (uint32_t)bridge);
+	return netlink_ack(nl, err) ? error_wrap(err, "put device %d on bridge device %d", ifindex, bridge) : 0;
+}
+
+int link_set_alias(struct netlink *nl, int ifindex, const char *alias, struct error *err)
+{
+	begin_link(nl, RTM_NEWLINK, 0, ifindex);
+	netlink_put(nl, IFLA_IFALIAS, alias, strlen(alias));
+	return netlink_ack(nl, err) ? error_wrap(err, "set the alias of device %d", ifindex) : 0;
+}
+
+int link_add_altname(struct netlink *nl, int ifindex, const char *name, struct error *err)
+{
+	struct nlattr *list;
+
+	begin_link(nl, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_APPEND | NLM_F_EXCL, ifindex);
+	list = netlink_nest(nl, NLA_F_NESTED | IFLA_PROP_LIST);
+	netlink_put_string(nl, IFLA_ALT_IFNAME, name);
+	netlink_nest_end(nl, list);
+	return netlink_ack(nl, err) ? error_wrap(err, "name device %d also %s", ifindex, name) : 0;
+}
+
+static int take_counters(const struct nlmsghdr *answer, void *context)
+{
+	struct link_counters *counters = context;
+	struct rtnl_link_stats64 stats;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, answer, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(attr) != IFLA_STATS64 || mnl_attr_get_payload_len(attr) < sizeof(stats))
+			continue;
+		memcpy(&stats, mnl_attr_get_payload(attr), sizeof(stats));
+		*counters = (struct link_counters){
+			.rx_bytes = stats.rx_bytes,
+			.tx_bytes = stats.tx_bytes,
+			.rx_packets = stats.rx_packets,
+			.tx_packets = stats.tx_packets,
+			.errors = stats.rx_errors + stats.tx_errors,
+			.dropped = stats.rx_dropped + stats.tx_dropped,
+		};
+	}
+	return MNL_CB_OK;
+}
+
+int link_counters(struct netlink *nl, int ifindex, struct link_counters *counters, struct error *err)
+{
+	*counters = (struct link_counters){ 0 };
+	begin_link(nl, RTM_GETLINK, 0, ifindex);
+	return netlink_answers(nl, take_counters, counters, err) ?
+		       error_wrap(err, "read the counters of device %d", ifindex) :
+		       0;
+}
+
+int link_disable_offloads(const char *name, struct error *err)
+{
+	/* Checksums last: the kernel turns off with them what depends on them. */
+	static const uint32_t commands[] = { ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO, ETHTOOL_STXCSUM };
+	int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int status = 0;
+
+	if (socket_fd < 0)
+		return error_errno(err, errno, "open a socket for ethtool");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && !status; i++) {
+		struct ethtool_value value = { .cmd = commands[i], .data = 0 };
+		struct ifreq request = { .ifr_data = (char *)&value };
+
+		strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+		if (ioctl(socket_fd, SIOCETHTOOL, &request) < 0 && errno != EOPNOTSUPP)
+			status = error_errno(err, errno, "turn the offloads of device %s off", name);
+	}
+	close(socket_fd);
+	return status;
+}

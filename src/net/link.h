@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Network devices: bridges, veth pairs, their state and counters. Interfaces are named by their index. */
+#ifndef PROVIUM_NET_LINK_H
+#define PROVIUM_NET_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct netlink;
+
+#define MAC_SIZE 6
+
+struct link_counters {
+	uint64_t rx_bytes, tx_bytes;
+	uint64_t rx_packets, tx_packets;
+	uint64_t errors;  /* both directions */
+	uint64_t dropped; /* both directions, by the device or its queue */
+};
+
+struct veth {
+	/* This end, in the namespace of nl, down. */
+	const char *name;
+	/* The other end, in the namespace of the process peer_pid, down. */
+	int peer_pid;
+	const char *peer_name;
+	uint8_t peer_mac[MAC_SIZE];
+	uint32_t mtu;
+};
+
+/*
+ * A bridge that behaves as a cable or a dumb switch: no spanning tree, no forward delay, no multicast snooping,
+ * link-local groups (01:80:c2:00:00:0x, but for the three that the kernel keeps) forwarded. It is up.
+ */
+int link_create_bridge(struct netlink *nl, const char *name, uint32_t mtu, struct error *err);
+int link_create_veth(struct netlink *nl, const struct veth *veth, struct error *err);
+int link_delete(struct netlink *nl, int ifindex, struct error *err);
+
+/* The index of the device of that name; an error with ENODEV if there is none. */
+int link_index(struct netlink *nl, const char *name, int *ifindex, struct error *err);
+
+int link_set_up(struct netlink *nl, int ifindex, bool up, struct error *err);
+/* bridge 0 takes the device out of its bridge. */
+int link_set_master(struct netlink *nl, int ifindex, int bridge, struct error *err);
+/* A note that `ip link` shows beside the device. */
+int link_set_alias(struct netlink *nl, int ifindex, const char *alias, struct error *err);
+/* A second name, of up to 127 characters. */
+int link_add_altname(struct netlink *nl, int ifindex, const char *name, struct error *err);
+
+int link_counters(struct netlink *nl, int ifindex, struct link_counters *counters, struct error *err);
+
+/*
+ * Turns segmentation, receive and checksum offloads of a device off, so that every frame on the wire is one that a
+ * physical wire could carry. In the network namespace of the calling thread.
+ */
+int link_disable_offloads(const char *name, struct error *err);
+
+#endif

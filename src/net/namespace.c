@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "net/namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "util/error.h"
+
+int namespace_write_sysctl(const char *path, const char *value, struct error *err)
+{
+	char file[128];
+	ssize_t written;
+	int fd, code;
+
+	snprintf(file, sizeof(file), "/proc/sys/%s", path);
+	fd = open(file, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "open %s", file);
+	written = write(fd, value, strlen(value));
+	code = errno;
+	close(fd);
+	return written < 0 ? error_errno(err, code, "write %s to %s", value, file) : 0;
+}
+
+int namespace_make_switch(struct error *err)
+{
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS)) {
+		error_errno(err, errno, "make the private network of the run");
+		return err->code == EPERM ? error_append(err, " (needs CAP_SYS_ADMIN; run it as root)") : -err->code;
+	}
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return error_errno(err, errno, "make the mounts of the run private");
+	/* A kernel without IPv6 has nothing to be silenced. */
+	if (namespace_write_sysctl("net/ipv6/conf/default/disable_ipv6", "1", err) && err->code != ENOENT)
+		return -err->code;
+	return 0;
+}
+
+int namespace_visit(int pidfd, int (*act)(void *context, struct error *err), void *context, struct error *err)
+{
+	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	int status;
+
+	if (home < 0)
+		return error_errno(err, errno, "open the network namespace of the run");
+	if (setns(pidfd, CLONE_NEWNET)) {
+		status = error_errno(err, errno, "enter the network namespace of the node");
+	} else {
+		status = act(context, err);
+		if (setns(home, CLONE_NEWNET))
+			status = error_errno(err, errno, "return from the network namespace of the node");
+	}
+	close(home);
+	return status;
+}

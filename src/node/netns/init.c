@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Process 1 of a namespace node. It makes the node's own view of the file system, and then reaps orphans. When it ends, the
+ * kernel ends every process of the node; and it ends when the run does, however that ends, by its parent-death signal.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/close_range.h>
+
+#include "node/netns/netns.h"
+#include "util/error.h"
+
+#define INIT_FLAGS (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC)
+
+struct init_context {
+	const char *name;
+	int report;
+};
+
+/* The node's own /etc/hosts: a file of its private /tmp, which is not to be seen there. */
+static int mount_hosts(struct error *err)
+{
+	static const char file[] = "/tmp/.hosts";
+	int fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+
+	if (fd < 0 || mount(file, "/etc/hosts", NULL, MS_BIND, NULL))
+		return error_errno(err, errno, "mount the lab's names on /etc/hosts");
+	close(fd);
+	unlink(file);
+	return 0;
+}
+
+/* New instances of what shows the namespaces it was mounted in, and private places for what programs leave lying about. */
+static int mount_view(const struct init_context *init, struct error *err)
+{
+	static const struct {
+		const char *type, *path, *options;
+	} mounts[] = {
+		{ "proc", "/proc", NULL },
+		{ "sysfs", "/sys", NULL },
+		{ "tmpfs", "/tmp", "mode=1777" },
+		{ "tmpfs", "/dev/shm", "mode=1777" },
+	};
+
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++)
+		if (mount(mounts[i].type, mounts[i].path, mounts[i].type, MS_NOSUID | MS_NODEV, mounts[i].options))
+			return error_errno(err, errno, "mount a private %s", mounts[i].path);
+	if (mount_hosts(err))
+		return -err->code;
+	if (sethostname(init->name, strlen(init->name)))
+		return error_errno(err, errno, "set the host name");
+	return 0;
+}
+
+__attribute__((noreturn)) static void reap_for_ever(void)
+{
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	for (;;) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		sigwaitinfo(&child, NULL);
+	}
+}
+
+/* Between fork and here nothing may be allocated: the run may have other threads. */
+__attribute__((noreturn)) static void init_main(const struct init_context *init)
+{
+	struct error err = { 0 };
+	sigset_t all;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, init->name);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	setsid();
+	if (chdir("/") == 0)
+		mount_view(init, &err);
+	/* If the parent died before the death signal was set, nobody reads this, and the write ends the node. */
+	if (send(init->report, &err, sizeof(err), MSG_NOSIGNAL) != sizeof(err) || err.code)
+		_exit(1);
+	syscall(SYS_close_range, 0U, ~0U, 0U);
+	reap_for_ever();
+}
+
+int netns_init_start(struct netns_node *node, struct error *err)
+{
+	struct init_context init = { .name = node->name };
+	int report[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report))
+		return error_errno(err, errno, "make a socket pair");
+	init.report = report[1];
+	/* As fork(), but with new namespaces from the first instruction on; clone flags have no libc call of that form. */
+	node->pid = (pid_t)syscall(SYS_clone, INIT_FLAGS | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (node->pid == 0)
+		init_main(&init);
+	if (node->pid < 0)
+		error_errno(err, errno, "make the namespaces of node `%s`", node->name);
+	else
+		node->pidfd = (int)syscall(SYS_pidfd_open, node->pid, 0);
+	close(report[1]);
+	node->ready = report[0];
+	if (node->pid > 0 && node->pidfd < 0)
+		error_errno(err, errno, "open a pidfd of node `%s`", node->name);
+	return node->pid < 0 || node->pidfd < 0 ? -err->code : 0;
+}

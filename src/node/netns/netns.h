@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by the files of src/node/netns alone. */
+#ifndef PROVIUM_NODE_NETNS_H
+#define PROVIUM_NODE_NETNS_H
+
+#include <sys/types.h>
+
+#include "node/node.h"
+
+struct netns_node {
+	struct node node; /* first: a struct node is cast to this */
+	char *name;
+	pid_t pid;         /* of its init */
+	int pidfd;         /* stands for its namespaces too */
+	int ready;         /* init writes a struct error when it is ready; -1 after that */
+	struct netlink *switch_nl; /* the lab's */
+	struct netlink *nl;        /* bound to the node's network namespace */
+};
+
+/* init.c: starts pid 1 of the node. */
+int netns_init_start(struct netns_node *node, struct error *err);
+
+/* nic.c */
+int netns_plug(struct node *base, struct node_nic *nic, struct error *err);
+int netns_unplug(struct node *base, const struct node_nic *nic, struct error *err);
+int netns_set_link(struct node *base, const struct node_nic *nic, bool up, struct error *err);
+/* Loopback up, and no traffic that nobody asked for. */
+int netns_prepare_network(struct netns_node *node, struct error *err);
+
+/* process.c */
+int netns_start(struct node *base, const struct command *command, struct process **process, struct error *err);
+/* Sends a signal to all processes of the node but its init. */
+int netns_signal_all(struct netns_node *node, int signal, struct error *err);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Network cards of a namespace node: veth pairs. One end is the port in the switch, the other the node's device. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/namespace.h"
+#include "net/netlink.h"
+#include "node/netns/netns.h"
+#include "util/error.h"
+
+#define LOOPBACK_IFINDEX 1
+#define MAX_NICS 1024
+
+static int open_inside(void *context, struct error *err)
+{
+	struct netns_node *node = context;
+	/* Nodes of a lab have addresses from the lab; they do not look for routers. Kernels without IPv6 lack these. */
+	static const char *const sysctls[] = {
+		"net/ipv6/conf/default/accept_ra",
+		"net/ipv6/conf/default/router_solicitations",
+		"net/ipv6/conf/default/accept_dad",
+	};
+
+	/* The switch is silent (see namespace_make_switch), but a node speaks IPv6. */
+	if (namespace_write_sysctl("net/ipv6/conf/default/disable_ipv6", "0", err) && err->code != ENOENT)
+		return -err->code;
+	for (size_t i = 0; i < sizeof(sysctls) / sizeof(sysctls[0]); i++)
+		if (namespace_write_sysctl(sysctls[i], "0", err) && err->code != ENOENT)
+			return -err->code;
+	return netlink_open(&node->nl, err);
+}
+
+int netns_prepare_network(struct netns_node *node, struct error *err)
+{
+	if (namespace_visit(node->pidfd, open_inside, node, err) || link_set_up(node->nl, LOOPBACK_IFINDEX, true, err))
+		return error_wrap(err, "prepare the network of node `%s`", node->name);
+	return 0;
+}
+
+/* The first ethN that is free; both ends of a pair are made in one step, so a clash leaves nothing behind. */
+static int create_pair(struct netns_node *node, struct node_nic *nic, struct error *err)
+{
+	struct veth veth = {
+		.name = nic->port_name,
+		.peer_pid = node->pid,
+		.peer_name = nic->guest_name,
+		.mtu = nic->mtu,
+	};
+	int taken;
+
+	memcpy(veth.peer_mac, nic->mac, MAC_SIZE);
+	for (int i = 0; i < MAX_NICS; i++) {
+		snprintf(nic->guest_name, sizeof(nic->guest_name), "eth%d", i);
+		if (link_index(node->nl, nic->guest_name, &taken, err))
+			return err->code == ENODEV ? link_create_veth(node->switch_nl, &veth, err) : -err->code;
+	}
+	return error_set(err, ENOSPC, "node `%s` has %d network cards already", node->name, MAX_NICS);
+}
+
+static int disable_offloads(void *context, struct error *err)
+{
+	return link_disable_offloads(context, err);
+}
+
+static int configure_inside(struct netns_node *node, struct node_nic *nic, struct error *err)
+{
+	struct error ignored;
+	int ifindex;
+
+	if (link_index(node->nl, nic->guest_name, &ifindex, err))
+		return -err->code;
+	/* `ip link show lan` in the node: a comfort, so a name that is taken or too odd is no error. */
+	link_add_altname(node->nl, ifindex, nic->bridge_name, &ignored);
+	if (!nic->offload && namespace_visit(node->pidfd, disable_offloads, nic->guest_name, err))
+		return -err->code;
+	if (nic->ip.family && address_add(node->nl, ifindex, &nic->ip, err))
+		return -err->code;
+	if (nic->ip6.family && address_add(node->nl, ifindex, &nic->ip6, err))
+		return -err->code;
+	return link_set_up(node->nl, ifindex, true, err);
+}
+
+int netns_plug(struct node *base, struct node_nic *nic, struct error *err)
+{
+	struct netns_node *node = (struct netns_node *)base;
+	struct error ignored;
+
+	if (create_pair(node, nic, err))
+		return -err->code;
+	if (link_index(node->switch_nl, nic->port_name, &nic->ifindex, err) || configure_inside(node, nic, err)) {
+		link_delete(node->switch_nl, nic->ifindex, &ignored);
+		return -err->code;
+	}
+	return 0;
+}
+
+int netns_unplug(struct node *base, const struct node_nic *nic, struct error *err)
+{
+	return link_delete(((struct netns_node *)base)->switch_nl, nic->ifindex, err);
+}
+
+/* When one end of a veth pair is down, the other has no carrier. */
+int netns_set_link(struct node *base, const struct node_nic *nic, bool up, struct error *err)
+{
+	return link_set_up(((struct netns_node *)base)->switch_nl, nic->ifindex, up, err);
+}

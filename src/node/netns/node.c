@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A node without its own kernel: network, mount, process, IPC and host-name namespaces, up in about a millisecond. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net/namespace.h"
+#include "net/netlink.h"
+#include "node/netns/netns.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/memory.h"
+#include "util/wait.h"
+
+static void netns_close(struct node *base)
+{
+	struct netns_node *node = (struct netns_node *)base;
+
+	if (node->pid > 0) {
+		/* The kernel ends all other processes of the namespace before init itself is gone. */
+		kill(node->pid, SIGKILL);
+		while (waitpid(node->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	if (node->pidfd >= 0)
+		close(node->pidfd);
+	if (node->ready >= 0)
+		close(node->ready);
+	netlink_close(node->nl);
+	free(node->name);
+	free(node);
+}
+
+static int netns_boot(const struct node_config *config, struct netlink *switch_nl, struct node **result,
+		      struct error *err)
+{
+	struct netns_node *node = memory_new(sizeof(*node));
+
+	node->node.kind = &node_kind_netns;
+	node->name = memory_string(config->name);
+	node->switch_nl = switch_nl;
+	node->pidfd = node->ready = -1;
+	if (netns_init_start(node, err)) {
+		netns_close(&node->node);
+		return -err->code;
+	}
+	*result = &node->node;
+	return 0;
+}
+
+static int netns_wait_ready(struct node *base, uint64_t deadline_ns, struct error *err)
+{
+	struct netns_node *node = (struct netns_node *)base;
+	struct pollfd poll_ready = { .fd = node->ready, .events = POLLIN };
+	struct error report;
+	int ready;
+
+	if (node->ready < 0)
+		return 0;
+	ready = wait_poll(&poll_ready, 1, deadline_ns, err);
+	if (ready < 0)
+		return ready;
+	if (ready == 0)
+		return error_set(err, ETIMEDOUT, "node `%s` was not ready in time", node->name);
+	if (recv(node->ready, &report, sizeof(report), 0) != sizeof(report))
+		return error_set(err, ECHILD, "node `%s` ended while it booted", node->name);
+	close(node->ready);
+	node->ready = -1;
+	if (report.code) {
+		*err = report;
+		return error_wrap(err, "boot node `%s`", node->name);
+	}
+	return netns_prepare_network(node, err);
+}
+
+static bool netns_is_alive(struct node *base)
+{
+	struct netns_node *node = (struct netns_node *)base;
+	struct pollfd ended = { .fd = node->pidfd, .events = POLLIN };
+
+	return poll(&ended, 1, 0) == 0;
+}
+
+static int netns_pause(struct node *base, struct error *err)
+{
+	return netns_signal_all((struct netns_node *)base, SIGSTOP, err);
+}
+
+static int netns_resume(struct node *base, struct error *err)
+{
+	return netns_signal_all((struct netns_node *)base, SIGCONT, err);
+}
+
+/* Written before it is cut to its new length: a reader in between sees names of both texts, but never none. */
+static int netns_set_hosts(struct node *base, const char *text, struct error *err)
+{
+	struct netns_node *node = (struct netns_node *)base;
+	size_t size = strlen(text);
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/root/etc/hosts", node->pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || pwrite(fd, text, size, 0) != (ssize_t)size || ftruncate(fd, (off_t)size))
+		error_errno(err, errno, "write /etc/hosts of node `%s`", node->name);
+	else
+		err->code = 0;
+	if (fd >= 0)
+		close(fd);
+	return -err->code;
+}
+
+static int netns_pid(const struct node *base)
+{
+	return ((const struct netns_node *)base)->pid;
+}
+
+/* There is no console: what programs print is in their results. */
+static const char *netns_console(struct node *base)
+{
+	(void)base;
+	return "";
+}
+
+const struct node_kind node_kind_netns = {
+	.name = "netns",
+	.boot = netns_boot,
+	.wait_ready = netns_wait_ready,
+	.close = netns_close,
+	.is_alive = netns_is_alive,
+	.pause = netns_pause,
+	.resume = netns_resume,
+	.plug = netns_plug,
+	.unplug = netns_unplug,
+	.set_link = netns_set_link,
+	.set_hosts = netns_set_hosts,
+	.start = netns_start,
+	.pid = netns_pid,
+	.console = netns_console,
+};

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A node: a machine of the lab, whatever it is made of. The lab knows this interface alone; each kind implements it
+ * (src/node/netns: a node without its own kernel, in namespaces).
+ */
+#ifndef PROVIUM_NODE_NODE_H
+#define PROVIUM_NODE_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/address.h"
+#include "net/link.h"
+#include "node/process.h"
+#include "util/buffer.h"
+
+struct error;
+struct netlink;
+
+/* What a node is to be like. The node copies what it keeps. */
+struct node_config {
+	const char *name;
+	uint64_t memory_bytes; /* 0: the kind's default. A kind without its own kernel has no use for these three. */
+	unsigned int cpus;
+	const char *kernel_cmdline;
+};
+
+/* One network card, as the node's kind needs to know it. */
+struct node_nic {
+	const char *port_name;   /* device name in the switch */
+	const char *bridge_name; /* the guest may show it as a second name of the device */
+	uint8_t mac[MAC_SIZE];
+	struct address ip, ip6; /* family 0: none */
+	uint32_t mtu;
+	bool offload;  /* keep segmentation and checksum offloads */
+	int ifindex;   /* of the port in the switch, set by plug() */
+	char guest_name[16]; /* set by plug(): what the guest calls it, "" if that is not known */
+};
+
+struct node {
+	const struct node_kind *kind;
+};
+
+struct node_kind {
+	const char *name;
+
+	/* Starts to boot, and returns before that is done, so that many nodes boot side by side. */
+	int (*boot)(const struct node_config *config, struct netlink *switch_nl, struct node **node, struct error *err);
+	/* Waits until the node can run commands. */
+	int (*wait_ready)(struct node *node, uint64_t deadline_ns, struct error *err);
+	/* Ends the node and all that runs in it, and frees it. */
+	void (*close)(struct node *node);
+
+	bool (*is_alive)(struct node *node);
+	int (*pause)(struct node *node, struct error *err);
+	int (*resume)(struct node *node, struct error *err);
+
+	/*
+	 * Makes a network card and its port in the switch. The port is left down and on no bridge; the node's end is
+	 * configured and up, and waits for its carrier.
+	 */
+	int (*plug)(struct node *node, struct node_nic *nic, struct error *err);
+	/* Removes both ends. */
+	int (*unplug)(struct node *node, const struct node_nic *nic, struct error *err);
+	/* What the guest sees: carrier, or none. The port must be on its bridge. */
+	int (*set_link)(struct node *node, const struct node_nic *nic, bool up, struct error *err);
+
+	/* Replaces /etc/hosts of the node. */
+	int (*set_hosts)(struct node *node, const char *text, struct error *err);
+	int (*start)(struct node *node, const struct command *command, struct process **process, struct error *err);
+	/* The process that a maintainer's tools can enter: init of a namespace node. */
+	int (*pid)(const struct node *node);
+	/* What the guest printed. */
+	const char *(*console)(struct node *node);
+};
+
+extern const struct node_kind node_kind_netns;
+
+#endif

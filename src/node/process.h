@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A command that runs in a node, and what came out of it. Each kind of node has its own way to run one. */
+#ifndef PROVIUM_NODE_PROCESS_H
+#define PROVIUM_NODE_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/buffer.h"
+
+struct error;
+
+struct command {
+	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+	const char *const *env;  /* NULL, or NULL-terminated "NAME=value", on top of the node's environment */
+	const char *cwd;         /* NULL: / */
+	const void *stdin_data;  /* NULL: an empty standard input */
+	size_t stdin_size;
+};
+
+enum process_status {
+	PROCESS_RUNNING,
+	PROCESS_EXITED,    /* code: the exit status */
+	PROCESS_SIGNALLED, /* code: the signal's number */
+};
+
+/* A process writes more than this to stdout or stderr: it is killed, and its wait fails. */
+#define PROCESS_OUTPUT_LIMIT (256U << 20)
+
+struct process {
+	const struct process_ops *ops;
+	enum process_status status;
+	int code;
+	struct buffer out, err; /* what it has written so far */
+};
+
+struct process_ops {
+	/*
+	 * Collects output until the process ends or the deadline (util/clock.h) passes: look at status. With until_output it
+	 * also returns when there is new output.
+	 */
+	int (*wait)(struct process *process, uint64_t deadline_ns, bool until_output, struct error *err);
+	/* Sends a signal to the process and all that it started and that stayed in its process group. */
+	int (*kill)(struct process *process, int signal, struct error *err);
+	/* Kills it if it still runs, and frees it. */
+	void (*close)(struct process *process);
+};
+
+#endif

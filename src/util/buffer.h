@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A growing run of bytes. Always followed by a NUL that size does not count, so data reads as a string. */
+#ifndef PROVIUM_UTIL_BUFFER_H
+#define PROVIUM_UTIL_BUFFER_H
+
+#include <stddef.h>
+
+struct buffer {
+	char *data; /* NULL as long as nothing was added */
+	size_t size;
+	size_t room;
+};
+
+/* Both abort the process when memory runs out: there is nothing useful left to do then. */
+void buffer_add(struct buffer *buffer, const void *bytes, size_t count);
+__attribute__((format(printf, 2, 3))) void buffer_printf(struct buffer *buffer, const char *format, ...);
+
+/* The bytes as a string, "" if there are none. */
+const char *buffer_string(const struct buffer *buffer);
+
+/* Frees the bytes; the buffer is empty and can be used again. Safe twice. */
+void buffer_free(struct buffer *buffer);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All waiting goes through here, so that every wait ends: at its deadline, or when the run is interrupted (Ctrl-C, or
+ * the time limit of the test).
+ */
+#ifndef PROVIUM_UTIL_WAIT_H
+#define PROVIUM_UTIL_WAIT_H
+
+#include <poll.h>
+#include <stdint.h>
+
+struct error;
+
+/*
+ * poll(2) until the deadline (see util/clock.h). Returns how many descriptors are ready, 0 when the deadline passed, or
+ * -EINTR and an error that says what interrupted.
+ */
+int wait_poll(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, struct error *err);
+
+/* Sleeps. Returns 0, or -EINTR as above. */
+int wait_sleep(uint64_t duration_ns, struct error *err);
+
+#endif

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Loading the program, and making devices its ports. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "net/netlink.h"
+#include "net/qdisc.h"
+#include "util/error.h"
+#include "util/memory.h"
+#include "wire.skel.h"
+#include "wire/internal.h"
+
+#define LOOPBACK_IFINDEX 1
+
+/* The end of what libbpf says while it loads: shown if the load fails, for the verifier's words stand there. */
+static char libbpf_log[768];
+
+static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[sizeof(libbpf_log) / 2];
+	size_t used, length;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), format, args);
+	length = strlen(line);
+	used = strlen(libbpf_log);
+	if (used + length >= sizeof(libbpf_log)) {
+		memmove(libbpf_log, libbpf_log + length, used - length + 1);
+		used -= length;
+	}
+	memcpy(libbpf_log + used, line, length + 1);
+	return 0;
+}
+
+int wire_load(struct wire **result, struct error *err)
+{
+	struct wire *wire = memory_new(sizeof(*wire));
+
+	*result = NULL;
+	libbpf_log[0] = '\0';
+	libbpf_set_print(keep_log);
+	wire->skeleton = wire_bpf__open_and_load();
+	if (!wire->skeleton) {
+		int code = errno;
+
+		free(wire);
+		error_errno(err, code, "load the wire program");
+		if (code == EPERM)
+			return error_append(err, " (needs CAP_BPF and CAP_NET_ADMIN; run it as root)");
+		return error_append(err, "\n%s", libbpf_log);
+	}
+	wire->ports = bpf_map__fd(wire->skeleton->maps.ports);
+	wire->links = bpf_map__fd(wire->skeleton->maps.links);
+	wire->states = bpf_map__fd(wire->skeleton->maps.states);
+	wire->counters = bpf_map__fd(wire->skeleton->maps.counters);
+	wire->control = bpf_map__fd(wire->skeleton->maps.control);
+	*result = wire;
+	return 0;
+}
+
+void wire_close(struct wire *wire)
+{
+	if (!wire)
+		return;
+	wire_bpf__destroy(wire->skeleton);
+	free(wire);
+}
+
+void wire_probe_fq(struct wire *wire, struct netlink *nl)
+{
+	struct error ignored;
+
+	wire->can_hold = !qdisc_add_fq(nl, LOOPBACK_IFINDEX, &ignored);
+}
+
+bool wire_can_hold(const struct wire *wire)
+{
+	return wire->can_hold;
+}
+
+int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, struct error *err)
+{
+	uint32_t index = (uint32_t)ifindex;
+
+	if (bpf_map_update_elem(wire->ports, &index, port, BPF_ANY))
+		return error_errno(err, errno, "make device %d the port %s (at most %d ports a run)", ifindex, port->name,
+				   WIRE_MAX_PORTS);
+	return 0;
+}
+
+int wire_add_port(struct wire *wire, struct netlink *nl, int ifindex, const struct wire_port *port, struct error *err)
+{
+	if (wire_set_port(wire, ifindex, port, err))
+		return -err->code;
+	if (qdisc_add_clsact(nl, ifindex, err) ||
+	    qdisc_attach_program(nl, ifindex, false, wire_ingress_fd(wire), "wire_ingress", err) ||
+	    qdisc_attach_program(nl, ifindex, true, wire_egress_fd(wire), "wire_egress", err) ||
+	    (wire->can_hold && qdisc_add_fq(nl, ifindex, err))) {
+		wire_remove_port(wire, ifindex);
+		return error_wrap(err, "make a port of %s", port->name);
+	}
+	return 0;
+}
+
+void wire_remove_port(struct wire *wire, int ifindex)
+{
+	uint32_t index = (uint32_t)ifindex;
+
+	bpf_map_delete_elem(wire->ports, &index);
+}
+
+int wire_ingress_fd(const struct wire *wire)
+{
+	return bpf_program__fd(wire->skeleton->progs.wire_ingress);
+}
+
+int wire_egress_fd(const struct wire *wire)
+{
+	return bpf_program__fd(wire->skeleton->progs.wire_egress);
+}
+
+static int program_id(int fd, uint32_t *id)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	*id = info.id;
+	return 0;
+}
+
+static int map_id(int fd, uint32_t *id)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	*id = info.id;
+	return 0;
+}
+
+int wire_ids(const struct wire *wire, struct wire_ids *ids, struct error *err)
+{
+	if (program_id(wire_ingress_fd(wire), &ids->ingress) || program_id(wire_egress_fd(wire), &ids->egress) ||
+	    map_id(wire->ports, &ids->ports) || map_id(wire->links, &ids->links) || map_id(wire->states, &ids->states) ||
+	    map_id(wire->counters, &ids->counters) || map_id(wire->control, &ids->control))
+		return error_errno(err, errno, "ask for the ids of programs and maps");
+	return 0;
+}
