@@ -42,9 +42,9 @@ struct wire_port {
 	__u16 port;
 	bool router; /* stays in reach of isolated and partitioned nodes */
 	__u8 reserved;
-	char name[32]; /* "a@lan", for people */
+	char name[72]; /* "a@lan", for people */
 };
-_Static_assert(sizeof(struct wire_port) == 40, "wire_port is shared with the kernel side");
+_Static_assert(sizeof(struct wire_port) == 80, "wire_port is shared with the kernel side");
 
 struct wire_key {
 	__u32 bridge;

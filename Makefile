@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make help says what there is. Output is in build/ (build/san/ with SAN=1) alone.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+CFLAGS  ?= -O2 -g
+
+B := build$(if $(SAN),/san)
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)')
+
+PACKAGES := libbpf libelf zlib libmnl lua5.4 jansson
+# Asked for once a run, and not at all where nothing is built (make help, make setup on a bare machine).
+package_cflags = $(eval package_cflags := $$(shell pkg-config --cflags $(PACKAGES)))$(package_cflags)
+package_libs   = $(eval package_libs := $$(shell pkg-config --libs $(PACKAGES) | sed 's/-llua5.4//'))$(package_libs)
+
+WARNINGS := -Wall -Wextra -Werror -Wformat=2 -Wmissing-prototypes -Wshadow -Wpointer-arith -Wstrict-prototypes \
+	-Wno-missing-field-initializers
+SANITIZE := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+comma    := ,
+# Every object is fit for both the command and the Lua module; only luaopen_provium is to be seen from outside.
+ALL_CFLAGS = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -DPROVIUM_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden \
+	-Iinclude -Isrc -I$(B) $(package_cflags) $(WARNINGS) $(SANITIZE)
+# -l:liblua5.4.a for the command alone: the module takes Lua from the interpreter that loads it.
+LIBS = $(package_libs) -lpthread -lm
+
+SOURCES   := $(shell find src -name '*.c' | LC_ALL=C sort)
+OBJECTS   := $(SOURCES:%.c=$(B)/%.o)
+CLI       := $(filter $(B)/src/cli/%,$(OBJECTS))
+LIBRARY   := $(filter-out $(CLI),$(OBJECTS))
+LUA_FILES := $(shell find lua -name '*.lua' ! -path 'lua/examples/*' | LC_ALL=C sort)
+BPF_FILES := $(wildcard bpf/*.c bpf/*.h) include/provium/wire.h
+
+all: $(B)/provium $(B)/provium.so ## the command build/provium and the Lua module build/provium.so
+
+$(B)/provium: $(OBJECTS) $(B)/lua.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) -llua5.4 $(LDFLAGS)
+
+$(B)/provium.so: $(LIBRARY) $(B)/lua.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -shared -o $@ $^ $(LIBS) $(LDFLAGS)
+
+$(B)/%.o: %.c | $(B)/wire.skel.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The Lua files are a part of the command, so that it works from any place.
+$(B)/lua.o: $(LUA_FILES)
+	$(call say,EMBED,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)ld -r -b binary -z noexecstack -o $@ $^
+
+# -g: BTF, by which bpftool names every field. The stack bound is the kernel's.
+$(B)/wire.bpf.o: bpf/wire.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Iinclude \
+		-idirafter /usr/include/$(shell uname -m)-linux-gnu -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+
+$(B)/wire.skel.h: $(B)/wire.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name wire_bpf >$@
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+setup: ## install what is needed on Debian 12
+	$(Q)tools/setup
+
+check: ## set up, build, and run all tests
+	$(Q)tools/setup
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)tools/check
+
+demo: ## set up, build, and run the examples
+	$(Q)tools/setup
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/demo
+
+TEST_SOURCES := $(wildcard tests/unit/*.c tests/wire/*.c)
+TESTS        := $(filter %_test,$(TEST_SOURCES:%.c=$(B)/%))
+
+tests: $(TESTS) ## the test programs, without running them
+
+$(B)/tests/%_test: $(B)/tests/%_test.o $(LIBRARY) $(B)/lua.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) -llua5.4 -lcmocka $(LDFLAGS)
+
+BENCHES := $(patsubst tools/bench-%,bench-%,$(wildcard tools/bench-*))
+bench-%: all ## benchmarks: bench-fidelity, bench-control
+	$(Q)tools/$@
+
+lint: ## formatters and analysers over everything
+	$(Q)tools/setup build lint
+	$(Q)$(MAKE) --no-print-directory $(B)/wire.skel.h
+	$(Q)tools/lint
+
+format: ## reformat the C code
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+LUA_CMOD := $(PREFIX)/lib/lua/5.4
+install: all ## install below DESTDIR and PREFIX
+	install -D -m 755 $(B)/provium $(DESTDIR)$(PREFIX)/bin/provium
+	install -D -m 755 $(B)/provium.so $(DESTDIR)$(LUA_CMOD)/provium.so
+	install -D -m 644 docs/provium.1 $(DESTDIR)$(PREFIX)/share/man/man1/provium.1
+
+uninstall: ## remove what install has put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/provium $(DESTDIR)$(LUA_CMOD)/provium.so \
+		$(DESTDIR)$(PREFIX)/share/man/man1/provium.1
+
+clean: ## remove build/
+	$(Q)rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-12s%s\n", $$1, $$2}' Makefile
+	@echo "  V=1 shows commands, SAN=1 builds with ASan and UBSan, PREFIX and DESTDIR are for install"
+
+.PHONY: all setup check demo tests lint format install uninstall clean help $(BENCHES)
+# Kept between runs.
+.SECONDARY:
