@@ -54,7 +54,7 @@ $(B)/provium.so: $(LIBRARY) $(B)/lua.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -shared -o $@ $^ $(LIBS) $(LDFLAGS)
 
-$(B)/%.o: %.c | $(B)/wire.skel.h
+$(B)/%.o: %.c | $(B)/wire.skel.h $(B)/lua_modules.h
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -64,6 +64,12 @@ $(B)/lua.o: $(LUA_FILES)
 	$(call say,EMBED,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)ld -r -b binary -z noexecstack -o $@ $^
+
+# A line MODULE("report.tap", report_tap_lua) for each of them; ld makes the symbols from the paths in the same way.
+$(B)/lua_modules.h: $(LUA_FILES)
+	$(Q)mkdir -p $(@D)
+	$(Q)for file in $(LUA_FILES:lua/%.lua=%); do \
+		echo "MODULE(\"$$(echo $$file | tr / .)\", $$(echo $${file}_lua | tr -c 'a-zA-Z0-9\n' _))"; done >$@
 
 # -g: BTF, by which bpftool names every field. The stack bound is the kernel's.
 $(B)/wire.bpf.o: bpf/wire.bpf.c

@@ -1,1 +1,449 @@
-return {}
+-- SPDX-License-Identifier: GPL-2.0-only
+-- test(), todo(), wait_until(): what scripts are made of beside the lab. A test runs where it stands in the file.
+
+local native = require "provium.native"
+
+local framework = {}
+
+local emit = native.emit
+local running -- the test that runs now
+local file -- { name, number of tests so far, ... }
+
+-- How a test ends before its last line: raised as an error.
+local ending = { __name = "provium.ending" }
+
+local function end_with(status, reason)
+	error(setmetatable({ status = status, reason = reason }, ending), 0)
+end
+
+local function is_ending(value)
+	return getmetatable(value) == ending
+end
+
+local function show(value)
+	if type(value) == "string" then
+		return ("%q"):format(value)
+	end
+	if type(value) == "table" and not getmetatable(value) then
+		local ok, text = pcall(native.encode, value)
+		return ok and text or tostring(value)
+	end
+	return tostring(value)
+end
+
+-- The line of the script in which an error arose, and the local variables there, for the report.
+local MAX_LOCALS, MAX_TEXT = 12, 200
+
+local function locals_of(level)
+	local list, i = {}, 1
+	while #list < MAX_LOCALS do
+		local name, value = debug.getlocal(level + 1, i)
+		if not name then
+			return list
+		end
+		if not name:find("^%(") and type(value) ~= "function" then
+			list[#list + 1] = ("%s = %s"):format(name, show(value)):sub(1, MAX_TEXT)
+		end
+		i = i + 1
+	end
+	return list
+end
+
+local function source_line(path, number)
+	local handle = io.open(path)
+	local text
+	for _ = 1, handle and number or 0 do
+		text = handle:read("l")
+	end
+	if handle then
+		handle:close()
+	end
+	return text and text:gsub("^%s+", "") or ""
+end
+
+-- The message handler: runs where the error arose.
+local function explain(message)
+	if is_ending(message) then
+		return message
+	end
+	local failure = { message = tostring(message), trace = debug.traceback(nil, 2), values = {} }
+	for level = 2, 50 do
+		local info = debug.getinfo(level, "Sl")
+		if not info then
+			break
+		end
+		if info.source:sub(1, 1) == "@" and info.currentline > 0 then
+			failure.line = info.currentline
+			failure.values = locals_of(level)
+			if not failure.message:find(info.short_src .. ":", 1, true) then
+				failure.message = ("%s:%d: %s"):format(info.short_src, info.currentline, failure.message)
+			end
+			if failure.message:find("assertion failed!", 1, true) then
+				failure.message = failure.message .. "  " .. source_line(info.source:sub(2), info.currentline)
+			end
+			break
+		end
+	end
+	return failure
+end
+
+-- Runs the function under the time limit. Returns the status, and the table with reason or message.
+local function attempt(limit, fn, ...)
+	local ok, outcome = native.call(limit, explain, fn, ...)
+	if ok then
+		return "passed", {}
+	end
+	if is_ending(outcome) then
+		return outcome.status, outcome
+	end
+	if type(outcome) ~= "table" then -- an error in the handler itself, or out of memory
+		outcome = { message = tostring(outcome), values = {} }
+	end
+	return "failed", outcome
+end
+
+local assertions = {}
+assertions.__index = assertions
+
+local function fail(message, level)
+	error(message, level + 1)
+end
+
+function assertions:assert(condition, message)
+	if not condition then
+		fail(message and tostring(message) or "assertion failed!", 2)
+	end
+	return condition
+end
+
+function assertions:assert_eq(got, wanted, message)
+	if got ~= wanted then
+		fail(("%sgot %s, wanted %s"):format(message and message .. ": " or "", show(got), show(wanted)), 2)
+	end
+end
+
+function assertions:assert_ne(got, unwanted, message)
+	if got == unwanted then
+		fail(("%sgot %s, wanted anything else"):format(message and message .. ": " or "", show(got)), 2)
+	end
+end
+
+--- The function must raise an error whose text contains the given plain text. Returns the text.
+function assertions:assert_error(fn, text)
+	local ok, message = pcall(fn)
+	if is_ending(message) then
+		error(message, 0)
+	end
+	if ok then
+		fail("no error was raised", 2)
+	end
+	message = tostring(message)
+	if text and not message:find(text, 1, true) then
+		fail(("the error is %q, without %q in it"):format(message, text), 2)
+	end
+	return message
+end
+
+local CAUSES = { partition = true, isolation = true, loss = true, queue = true, error = true }
+
+local function dropped(method, bridge, from, to, cause)
+	if not CAUSES[cause] then
+		fail(("t:%s: argument `cause` is %s; partition, isolation, loss, queue or error is accepted"):format(
+			method, show(cause)), 3)
+	end
+	return bridge:counters(from, to).dropped[cause]
+end
+
+local function pair_text(from, to)
+	local function name(x)
+		return type(x) == "string" and x or x:name()
+	end
+	return name(from) .. "→" .. name(to)
+end
+
+--- Frames from a to b were dropped for this cause: at least n (1) of them since the bridge was made.
+function assertions:assert_dropped(bridge, from, to, cause, n)
+	local count = dropped("assert_dropped", bridge, from, to, cause)
+	if count < (n or 1) then
+		fail(("%s on %s: %d frames dropped by %s, wanted at least %d"):format(pair_text(from, to), bridge:name(),
+			count, cause, n or 1), 2)
+	end
+end
+
+--- None was, or fewer than n.
+function assertions:assert_not_dropped(bridge, from, to, cause, n)
+	local count = dropped("assert_not_dropped", bridge, from, to, cause)
+	if count >= (n or 1) then
+		fail(("%s on %s: %d frames dropped by %s, wanted fewer than %d"):format(pair_text(from, to), bridge:name(),
+			count, cause, n or 1), 2)
+	end
+end
+
+function assertions:fail(message)
+	fail(message and tostring(message) or "failed", 2)
+end
+
+function assertions:skip(reason)
+	end_with("skipped", reason and tostring(reason))
+end
+
+function assertions:todo(reason)
+	end_with("todo", reason and tostring(reason))
+end
+
+--- A line that the report shows if the test fails.
+function assertions:note(...)
+	local words = table.pack(...)
+	for i = 1, words.n do
+		words[i] = tostring(words[i])
+	end
+	self.notes[#self.notes + 1] = table.concat(words, " ")
+end
+
+--- Runs the function when the test ends, passed or failed; the last given runs first.
+function assertions:defer(fn)
+	if type(fn) ~= "function" then
+		fail("t:defer: argument `fn` is a " .. type(fn) .. "; a function is accepted", 2)
+	end
+	self.deferred[#self.deferred + 1] = fn
+end
+
+function assertions:name()
+	return self.test_name
+end
+
+local META = { tags = "table", timeout = true, skip = true, slow = "boolean" }
+
+local function check_meta(meta)
+	if type(meta) ~= "table" then
+		error("test: argument `meta` is a " .. type(meta) .. "; a table is accepted", 3)
+	end
+	for key, value in pairs(meta) do
+		if not META[key] then
+			error(("test: unknown key %s; the keys are: skip, slow, tags, timeout"):format(show(key)), 3)
+		end
+		if type(META[key]) == "string" and type(value) ~= META[key] then
+			error(("test: `%s` is %s; a %s is accepted"):format(key, show(value), META[key]), 3)
+		end
+	end
+	local tags = {}
+	for i, tag in ipairs(meta.tags or {}) do
+		tags[i] = tostring(tag)
+	end
+	if meta.slow then
+		tags[#tags + 1] = "slow"
+	end
+	return tags
+end
+
+local function has_tag(tags, wanted)
+	for _, tag in ipairs(tags) do
+		if tag == wanted then
+			return true
+		end
+	end
+	return false
+end
+
+-- Plain text or a Lua pattern.
+local function matches(name, filter)
+	if name:find(filter, 1, true) then
+		return true
+	end
+	local ok, found = pcall(string.find, name, filter)
+	return ok and found ~= nil
+end
+
+local function is_chosen(name, tags)
+	local options = native.options
+	if options.filter and not matches(name, options.filter) then
+		return false
+	end
+	local wanted, found = false, false
+	for _, tag in ipairs(options.tags) do
+		if tag:sub(1, 1) == "!" then
+			if has_tag(tags, tag:sub(2)) then
+				return false
+			end
+		else
+			wanted = true
+			found = found or has_tag(tags, tag)
+		end
+	end
+	if wanted and not found then
+		return false
+	end
+	return options.shards == 0 or (file.number + file.tests - 1) % options.shards == options.shard
+end
+
+local function report(name, status, outcome, seconds, line, notes)
+	if status == "failed" and native.is_interrupted() then
+		file.interrupted = true
+	end
+	emit {
+		event = "test",
+		file = file.name,
+		name = name,
+		status = status,
+		seconds = seconds,
+		line = outcome.line or line,
+		reason = outcome.reason,
+		message = outcome.message,
+		trace = outcome.trace,
+		values = outcome.values and #outcome.values > 0 and outcome.values or nil,
+		notes = notes and #notes > 0 and notes or nil,
+		consoles = status == "failed" and native.consoles() or nil,
+	}
+	if status == "failed" and not file.interrupted and native.options.keep then
+		native.keep()
+	end
+end
+
+local function run_deferred(t, status, outcome)
+	for i = #t.deferred, 1, -1 do
+		local how, what = attempt(native.timeout(), t.deferred[i])
+		if how == "failed" and status ~= "failed" then
+			status, outcome = how, what
+		end
+	end
+	return status, outcome
+end
+
+local function run_test(name, limit, fn, line)
+	local t = setmetatable({ test_name = name, notes = {}, deferred = {} }, assertions)
+	emit { event = "begin", file = file.name, name = name }
+	local start = native.now()
+	native.begin_scope()
+	running = t
+	local status, outcome = attempt(limit, fn, t)
+	status, outcome = run_deferred(t, status, outcome)
+	running = nil
+	report(name, status, outcome, (native.now() - start) / 1e9, line, t.notes)
+	native.end_scope()
+	return status, outcome
+end
+
+--- test(name, [meta,] fn): see docs/reference.md.
+function framework.test(name, meta, fn)
+	if fn == nil then
+		meta, fn = {}, meta
+	end
+	if type(name) ~= "string" or name == "" then
+		error("test: argument `name` is " .. show(name) .. "; a string is accepted", 2)
+	end
+	if type(fn) ~= "function" then
+		error("test: the last argument is a " .. type(fn) .. "; a function is accepted", 2)
+	end
+	local tags = check_meta(meta)
+	if running then
+		error(("test: `%s` is inside of test `%s`; tests cannot be nested"):format(name, running.test_name), 2)
+	end
+	local limit = native.timeout()
+	if meta.timeout ~= nil then
+		limit = native.duration(meta.timeout, "test", "timeout")
+	end
+	local line = debug.getinfo(2, "l").currentline
+	file.tests = file.tests + 1
+	if file.interrupted or not is_chosen(name, tags) then
+		return
+	end
+	if native.options.list then
+		emit { event = "list", file = file.name, name = name, tags = native.array(tags), line = line }
+		return
+	end
+	if meta.skip then
+		local reason = type(meta.skip) == "string" and meta.skip or nil
+		report(name, "skipped", { reason = reason }, 0, line)
+		return
+	end
+	local status, outcome = run_test(name, limit, fn, line)
+	if status == "failed" and file.raises then
+		error(("test `%s` failed: %s"):format(name, outcome.message), 2)
+	end
+	if file.interrupted then
+		end_with("interrupted")
+	end
+end
+
+--- This is known not to work yet: ends the test, or outside of one the file.
+function framework.todo(reason)
+	end_with("todo", reason and tostring(reason) or nil)
+end
+
+local WAIT = { timeout = true, interval = true, desc = true }
+
+--- Calls fn until it returns something true, and returns that. An error in fn counts as false.
+function framework.wait_until(fn, options)
+	options = options or {}
+	if type(fn) ~= "function" then
+		error("wait_until: argument `fn` is a " .. type(fn) .. "; a function is accepted", 2)
+	end
+	if type(options) ~= "table" then
+		error("wait_until: argument `options` is " .. show(options) .. "; a table is accepted", 2)
+	end
+	for key in pairs(options) do
+		if not WAIT[key] then
+			error(("wait_until: unknown key %s; the keys are: desc, interval, timeout"):format(show(key)), 2)
+		end
+	end
+	local timeout = native.duration(options.timeout == nil and 10 or options.timeout, "wait_until", "timeout")
+	local interval = native.duration(options.interval == nil and 0.1 or options.interval, "wait_until", "interval")
+	local deadline = native.now() + timeout
+	while true do
+		local ok, value = pcall(fn)
+		if is_ending(value) then
+			error(value, 0)
+		end
+		native.check() -- pcall may have caught the interruption
+		if ok and value then
+			return value
+		end
+		if native.now() >= deadline then
+			local last = ok and "it returned " .. show(value) or "it raised: " .. tostring(value)
+			error(("wait_until: %s: not true within %g s; %s"):format(options.desc or "the condition", timeout / 1e9,
+				last), 2)
+		end
+		native.sleep(math.min(interval, math.max(0, deadline - native.now())))
+	end
+end
+
+local function run_body(body)
+	local start = native.now()
+	local status, outcome = attempt(native.timeout(), body)
+	if status == "interrupted" or (file.tests > 0 and status == "passed") then
+		return
+	end
+	-- A file without tests is one test itself; one that fails outside of its tests says so as one.
+	local name = file.name:match("[^/]*$")
+	if file.tests == 0 and native.options.list then
+		emit { event = "list", file = file.name, name = name, tags = native.array {}, line = 1 }
+	elseif file.tests > 0 or status ~= "passed" or is_chosen(name, {}) then
+		report(name, status, outcome, (native.now() - start) / 1e9, 1)
+	end
+end
+
+--- Runs a file and reports events. In --list mode a file without tests is run too: only so it is known.
+function framework.run_file(path)
+	file = { name = path, number = native.options.file_number, tests = 0 }
+	emit { event = "start", file = path, seed = native.seed() }
+	local body, message = loadfile(path, "t")
+	if body then
+		run_body(body)
+	end
+	emit { event = "end", file = path, interrupted = native.is_interrupted(), error = message }
+end
+
+local function print_event(event)
+	if event.event == "test" then
+		local why = event.reason and ": " .. event.reason or ""
+		io.stderr:write(("%s: %s%s\n"):format(event.status, event.name, why))
+	end
+end
+
+--- For a stock interpreter and the prompt: a failed test raises.
+function framework.interactive()
+	emit = print_event
+	file = { name = "stdin", number = 0, tests = 0, raises = true }
+end
+
+return framework

@@ -15,7 +15,7 @@
 /* Every word that may stand behind `provium.` or `provium:` in a script, and the name of the router's port. */
 static const char *const reserved_names[] = {
 	"boot",    "bridge", "bridge_names", "close", "exec",   "include", "lab",      "members", "name",
-	"path",    "remove", "reset_between_tests", "router", "seed", "shutdown", "timeout", "vm", "vm_names",
+	"path",    "remove", "reset_between_tests", "router", "seed", "shutdown", "sleep", "timeout", "vm", "vm_names",
 };
 
 struct lab *lab_new(struct run *run)
@@ -61,6 +61,9 @@ static struct lab *find_holder(struct lab *lab, const void *thing)
 	for (size_t i = 0; i < lab->bridge_count; i++)
 		if (lab->bridges[i] == thing)
 			return lab;
+	for (size_t i = 0; i < lab->lab_count; i++)
+		if (lab->labs[i] == thing)
+			return lab;
 	for (size_t i = 0; i < lab->lab_count && !found; i++)
 		found = find_holder(lab->labs[i], thing);
 	return found;
@@ -91,19 +94,28 @@ static void drop_bridge(struct lab *lab, size_t i)
 	bridge_unref(bridge);
 }
 
+static void drop_lab(struct lab *lab, size_t i)
+{
+	struct lab *sub = lab->labs[i], *root = root_of(lab);
+
+	LIST_REMOVE(lab->labs, lab->lab_count, i);
+	if (!--sub->holders)
+		lab_close(sub);
+	else if (sub->parent == lab)
+		sub->parent = find_holder(root, sub);
+	lab_unref(sub);
+}
+
 /* Whatever belongs to a scope of this depth or deeper: machines first, for they hang on bridges. */
 static void close_deeper(struct lab *lab, unsigned int depth)
 {
 	for (size_t i = lab->lab_count; i-- > 0;) {
 		struct lab *sub = lab->labs[i];
 
-		if (sub->own_depth >= depth) {
-			LIST_REMOVE(lab->labs, lab->lab_count, i);
-			lab_close(sub);
-			lab_unref(sub);
-		} else {
+		if (sub->own_depth >= depth)
+			drop_lab(lab, i);
+		else
 			close_deeper(sub, depth);
-		}
 	}
 	for (size_t i = lab->machine_count; i-- > 0;)
 		if (lab->machines[i]->depth >= depth)
@@ -119,6 +131,7 @@ void lab_close(struct lab *lab)
 		return;
 	close_deeper(lab, 0);
 	lab->closed = true;
+	lab->parent = NULL;
 }
 
 static void set_depth(struct lab *lab, unsigned int depth)
@@ -215,6 +228,7 @@ int lab_sub(struct lab *lab, const char *name, struct lab **result, struct error
 	snprintf(sub->name, sizeof(sub->name), "%s", name);
 	sub->depth = sub->own_depth = lab->depth;
 	sub->parent = lab;
+	sub->holders = 1;
 	sub->find_profile = lab->find_profile;
 	sub->profile_context = lab->profile_context;
 	LIST_ADD(lab->labs, lab->lab_count, sub);
@@ -274,4 +288,45 @@ int lab_remove_bridge(struct lab *lab, struct bridge *bridge, struct error *err)
 		}
 	}
 	return error_set(err, ENOENT, "no bridge named `%s` in this lab", bridge->name);
+}
+
+/* Whether the other lab is this one, or holds it, however deep. */
+static bool is_within(const struct lab *lab, const struct lab *other)
+{
+	bool within = lab == other;
+
+	for (size_t i = 0; i < other->lab_count && !within; i++)
+		within = is_within(lab, other->labs[i]);
+	return within;
+}
+
+int lab_include_lab(struct lab *lab, struct lab *other, struct error *err)
+{
+	if (is_within(lab, other))
+		return error_set(err, EINVAL, "a lab cannot be put into itself");
+	if (other->closed || lab->closed)
+		return error_set(err, EINVAL, "this lab is closed");
+	for (size_t i = 0; i < lab->lab_count; i++) {
+		if (lab->labs[i] == other)
+			return 0;
+		if (strcmp(lab->labs[i]->name, other->name) == 0)
+			return error_set(err, EEXIST, "the name `%s` is already used by another sub-lab", other->name);
+	}
+	lab_ref(other);
+	other->holders++;
+	LIST_ADD(lab->labs, lab->lab_count, other);
+	lab_refresh(lab);
+	return 0;
+}
+
+int lab_remove_lab(struct lab *lab, struct lab *other, struct error *err)
+{
+	for (size_t i = 0; i < lab->lab_count; i++) {
+		if (lab->labs[i] == other) {
+			drop_lab(lab, i);
+			lab_refresh(lab);
+			return 0;
+		}
+	}
+	return error_set(err, ENOENT, "no lab named `%s` in this lab", other->name);
 }

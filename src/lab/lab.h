@@ -40,6 +40,7 @@ struct machine_options {
 	struct machine_file {
 		char *path, *content;
 		size_t size;
+		unsigned int mode; /* permissions; 0: as the node makes them */
 	} *files;
 	size_t file_count;
 };
@@ -102,7 +103,8 @@ struct lab {
 	struct run *run;
 	unsigned int depth; /* of nested scopes: 0 for the file, 1 in a test */
 	unsigned int own_depth; /* of the scope that a sub-lab belongs to */
-	struct lab *parent;
+	struct lab *parent; /* one of those that hold it */
+	unsigned int holders;
 	struct machine **machines;
 	size_t machine_count;
 	struct bridge **bridges;
@@ -143,9 +145,11 @@ int lab_check_new_name(const struct lab *lab, const char *kind, const char *name
 
 int lab_include_machine(struct lab *lab, struct machine *machine, struct error *err);
 int lab_include_bridge(struct lab *lab, struct bridge *bridge, struct error *err);
+int lab_include_lab(struct lab *lab, struct lab *other, struct error *err);
 /* What no lab holds any more is closed. */
 int lab_remove_machine(struct lab *lab, struct machine *machine, struct error *err);
 int lab_remove_bridge(struct lab *lab, struct bridge *bridge, struct error *err);
+int lab_remove_lab(struct lab *lab, struct lab *other, struct error *err);
 
 /* hosts.c: writes every machine's /etc/hosts anew, all labs, and publishes the registry. */
 void lab_refresh(struct lab *lab);
@@ -170,6 +174,10 @@ int machine_pause(struct machine *machine, struct error *err);
 int machine_resume(struct machine *machine, struct error *err);
 /* An error that says in what state the machine is and what to do, unless it is booted. `what` as in "cannot run". */
 int machine_need_booted(struct machine *machine, const char *what, struct error *err);
+
+/* Whole files. The folder of the path is made if need be. */
+int machine_write_file(struct machine *machine, const struct machine_file *file, struct error *err);
+int machine_read_file(struct machine *machine, const char *path, struct buffer *content, struct error *err);
 
 /* Its attached places, sorted by the names of the bridges. Returns how many; the array is the caller's to free. */
 size_t machine_members(const struct machine *machine, struct member ***members);

@@ -12,7 +12,8 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-#define FILE_WRITE_NS (10 * NS_PER_S)
+#define FILE_NS   (30 * NS_PER_S)
+#define WHAT_SIZE 256
 
 void machine_options_free(struct machine_options *options)
 {
@@ -194,21 +195,56 @@ int machine_need_booted(struct machine *machine, const char *what, struct error 
 	return state == MACHINE_CREATED ? error_append(err, " (cannot %s)", what) : -err->code;
 }
 
-static int write_file(struct machine *machine, const struct machine_file *file, struct error *err)
+/* Runs a command of ours to its end, with the answer's stdout in *out, or an error made of its stderr. */
+static int ask(struct machine *machine, const struct command *command, const char *what, struct buffer *out,
+	       struct error *err)
 {
-	static const char script[] = "mkdir -p \"$(dirname \"$1\")\" && cat > \"$1\"";
-	const char *argv[] = { "sh", "-c", script, "sh", file->path, NULL };
-	struct command command = { .argv = argv, .stdin_data = file->content, .stdin_size = file->size };
 	struct process *process;
 
-	if (machine->kind->start(machine->node, &command, &process, err))
+	if (machine->kind->start(machine->node, command, &process, err))
 		return -err->code;
 	err->code = 0;
-	if (!process->ops->wait(process, clock_after(FILE_WRITE_NS), false, err) &&
-	    (process->status != PROCESS_EXITED || process->code))
-		error_set(err, EIO, "vm `%s`: write %s: %s", machine->name, file->path, buffer_string(&process->err));
+	if (process->ops->wait(process, clock_after(FILE_NS), false, err))
+		error_wrap(err, "vm `%s`: %s", machine->name, what);
+	else if (process->status == PROCESS_RUNNING)
+		error_set(err, ETIMEDOUT, "vm `%s`: %s: not done within %llu s", machine->name, what, FILE_NS / NS_PER_S);
+	else if (process->status != PROCESS_EXITED || process->code)
+		error_set(err, EIO, "vm `%s`: %s: %s", machine->name, what, buffer_string(&process->err));
+	if (!err->code && out) {
+		*out = process->out;
+		process->out = (struct buffer){ 0 };
+	}
 	process->ops->close(process);
 	return -err->code;
+}
+
+static int write_file(struct machine *machine, const struct machine_file *file, struct error *err)
+{
+	static const char script[] = "mkdir -p \"$(dirname \"$1\")\" && cat > \"$1\" && { [ -z \"$2\" ] || chmod \"$2\" \"$1\"; }";
+	char what[WHAT_SIZE], mode[16] = "";
+	const char *argv[] = { "sh", "-c", script, "sh", file->path, mode, NULL };
+	struct command command = { .argv = argv, .stdin_data = file->content, .stdin_size = file->size };
+
+	if (file->mode)
+		snprintf(mode, sizeof(mode), "%o", file->mode);
+	snprintf(what, sizeof(what), "write %s", file->path);
+	return ask(machine, &command, what, NULL, err);
+}
+
+int machine_write_file(struct machine *machine, const struct machine_file *file, struct error *err)
+{
+	return machine_need_booted(machine, "write a file", err) ? -err->code : write_file(machine, file, err);
+}
+
+int machine_read_file(struct machine *machine, const char *path, struct buffer *content, struct error *err)
+{
+	const char *argv[] = { "cat", "--", path, NULL };
+	struct command command = { .argv = argv };
+	char what[WHAT_SIZE];
+
+	snprintf(what, sizeof(what), "read %s", path);
+	return machine_need_booted(machine, "read a file", err) ? -err->code :
+								  ask(machine, &command, what, content, err);
 }
 
 static int finish_boot(struct machine *machine, uint64_t deadline_ns, struct error *err)

@@ -30,6 +30,7 @@ static void set_partition(struct bridge *bridge, struct wire_changes *changes, c
 	wire_change(changes, &change);
 }
 
+/* Both ways between two names: cut, or whole again. */
 static int cut_pair(struct bridge *bridge, struct wire_changes *changes, const char *one, const char *other,
 		    struct error *err)
 {
@@ -46,20 +47,54 @@ static int cut_pair(struct bridge *bridge, struct wire_changes *changes, const c
 	return 0;
 }
 
-int rules_partition(struct bridge *bridge, const char *const *group, size_t count, const char *const *others,
-		    size_t other_count, struct error *err)
+/* Under partition_all() a pair that is whole again must say so itself. */
+static enum wire_partition lifted(const struct bridge *bridge)
+{
+	return rules_medium(bridge).partition == WIRE_OPEN ? WIRE_OPEN : WIRE_LIFTED;
+}
+
+/* Names that the bridge never heard of cannot be cut from anything. */
+static int heal_pair(struct bridge *bridge, struct wire_changes *changes, const char *one, const char *other,
+		     struct error *err)
+{
+	struct member *a = bridge_find(bridge, one), *b = bridge_find(bridge, other);
+
+	(void)err;
+	if (a && b && a != b) {
+		set_partition(bridge, changes, a, b, lifted(bridge));
+		set_partition(bridge, changes, b, a, lifted(bridge));
+	}
+	return 0;
+}
+
+static int each_pair(struct bridge *bridge, const struct name_list *group, const struct name_list *others,
+		     int (*act)(struct bridge *bridge, struct wire_changes *changes, const char *one,
+				const char *other, struct error *err),
+		     struct error *err)
 {
 	struct wire_changes changes = { 0 };
 
-	for (size_t i = 0; i < count; i++) {
-		for (size_t k = 0; k < other_count; k++) {
-			if (cut_pair(bridge, &changes, group[i], others[k], err)) {
+	for (size_t i = 0; i < group->count; i++) {
+		for (size_t k = 0; k < others->count; k++) {
+			if (act(bridge, &changes, group->names[i], others->names[k], err)) {
 				wire_forget_changes(&changes);
 				return -err->code;
 			}
 		}
 	}
 	return wire_commit(bridge->run->wire, &changes, err);
+}
+
+int rules_partition(struct bridge *bridge, const struct name_list *group, const struct name_list *others,
+		    struct error *err)
+{
+	return each_pair(bridge, group, others, cut_pair, err);
+}
+
+int rules_unpartition(struct bridge *bridge, const struct name_list *group, const struct name_list *others,
+		      struct error *err)
+{
+	return each_pair(bridge, group, others, heal_pair, err);
 }
 
 int rules_partition_one_way(struct bridge *bridge, const char *from, const char *to, struct error *err)
@@ -76,19 +111,14 @@ int rules_partition_one_way(struct bridge *bridge, const char *from, const char 
 	return wire_commit(bridge->run->wire, &changes, err);
 }
 
-int rules_unpartition(struct bridge *bridge, const char *from, const char *to, bool both_ways, struct error *err)
+int rules_unpartition_one_way(struct bridge *bridge, const char *from, const char *to, struct error *err)
 {
-	struct wire_link medium = rules_medium(bridge);
-	/* Under partition_all() a pair that is whole again must say so itself. */
-	enum wire_partition lifted = medium.partition == WIRE_OPEN ? WIRE_OPEN : WIRE_LIFTED;
-	struct member *a = bridge_find(bridge, from), *b = bridge_find(bridge, to);
+	struct member *sender = bridge_find(bridge, from), *receiver = bridge_find(bridge, to);
 	struct wire_changes changes = { 0 };
 
-	if (!a || !b || a == b)
+	if (!sender || !receiver || sender == receiver)
 		return 0;
-	set_partition(bridge, &changes, a, b, lifted);
-	if (both_ways)
-		set_partition(bridge, &changes, b, a, lifted);
+	set_partition(bridge, &changes, sender, receiver, lifted(bridge));
 	return wire_commit(bridge->run->wire, &changes, err);
 }
 

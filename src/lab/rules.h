@@ -21,13 +21,20 @@ struct member;
 #define RULES_MIN_RATE 1000ULL          /* bit/s: a full frame takes 12 s */
 #define RULES_MAX_RATE 1000000000000ULL /* 1 Tbit/s: a minimal frame takes half a nanosecond */
 
+struct name_list {
+	const char *const *names;
+	size_t count;
+};
+
 /* Both ways between each of the one group and each of the other. */
-int rules_partition(struct bridge *bridge, const char *const *group, size_t count, const char *const *others,
-		    size_t other_count, struct error *err);
+int rules_partition(struct bridge *bridge, const struct name_list *group, const struct name_list *others,
+		    struct error *err);
 /* One way. Both must be attached. */
 int rules_partition_one_way(struct bridge *bridge, const char *from, const char *to, struct error *err);
-/* Lifts from→to, however it was cut; both ways if asked. Names that the bridge does not know are fine. */
-int rules_unpartition(struct bridge *bridge, const char *from, const char *to, bool both_ways, struct error *err);
+/* However they were cut. Names that the bridge does not know are fine. */
+int rules_unpartition(struct bridge *bridge, const struct name_list *group, const struct name_list *others,
+		      struct error *err);
+int rules_unpartition_one_way(struct bridge *bridge, const char *from, const char *to, struct error *err);
 int rules_partition_all(struct bridge *bridge, struct error *err);
 int rules_restore_all(struct bridge *bridge, struct error *err);
 bool rules_is_partitioned(const struct bridge *bridge, const char *from, const char *to);

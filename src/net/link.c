@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -22,6 +23,12 @@
  * frames, LACP) for the whole bridge: BR_GROUPFWD_RESTRICTED in net/bridge/br_private.h.
  */
 #define GROUP_FORWARD_ALL_ALLOWED 0xfff8
+
+const char *mac_text(const uint8_t mac[static MAC_SIZE], char text[static MAC_TEXT_SIZE])
+{
+	snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	return text;
+}
 
 static void begin_link(struct netlink *nl, uint16_t type, uint16_t flags, int ifindex)
 {

@@ -9,7 +9,11 @@
 struct error;
 struct netlink;
 
-#define MAC_SIZE 6
+#define MAC_SIZE      6
+#define MAC_TEXT_SIZE 18
+
+/* "02:70:76:01:00:01". The buffer belongs to the caller. */
+const char *mac_text(const uint8_t mac[static MAC_SIZE], char text[static MAC_TEXT_SIZE]);
 
 struct link_counters {
 	uint64_t rx_bytes, tx_bytes;

@@ -55,7 +55,7 @@ int script_run_file(const char *path, const struct script_options *options);
 lua_State *script_open(const struct script_options *options, struct error *err);
 void script_close(lua_State *L);
 
-/* A Lua state with the standard libraries, json and the modules of lua/ (require "report.tap"), but without a lab. */
+/* A Lua state with the standard libraries, json and the modules of lua/ (require "provium.report.tap"), but without a lab. */
 lua_State *script_open_plain(void);
 
 #endif

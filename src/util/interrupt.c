@@ -12,7 +12,7 @@
 static volatile sig_atomic_t signalled; /* the signal's number */
 static volatile sig_atomic_t limit_passed;
 static void (*notify_script)(void);
-static uint64_t current_limit_ns;
+static uint64_t whole_ns;
 
 static void on_signal(int number)
 {
@@ -35,17 +35,23 @@ void interrupt_install(void (*notify)(void))
 	sigaction(SIGALRM, &action, NULL);
 }
 
-void interrupt_set_limit(uint64_t limit_ns)
+struct interrupt_limit interrupt_swap_limit(struct interrupt_limit limit)
 {
 	struct itimerval timer = {
-		.it_value = { .tv_sec = (time_t)(limit_ns / NS_PER_S),
-			      .tv_usec = (suseconds_t)(limit_ns % NS_PER_S / NS_PER_US) },
+		.it_value = { .tv_sec = (time_t)(limit.left_ns / NS_PER_S),
+			      .tv_usec = (suseconds_t)(limit.left_ns % NS_PER_S / NS_PER_US) },
 	};
+	struct interrupt_limit before = { .whole_ns = whole_ns };
+	struct itimerval left;
 
-	if (!limit_ns)
-		limit_passed = 0;
-	current_limit_ns = limit_ns;
-	setitimer(ITIMER_REAL, &timer, NULL);
+	setitimer(ITIMER_REAL, &timer, &left);
+	before.left_ns = (uint64_t)left.it_value.tv_sec * NS_PER_S + (uint64_t)left.it_value.tv_usec * NS_PER_US;
+	/* One that has passed, unseen, is to pass again at once. */
+	if (limit_passed)
+		before.left_ns = NS_PER_US;
+	limit_passed = 0;
+	whole_ns = limit.whole_ns;
+	return before;
 }
 
 bool interrupt_pending(struct error *err)
@@ -53,7 +59,7 @@ bool interrupt_pending(struct error *err)
 	if (signalled)
 		error_set(err, EINTR, "interrupted (%s)", strsignal(signalled));
 	else if (limit_passed)
-		error_set(err, EINTR, "the time limit of %g s has passed", (double)current_limit_ns / (double)NS_PER_S);
+		error_set(err, EINTR, "the time limit of %g s has passed; provium.timeout or --timeout sets another", (double)whole_ns / (double)NS_PER_S);
 	return signalled || limit_passed;
 }
 

@@ -14,10 +14,15 @@ struct error;
  */
 void interrupt_install(void (*notify)(void));
 
-/* The time limit, from now; 0 takes it away, and forgets one that has passed. */
-void interrupt_set_limit(uint64_t limit_ns);
+/* A time limit. None: all zero. */
+struct interrupt_limit {
+	uint64_t left_ns;  /* from now */
+	uint64_t whole_ns; /* for people */
+};
+/* Sets the limit, forgetting one that has passed, and returns the one before. So limits can be nested. */
+struct interrupt_limit interrupt_swap_limit(struct interrupt_limit limit);
 
-/* True, and an error with EINTR, if the run is to end here. Stays true, but for interrupt_set_limit(0). */
+/* True, and an error with EINTR, if the run is to end here. Stays true, but for interrupt_swap_limit(). */
 bool interrupt_pending(struct error *err);
 
 /* Whether it was a signal, which ends the whole run, and not the time limit of a test. */

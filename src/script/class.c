@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Classes of userdata, and errors that name the method. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "script/internal.h"
+
+#define METHODS_KEY "methods" /* of the metatable */
+
+/* Its address is the key of the table object → userdata in the registry. */
+static const char objects_key;
+
+static int collect(lua_State *L)
+{
+	const struct script_class *class = lua_touserdata(L, lua_upvalueindex(1));
+	void **slot = lua_touserdata(L, 1);
+
+	if (*slot)
+		class->unref(*slot);
+	*slot = NULL;
+	return 0;
+}
+
+void script_set_functions(lua_State *L, const char *prefix, const luaL_Reg *functions)
+{
+	for (; functions && functions->name; functions++) {
+		if (prefix)
+			lua_pushfstring(L, "%s%s", prefix, functions->name);
+		else
+			lua_pushnil(L);
+		lua_pushcclosure(L, functions->func, 1);
+		lua_setfield(L, -2, functions->name);
+	}
+}
+
+static void push_new_methods(lua_State *L, const struct script_class *class)
+{
+	const char *prefix = lua_pushfstring(L, "%s:", class->name);
+
+	lua_newtable(L);
+	script_set_functions(L, prefix, class->methods);
+	script_set_functions(L, prefix, class->more_methods);
+	lua_remove(L, -2);
+}
+
+void script_push_methods(lua_State *L, const struct script_class *class)
+{
+	luaL_getmetatable(L, class->type);
+	lua_getfield(L, -1, METHODS_KEY);
+	lua_remove(L, -2);
+}
+
+void script_register_class(lua_State *L, const struct script_class *class)
+{
+	luaL_newmetatable(L, class->type);
+	push_new_methods(L, class);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, METHODS_KEY);
+	lua_setfield(L, -2, "__index");
+	lua_pushlightuserdata(L, (void *)class);
+	lua_pushcclosure(L, collect, 1);
+	lua_setfield(L, -2, "__gc");
+	lua_pushliteral(L, "locked");
+	lua_setfield(L, -2, "__metatable");
+	script_set_functions(L, NULL, class->metamethods);
+	lua_pop(L, 1);
+}
+
+/* Weak in its values, so that it keeps nothing alive. */
+static void push_objects(lua_State *L)
+{
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &objects_key) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "v");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &objects_key);
+}
+
+void script_push_object(lua_State *L, const struct script_class *class, void *object)
+{
+	void **slot;
+
+	push_objects(L);
+	if (lua_rawgetp(L, -1, object) == LUA_TNIL) {
+		lua_pop(L, 1);
+		slot = lua_newuserdatauv(L, sizeof(*slot), 0);
+		*slot = NULL;
+		luaL_setmetatable(L, class->type);
+		class->ref(object);
+		*slot = object;
+		lua_pushvalue(L, -1);
+		lua_rawsetp(L, -3, object);
+	}
+	lua_remove(L, -2);
+}
+
+void *script_test_object(lua_State *L, int index, const struct script_class *class)
+{
+	void **slot = luaL_testudata(L, index, class->type);
+
+	return slot ? *slot : NULL;
+}
+
+void *script_check_object(lua_State *L, int index, const struct script_class *class)
+{
+	void *object = script_test_object(L, index, class);
+
+	if (!object && index == 1)
+		script_fail(L, "call it with a colon, on a %s: %s:method(…)", class->name, class->name);
+	if (!object)
+		script_refuse(L, index, class->name, class->type);
+	return object;
+}
+
+void script_set_count(lua_State *L, const char *key, uint64_t value)
+{
+	lua_pushinteger(L, (lua_Integer)value);
+	lua_setfield(L, -2, key);
+}
+
+int script_raise(lua_State *L, const struct error *err)
+{
+	return script_fail(L, "%s", err->text);
+}
+
+int script_fail(lua_State *L, const char *format, ...)
+{
+	const char *method = lua_tostring(L, lua_upvalueindex(1));
+	char text[sizeof(((struct error *)0)->text)];
+	va_list args;
+
+	/* Not by lua_pushvfstring(), which knows few conversions. */
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	luaL_where(L, 1);
+	lua_pushfstring(L, "%s%s%s", method ? method : "", method ? ": " : "", text);
+	lua_concat(L, 2);
+	return lua_error(L);
+}

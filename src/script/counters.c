@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What became of the frames of a pair, and what its frames meet on their way. Methods of bridges. */
+#include "lab/rules.h"
+#include "lab/run.h"
+#include "script/internal.h"
+#include "wire/wire.h"
+
+static void push_counters(lua_State *L, const struct wire_counters *counters)
+{
+	lua_newtable(L);
+	script_set_count(L, "packets", counters->packets);
+	script_set_count(L, "bytes", counters->bytes);
+	script_set_count(L, "delayed", counters->delayed);
+	lua_newtable(L);
+	script_set_count(L, "partition", counters->dropped_partition);
+	script_set_count(L, "isolation", counters->dropped_isolation);
+	script_set_count(L, "loss", counters->dropped_loss);
+	script_set_count(L, "queue", counters->dropped_queue);
+	script_set_count(L, "error", counters->dropped_error);
+	lua_setfield(L, -2, "dropped");
+}
+
+/* A name that was never on the bridge would count nothing for ever: more likely a slip of the pen than a question. */
+static struct member *check_place(lua_State *L, struct bridge *bridge, int index, const char *argument)
+{
+	struct party party = script_check_party(L, index, argument);
+	struct member *member = bridge_find(bridge, party.name);
+
+	if (!member)
+		script_fail(L, "`%s` was never attached to bridge `%s`; use bridge:attach(\"%s\")", party.name,
+			    bridge->name, party.name);
+	return member;
+}
+
+struct pairs {
+	lua_State *L;
+	const struct bridge *bridge;
+};
+
+static void push_pair(const struct wire_key *key, const struct wire_counters *counters, void *context)
+{
+	struct pairs *pairs = context;
+	lua_State *L = pairs->L;
+
+	if (!key->from || !key->to)
+		return;
+	push_counters(L, counters);
+	lua_pushstring(L, pairs->bridge->members[key->from - 1]->name);
+	lua_setfield(L, -2, "from");
+	lua_pushstring(L, pairs->bridge->members[key->to - 1]->name);
+	lua_setfield(L, -2, "to");
+	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
+}
+
+int script_bridge_counters(lua_State *L)
+{
+	struct bridge *bridge = script_check_object(L, 1, &script_class_bridge);
+	struct pairs pairs = { .L = L, .bridge = bridge };
+	struct wire_counters counters;
+	struct wire_key key = { .bridge = bridge->number };
+
+	if (lua_isnoneornil(L, 2) && lua_isnoneornil(L, 3)) {
+		lua_newtable(L);
+		wire_each_counters(bridge->run->wire, bridge->number, push_pair, &pairs);
+		return 1;
+	}
+	key.from = check_place(L, bridge, 2, "a")->port;
+	key.to = check_place(L, bridge, 3, "b")->port;
+	counters = wire_counters(bridge->run->wire, key);
+	push_counters(L, &counters);
+	return 1;
+}
+
+static void set_number(lua_State *L, const char *key, double value)
+{
+	lua_pushnumber(L, value);
+	lua_setfield(L, -2, key);
+}
+
+static void set_flag(lua_State *L, const char *key, bool value)
+{
+	lua_pushboolean(L, value);
+	lua_setfield(L, -2, key);
+}
+
+static void push_link(lua_State *L, const struct path_link *step)
+{
+	lua_newtable(L);
+	lua_pushstring(L, step->kind);
+	lua_setfield(L, -2, "link");
+	set_number(L, "latency_ms", (double)step->link.delay_ns / 1e6);
+	set_number(L, "drop_rate_pct", (double)step->link.loss_ppb / 1e7);
+	script_set_count(L, "bandwidth_bps", step->link.rate_bps);
+	set_number(L, "queue_ms", (double)step->link.queue_ns / 1e6);
+	set_flag(L, "partitioned", step->link.partition == WIRE_CUT || step->link.partition == WIRE_CUT_ONE_WAY);
+	set_flag(L, "isolated", step->link.isolated);
+}
+
+/* Delays add up, losses are independent, the narrowest rate wins. */
+int script_bridge_path(lua_State *L)
+{
+	struct bridge *bridge = script_check_object(L, 1, &script_class_bridge);
+	const char *from = check_place(L, bridge, 2, "a")->name, *to = check_place(L, bridge, 3, "b")->name;
+	struct path_link links[4];
+	size_t count = rules_path(bridge, from, to, links);
+	double survival = 1, delay_ns = 0;
+	uint64_t rate_bps = 0;
+	bool isolated = false;
+
+	lua_newtable(L);
+	for (size_t i = 0; i < count; i++) {
+		const struct wire_link *link = &links[i].link;
+
+		push_link(L, &links[i]);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+		delay_ns += (double)link->delay_ns;
+		survival *= 1 - (double)link->loss_ppb / 1e9;
+		if (link->rate_bps && (!rate_bps || link->rate_bps < rate_bps))
+			rate_bps = link->rate_bps;
+		isolated |= link->isolated;
+	}
+	set_number(L, "latency_ms", delay_ns / 1e6);
+	set_number(L, "drop_rate_pct", (1 - survival) * 100);
+	script_set_count(L, "bandwidth_bps", rate_bps);
+	set_flag(L, "partitioned", rules_is_partitioned(bridge, from, to));
+	set_flag(L, "isolated", isolated);
+	return 1;
+}

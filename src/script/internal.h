@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Shared by the files of src/script alone. Each userdata has a file of its own; what they have in common is here: classes
+ * (class.c), arguments (args.c) and the state of the script (script.c).
+ *
+ * Every method is a C closure whose first upvalue is its name as a script writes it, such as "bridge:attach". Errors are
+ * raised by script_raise() and script_fail(), which put the place and that name in front. Raising jumps: hold nothing.
+ */
+#ifndef PROVIUM_SCRIPT_INTERNAL_H
+#define PROVIUM_SCRIPT_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "lab/lab.h"
+#include "script/script.h"
+#include "util/error.h"
+#include "util/units.h"
+
+struct script_process;
+
+struct script {
+	lua_State *L;
+	const struct script_options *options;
+	struct run *run;
+	struct lab *root;
+	struct script_process *processes; /* all that are open, the youngest first */
+	uint64_t timeout_ns;              /* of a test */
+	bool reset_between_tests;
+	bool guarded; /* a test or a file's body runs: an interrupt is to be raised in it */
+};
+
+struct script *script_of(lua_State *L);
+
+/* class.c */
+
+struct script_class {
+	const char *type; /* the metatable's name, which Lua's type errors show: "provium.bridge" */
+	const char *name; /* in front of the methods' names: "bridge" */
+	const luaL_Reg *methods;
+	const luaL_Reg *more_methods; /* from a second file, or NULL */
+	const luaL_Reg *metamethods;
+	void (*ref)(void *object);
+	void (*unref)(void *object);
+};
+
+/* Makes the metatable, __index being the table of methods unless a metamethod says otherwise. */
+void script_register_class(lua_State *L, const struct script_class *class);
+/* Pushes the table of methods of a class. */
+void script_push_methods(lua_State *L, const struct script_class *class);
+/* Puts closures into the table on top of the stack, named prefix + name in errors; prefix NULL: not named. */
+void script_set_functions(lua_State *L, const char *prefix, const luaL_Reg *functions);
+/* Pushes the one userdata that stands for the object, which it refers to until it is collected. */
+void script_push_object(lua_State *L, const struct script_class *class, void *object);
+/* The object of the argument, which must be a userdata of the class. */
+void *script_check_object(lua_State *L, int index, const struct script_class *class);
+/* The same, or NULL. */
+void *script_test_object(lua_State *L, int index, const struct script_class *class);
+
+/* table[key] = value for the table on top of the stack. */
+void script_set_count(lua_State *L, const char *key, uint64_t value);
+
+/* Raise "place: bridge:attach: text". */
+int script_raise(lua_State *L, const struct error *err);
+__attribute__((format(printf, 2, 3))) int script_fail(lua_State *L, const char *format, ...);
+
+extern const struct script_class script_class_lab, script_class_bridge, script_class_vm, script_class_nic;
+
+/* args.c: all of these raise an error that names the method, the argument, the value, and what is accepted. */
+
+uint64_t script_check_quantity(lua_State *L, int index, const char *argument, enum quantity quantity);
+uint64_t script_opt_quantity(lua_State *L, int index, const char *argument, enum quantity quantity, uint64_t otherwise);
+const char *script_check_string(lua_State *L, int index, const char *argument);
+void script_check_table(lua_State *L, int index, const char *argument);
+/* A node, or the name of one. The name lives as long as the argument. */
+struct party script_check_party(lua_State *L, int index, const char *argument);
+/* "argument `x` is <value>; <accepted> is accepted". */
+int script_refuse(lua_State *L, int index, const char *argument, const char *accepted);
+
+enum option_kind {
+	OPTION_QUANTITY, /* uint64_t */
+	OPTION_STRING,   /* const char *, which lives as long as the table */
+	OPTION_INTEGER,  /* uint64_t, from 1 to limit */
+	OPTION_BOOL,     /* bool */
+	OPTION_PARTY,    /* struct party */
+	OPTION_VALUE,    /* int: the stack index at which the value was put */
+	OPTION_LATER,    /* known, but refused */
+};
+struct option {
+	const char *name;
+	enum option_kind kind;
+	void *target;
+	enum quantity quantity;
+	uint64_t limit;
+	bool *given; /* or NULL */
+};
+/* Walks the table. Unknown keys are refused with a list of those that there are. OPTION_VALUE may leave values pushed. */
+void script_read_options(lua_State *L, int index, const struct option *options, size_t count);
+#define SCRIPT_READ_OPTIONS(L, INDEX, OPTIONS) \
+	script_read_options((L), (INDEX), (OPTIONS), sizeof(OPTIONS) / sizeof((OPTIONS)[0]))
+
+/* lab.c */
+
+/* Pushes an array of strings, sorted. Reorders the array. */
+void script_push_names(lua_State *L, const char **names, size_t count);
+
+/* rules.c: what a script says about traffic, as further methods of bridges */
+extern const luaL_Reg script_bridge_rules[];
+/* counters.c: counters(), path(), as further functions for rules.c's table */
+int script_bridge_counters(lua_State *L);
+int script_bridge_path(lua_State *L);
+
+/* vm.c */
+
+void script_read_machine_options(lua_State *L, int index, struct machine_options *options, uint64_t *timeout_ns);
+int script_vm_boot_all(lua_State *L, struct machine **machines, size_t count, uint64_t timeout_ns);
+
+/* nic.c */
+void script_push_nic(lua_State *L, struct member *member);
+
+/* process.c */
+int script_vm_run(lua_State *L);
+int script_vm_run_async(lua_State *L);
+int script_vm_read_file(lua_State *L);
+int script_vm_write_file(lua_State *L);
+int script_vm_push_file(lua_State *L);
+void script_register_process(lua_State *L);
+/* Ends the processes that were started in a scope of this depth or deeper, the youngest first. */
+void script_close_processes(struct script *script, unsigned int depth);
+
+/* json.c */
+int script_open_json(lua_State *L);
+/* Writes the value as one line of compact JSON. */
+int script_write_json(lua_State *L, int index, int fd);
+
+/* modules.c: the Lua files of lua/, for require() */
+void script_register_modules(lua_State *L);
+
+/* Pushes a module of lua/: the value of require(name). */
+void script_require(lua_State *L, const char *name);
+
+/* native.c: what the Lua side needs and scripts do not: see lua/framework.lua */
+int script_open_native(lua_State *L);
+
+#endif

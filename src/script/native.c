@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What lua/framework.lua needs of the program, as the module provium.native. Scripts have no use for it. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lab/rules.h"
+#include "lab/run.h"
+#include "script/internal.h"
+#include "util/clock.h"
+#include "util/interrupt.h"
+#include "util/wait.h"
+
+#define CONSOLE_TAIL 2000
+
+/* Set by a signal handler: raises in the script at its next instruction, and again until the guarded call ends. */
+static void on_hook(lua_State *L, lua_Debug *where)
+{
+	struct script *script = script_of(L);
+	struct error err;
+
+	(void)where;
+	if (script->guarded && interrupt_pending(&err)) {
+		luaL_where(L, 0);
+		lua_pushstring(L, err.text);
+		lua_concat(L, 2);
+		lua_error(L);
+	}
+	lua_sethook(L, NULL, 0, 0);
+}
+
+static void arm(lua_State *L)
+{
+	lua_sethook(L, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+static lua_State *interruptible;
+
+static void on_interrupt(void)
+{
+	arm(interruptible);
+}
+
+/* call(limit_ns, handler, fn, ...) → true, or false and what the handler made of the error. */
+static int native_call(lua_State *L)
+{
+	struct script *script = script_of(L);
+	uint64_t limit_ns = (uint64_t)luaL_checkinteger(L, 1);
+	struct interrupt_limit limit = { .left_ns = limit_ns, .whole_ns = limit_ns };
+	bool was_guarded = script->guarded;
+	struct error ignored;
+	int status;
+
+	limit = interrupt_swap_limit(limit);
+	script->guarded = true;
+	if (interrupt_pending(&ignored))
+		arm(L);
+	status = lua_pcall(L, lua_gettop(L) - 3, 0, 2);
+	script->guarded = was_guarded;
+	lua_sethook(L, NULL, 0, 0);
+	interrupt_swap_limit(limit);
+	lua_pushboolean(L, status == LUA_OK);
+	if (status == LUA_OK)
+		return 1;
+	lua_insert(L, -2);
+	return 2;
+}
+
+static int native_check(lua_State *L)
+{
+	struct error err;
+
+	return interrupt_pending(&err) ? script_raise(L, &err) : 0;
+}
+
+static int native_is_interrupted(lua_State *L)
+{
+	lua_pushboolean(L, interrupt_by_signal());
+	return 1;
+}
+
+static int native_emit(lua_State *L)
+{
+	struct script *script = script_of(L);
+
+	if (script_write_json(L, 1, script->options->events))
+		return script_fail(L, "cannot write the events");
+	return 0;
+}
+
+static int native_now(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)clock_now());
+	return 1;
+}
+
+static int native_sleep(lua_State *L)
+{
+	struct error err;
+
+	return wait_sleep((uint64_t)luaL_checkinteger(L, 1), &err) ? script_raise(L, &err) : 0;
+}
+
+/* duration(value, method, argument) → ns. Raises in the name of whoever called the caller. */
+static int native_duration(lua_State *L)
+{
+	uint64_t value = 0;
+	bool good = lua_type(L, 1) == LUA_TNUMBER ?
+			    units_from_number(QUANTITY_DURATION, lua_tonumber(L, 1), &value) :
+			    lua_type(L, 1) == LUA_TSTRING &&
+				    units_from_string(QUANTITY_DURATION, lua_tostring(L, 1), &value);
+
+	if (!good) {
+		luaL_where(L, 2);
+		lua_pushfstring(L, "%s: argument `%s` is %s; %s is accepted", lua_tostring(L, 2), lua_tostring(L, 3),
+				luaL_tolstring(L, 1, NULL), units_accepted(QUANTITY_DURATION));
+		lua_remove(L, -2);
+		lua_concat(L, 2);
+		return lua_error(L);
+	}
+	lua_pushinteger(L, (lua_Integer)(value < INT64_MAX ? value : INT64_MAX));
+	return 1;
+}
+
+static int native_timeout(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)script_of(L)->timeout_ns);
+	return 1;
+}
+
+static int native_seed(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)script_of(L)->run->seed);
+	return 1;
+}
+
+/* The last that each node printed, of those that printed anything. */
+static int native_consoles(lua_State *L)
+{
+	struct lab *lab = script_of(L)->root;
+
+	lua_newtable(L);
+	for (size_t i = 0; i < lab->machine_count; i++) {
+		struct machine *machine = lab->machines[i];
+		const char *text = machine->node ? machine->kind->console(machine->node) : "";
+		size_t length = strlen(text);
+
+		if (!length)
+			continue;
+		lua_newtable(L);
+		lua_pushstring(L, machine->name);
+		lua_setfield(L, -2, "node");
+		lua_pushstring(L, text + (length > CONSOLE_TAIL ? length - CONSOLE_TAIL : 0));
+		lua_setfield(L, -2, "text");
+		lua_rawseti(L, -2, luaL_len(L, -2) + 1);
+	}
+	if (!luaL_len(L, -1))
+		lua_pushnil(L);
+	return 1;
+}
+
+/* Stays until a signal comes. */
+static int native_keep(lua_State *L)
+{
+	struct error ignored;
+
+	lua_createtable(L, 0, 2);
+	lua_pushliteral(L, "keep");
+	lua_setfield(L, -2, "event");
+	lua_pushinteger(L, getpid());
+	lua_setfield(L, -2, "pid");
+	script_write_json(L, -1, script_of(L)->options->events);
+	wait_sleep(CLOCK_NEVER, &ignored);
+	return 0;
+}
+
+static int native_begin_scope(lua_State *L)
+{
+	lab_begin_scope(script_of(L)->root);
+	return 0;
+}
+
+static void reset_bridges(struct lab *lab)
+{
+	struct error ignored; /* what is only taken away needs no room */
+
+	for (size_t i = 0; i < lab->bridge_count; i++) {
+		struct bridge *bridge = lab->bridges[i];
+
+		rules_reset(bridge, &ignored);
+		for (size_t k = 0; k < bridge->member_count; k++) {
+			rules_unisolate(bridge, bridge->members[k]->name, &ignored);
+			if (bridge->members[k]->disconnected)
+				nic_set_link(bridge->members[k], true, &ignored);
+		}
+	}
+	for (size_t i = 0; i < lab->lab_count; i++)
+		reset_bridges(lab->labs[i]);
+}
+
+static int native_end_scope(lua_State *L)
+{
+	struct script *script = script_of(L);
+
+	script_close_processes(script, script->root->depth);
+	lab_end_scope(script->root);
+	if (script->reset_between_tests)
+		reset_bridges(script->root);
+	return 0;
+}
+
+static void push_options(lua_State *L, const struct script_options *options)
+{
+	lua_createtable(L, 0, 8);
+	if (options->filter) {
+		lua_pushstring(L, options->filter);
+		lua_setfield(L, -2, "filter");
+	}
+	lua_createtable(L, (int)options->tag_count, 0);
+	for (size_t i = 0; i < options->tag_count; i++) {
+		lua_pushstring(L, options->tags[i]);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, "tags");
+	script_set_count(L, "shard", options->shard);
+	script_set_count(L, "shards", options->shards);
+	script_set_count(L, "file_number", options->file_number);
+	lua_pushboolean(L, options->list);
+	lua_setfield(L, -2, "list");
+	lua_pushboolean(L, options->keep);
+	lua_setfield(L, -2, "keep");
+}
+
+int script_open_native(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{ "call", native_call },
+		{ "check", native_check },
+		{ "is_interrupted", native_is_interrupted },
+		{ "emit", native_emit },
+		{ "now", native_now },
+		{ "sleep", native_sleep },
+		{ "duration", native_duration },
+		{ "timeout", native_timeout },
+		{ "seed", native_seed },
+		{ "consoles", native_consoles },
+		{ "keep", native_keep },
+		{ "begin_scope", native_begin_scope },
+		{ "end_scope", native_end_scope },
+		{ NULL, NULL },
+	};
+
+	lua_newtable(L);
+	script_set_functions(L, NULL, functions);
+	push_options(L, script_of(L)->options);
+	lua_setfield(L, -2, "options");
+	lua_getglobal(L, "json");
+	lua_getfield(L, -1, "encode");
+	lua_setfield(L, -3, "encode");
+	lua_getfield(L, -1, "array");
+	lua_setfield(L, -3, "array");
+	lua_pop(L, 1);
+	interruptible = L;
+	interrupt_install(on_interrupt);
+	return 1;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* NICs: a node's place on a bridge. */
+
+#include "net/link.h"
+#include "script/internal.h"
+
+static struct member *check_nic(lua_State *L)
+{
+	return script_check_object(L, 1, &script_class_nic);
+}
+
+void script_push_nic(lua_State *L, struct member *member)
+{
+	script_push_object(L, &script_class_nic, member);
+}
+
+static int nic_counters_method(lua_State *L)
+{
+	struct nic_counters counters;
+	struct error err;
+
+	if (nic_counters(check_nic(L), &counters, &err))
+		return script_raise(L, &err);
+	lua_newtable(L);
+	script_set_count(L, "rx_bytes", counters.rx_bytes);
+	script_set_count(L, "tx_bytes", counters.tx_bytes);
+	script_set_count(L, "rx_packets", counters.rx_packets);
+	script_set_count(L, "tx_packets", counters.tx_packets);
+	script_set_count(L, "errors", counters.errors);
+	lua_newtable(L);
+	script_set_count(L, "partition", counters.partition);
+	script_set_count(L, "isolation", counters.isolation);
+	script_set_count(L, "loss", counters.loss);
+	script_set_count(L, "queue", counters.queue);
+	script_set_count(L, "error", counters.error);
+	script_set_count(L, "overflow", counters.overflow);
+	lua_setfield(L, -2, "dropped");
+	return 1;
+}
+
+static int set_link(lua_State *L, bool up)
+{
+	struct error err;
+
+	return nic_set_link(check_nic(L), up, &err) ? script_raise(L, &err) : 0;
+}
+
+static int nic_disconnect(lua_State *L)
+{
+	return set_link(L, false);
+}
+
+static int nic_reconnect(lua_State *L)
+{
+	return set_link(L, true);
+}
+
+static int nic_is_connected(lua_State *L)
+{
+	struct member *member = check_nic(L);
+
+	lua_pushboolean(L, member->attached && !member->disconnected);
+	return 1;
+}
+
+static int nic_vm_name(lua_State *L)
+{
+	lua_pushstring(L, check_nic(L)->name);
+	return 1;
+}
+
+static int nic_bridge(lua_State *L)
+{
+	script_push_object(L, &script_class_bridge, check_nic(L)->bridge);
+	return 1;
+}
+
+static int nic_mac(lua_State *L)
+{
+	const uint8_t *mac = check_nic(L)->nic.mac;
+	char text[MAC_TEXT_SIZE];
+
+	lua_pushstring(L, mac_text(mac, text));
+	return 1;
+}
+
+static int nic_ip(lua_State *L)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	lua_pushstring(L, address_text(&check_nic(L)->nic.ip, text));
+	return 1;
+}
+
+static int nic_ip6(lua_State *L)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	lua_pushstring(L, address_text(&check_nic(L)->nic.ip6, text));
+	return 1;
+}
+
+/* What the guest calls it, such as "eth0"; nil if that is not known, or not yet. */
+static int nic_device(lua_State *L)
+{
+	struct member *member = check_nic(L);
+
+	if (member->plugged && *member->nic.guest_name)
+		lua_pushstring(L, member->nic.guest_name);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static int nic_tostring(lua_State *L)
+{
+	struct member *member = check_nic(L);
+
+	lua_pushfstring(L, "nic %s@%s", member->name, member->bridge->name);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "counters", nic_counters_method },
+	{ "disconnect", nic_disconnect },
+	{ "reconnect", nic_reconnect },
+	{ "is_connected", nic_is_connected },
+	{ "vm_name", nic_vm_name },
+	{ "bridge", nic_bridge },
+	{ "mac", nic_mac },
+	{ "ip", nic_ip },
+	{ "ip6", nic_ip6 },
+	{ "device", nic_device },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg metamethods[] = {
+	{ "__tostring", nic_tostring },
+	{ NULL, NULL },
+};
+
+/* A member lives as long as its bridge. */
+static void ref_nic(void *nic)
+{
+	bridge_ref(((struct member *)nic)->bridge);
+}
+
+static void unref_nic(void *nic)
+{
+	bridge_unref(((struct member *)nic)->bridge);
+}
+
+const struct script_class script_class_nic = {
+	.type = "provium.nic",
+	.name = "nic",
+	.methods = methods,
+	.metamethods = metamethods,
+	.ref = ref_nic,
+	.unref = unref_nic,
+};

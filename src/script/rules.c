@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a script does to the traffic of a bridge: partitions, isolation, impairments. Further methods of bridges. */
+#include "lab/rules.h"
+#include "script/internal.h"
+
+static struct bridge *open_bridge(lua_State *L)
+{
+	struct bridge *bridge = script_check_object(L, 1, &script_class_bridge);
+
+	if (bridge->closed)
+		script_fail(L, "bridge `%s` is closed; make a new one with provium:bridge(\"%s\")", bridge->name,
+			    bridge->name);
+	return bridge;
+}
+
+/* A node, a name, or a list of them. The names live as long as the argument. */
+static struct name_list check_group(lua_State *L, int index, const char *argument)
+{
+	size_t count = lua_istable(L, index) ? (size_t)luaL_len(L, index) : 1;
+	const char **names = lua_newuserdatauv(L, (count + 1) * sizeof(*names), 0);
+
+	if (!count)
+		script_fail(L, "argument `%s` is an empty list; nodes or their names are accepted", argument);
+	if (!lua_istable(L, index))
+		names[0] = script_check_party(L, index, argument).name;
+	for (size_t i = 0; lua_istable(L, index) && i < count; i++) {
+		lua_rawgeti(L, index, (lua_Integer)i + 1);
+		names[i] = script_check_party(L, lua_gettop(L), argument).name;
+		lua_pop(L, 1);
+	}
+	return (struct name_list){ .names = names, .count = count };
+}
+
+/* {from=, to=} */
+static void check_direction(lua_State *L, struct party *from, struct party *to)
+{
+	const struct option keys[] = {
+		{ "from", OPTION_PARTY, from },
+		{ "to", OPTION_PARTY, to },
+	};
+
+	SCRIPT_READ_OPTIONS(L, 2, keys);
+	if (!from->name || !to->name)
+		script_fail(L, "both `from` and `to` are needed: %s({from=a, to=b})", lua_tostring(L, lua_upvalueindex(1)));
+}
+
+static bool is_direction(lua_State *L)
+{
+	return lua_istable(L, 2) && lua_isnoneornil(L, 3);
+}
+
+static int bridge_partition(lua_State *L)
+{
+	struct bridge *bridge = open_bridge(L);
+	struct party from = { 0 }, to = { 0 };
+	struct name_list group, others;
+	struct error err;
+
+	if (is_direction(L)) {
+		check_direction(L, &from, &to);
+		return rules_partition_one_way(bridge, from.name, to.name, &err) ? script_raise(L, &err) : 0;
+	}
+	group = check_group(L, 2, "a");
+	others = check_group(L, 3, "b");
+	return rules_partition(bridge, &group, &others, &err) ? script_raise(L, &err) : 0;
+}
+
+static int bridge_unpartition(lua_State *L)
+{
+	struct bridge *bridge = open_bridge(L);
+	struct party from = { 0 }, to = { 0 };
+	struct name_list group, others;
+	struct error err;
+
+	if (is_direction(L)) {
+		check_direction(L, &from, &to);
+		return rules_unpartition_one_way(bridge, from.name, to.name, &err) ? script_raise(L, &err) : 0;
+	}
+	group = check_group(L, 2, "a");
+	others = check_group(L, 3, "b");
+	return rules_unpartition(bridge, &group, &others, &err) ? script_raise(L, &err) : 0;
+}
+
+static int bridge_partition_all(lua_State *L)
+{
+	struct error err;
+
+	return rules_partition_all(open_bridge(L), &err) ? script_raise(L, &err) : 0;
+}
+
+static int bridge_restore_all(lua_State *L)
+{
+	struct error err;
+
+	return rules_restore_all(open_bridge(L), &err) ? script_raise(L, &err) : 0;
+}
+
+static int bridge_is_partitioned(lua_State *L)
+{
+	struct bridge *bridge = open_bridge(L);
+	struct party from = script_check_party(L, 2, "a"), to = script_check_party(L, 3, "b");
+
+	lua_pushboolean(L, rules_is_partitioned(bridge, from.name, to.name));
+	return 1;
+}
+
+static int bridge_isolate(lua_State *L)
+{
+	struct bridge *bridge = open_bridge(L);
+	struct party party = script_check_party(L, 2, "node");
+	struct error err;
+
+	return rules_isolate(bridge, party.name, &err) ? script_raise(L, &err) : 0;
+}
+
+static int bridge_unisolate(lua_State *L)
+{
+	struct bridge *bridge = open_bridge(L);
+	struct party party = script_check_party(L, 2, "node");
+	struct error err;
+
+	return rules_unisolate(bridge, party.name, &err) ? script_raise(L, &err) : 0;
+}
+
+static int bridge_is_isolated(lua_State *L)
+{
+	struct bridge *bridge = open_bridge(L);
+	struct party party = script_check_party(L, 2, "node");
+
+	lua_pushboolean(L, rules_is_isolated(bridge, party.name));
+	return 1;
+}
+
+static struct link_choice choice_of(const struct party *from, const struct party *to)
+{
+	return (struct link_choice){ .from = from->name, .to = to->name };
+}
+
+static int need_value(lua_State *L, bool given, const char *key)
+{
+	return given ? 0 : script_fail(L, "`%s` is missing; it is needed, with or without `from` and `to`", key);
+}
+
+static int bridge_add_latency(lua_State *L)
+{
+	struct bridge *bridge = open_bridge(L);
+	struct party from = { 0 }, to = { 0 };
+	uint64_t delay_ns = 0;
+	bool given = false;
+	const struct option keys[] = {
+		{ "from", OPTION_PARTY, &from },
+		{ "to", OPTION_PARTY, &to },
+		{ "ms", OPTION_QUANTITY, &delay_ns, .quantity = QUANTITY_LATENCY, .given = &given },
+		{ "jitter", OPTION_LATER },
+		{ "distribution", OPTION_LATER },
+		{ "reorder", OPTION_LATER },
+	};
+	struct error err;
+
+	if (lua_istable(L, 2)) {
+		SCRIPT_READ_OPTIONS(L, 2, keys);
+		need_value(L, given, "ms");
+	} else {
+		delay_ns = script_check_quantity(L, 2, "ms", QUANTITY_LATENCY);
+	}
+	return rules_set_delay(bridge, choice_of(&from, &to), delay_ns, &err) ? script_raise(L, &err) : 0;
+}
+
+static int bridge_drop_rate(lua_State *L)
+{
+	struct bridge *bridge = open_bridge(L);
+	struct party from = { 0 }, to = { 0 };
+	uint64_t loss_ppb = 0;
+	bool given = false;
+	const struct option keys[] = {
+		{ "from", OPTION_PARTY, &from },
+		{ "to", OPTION_PARTY, &to },
+		{ "p", OPTION_QUANTITY, &loss_ppb, .quantity = QUANTITY_PROBABILITY, .given = &given },
+		{ "model", OPTION_LATER },
+		{ "r", OPTION_LATER },
+	};
+	struct error err;
+
+	if (lua_istable(L, 2)) {
+		SCRIPT_READ_OPTIONS(L, 2, keys);
+		need_value(L, given, "p");
+	} else {
+		loss_ppb = script_check_quantity(L, 2, "p", QUANTITY_PROBABILITY);
+	}
+	return rules_set_loss(bridge, choice_of(&from, &to), (uint32_t)loss_ppb, &err) ? script_raise(L, &err) : 0;
+}
+
+/* A time has its unit; anything else is bytes. */
+static void read_queue(lua_State *L, int index, struct rate *rate)
+{
+	const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
+	bool is_number = lua_type(L, index) == LUA_TNUMBER;
+
+	if (lua_isnil(L, index))
+		return;
+	rate->queue_kind = QUEUE_BYTES;
+	if (text ? units_from_string(QUANTITY_SIZE, text, &rate->queue) :
+		   is_number && units_from_number(QUANTITY_SIZE, lua_tonumber(L, index), &rate->queue))
+		return;
+	rate->queue_kind = QUEUE_TIME;
+	if (!text || !units_from_string(QUANTITY_LATENCY, text, &rate->queue))
+		script_refuse(L, index, "queue", "a time like \"100ms\" or a number of bytes like 64000 or \"64K\"");
+}
+
+static int bridge_bandwidth_limit(lua_State *L)
+{
+	struct bridge *bridge = open_bridge(L);
+	struct party from = { 0 }, to = { 0 };
+	struct rate rate = { 0 };
+	bool given = false;
+	int queue;
+	const struct option keys[] = {
+		{ "from", OPTION_PARTY, &from },
+		{ "to", OPTION_PARTY, &to },
+		{ "bps", OPTION_QUANTITY, &rate.bps, .quantity = QUANTITY_RATE, .given = &given },
+		{ "queue", OPTION_VALUE, &queue },
+	};
+	struct error err;
+
+	if (lua_istable(L, 2)) {
+		SCRIPT_READ_OPTIONS(L, 2, keys);
+		need_value(L, given, "bps");
+		read_queue(L, queue, &rate);
+	} else {
+		rate.bps = script_check_quantity(L, 2, "bps", QUANTITY_RATE);
+	}
+	return rules_set_rate(bridge, choice_of(&from, &to), &rate, &err) ? script_raise(L, &err) : 0;
+}
+
+static int bridge_reset(lua_State *L)
+{
+	struct error err;
+
+	return rules_reset(open_bridge(L), &err) ? script_raise(L, &err) : 0;
+}
+
+static int bridge_latency_ms(lua_State *L)
+{
+	lua_pushnumber(L, (double)rules_medium(open_bridge(L)).delay_ns / 1e6);
+	return 1;
+}
+
+static int bridge_drop_rate_pct(lua_State *L)
+{
+	lua_pushnumber(L, (double)rules_medium(open_bridge(L)).loss_ppb / 1e7);
+	return 1;
+}
+
+static int bridge_bandwidth_bps(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)rules_medium(open_bridge(L)).rate_bps);
+	return 1;
+}
+
+const luaL_Reg script_bridge_rules[] = {
+	{ "partition", bridge_partition },
+	{ "unpartition", bridge_unpartition },
+	{ "partition_all", bridge_partition_all },
+	{ "restore_all", bridge_restore_all },
+	{ "is_partitioned", bridge_is_partitioned },
+	{ "isolate", bridge_isolate },
+	{ "unisolate", bridge_unisolate },
+	{ "is_isolated", bridge_is_isolated },
+	{ "add_latency", bridge_add_latency },
+	{ "add_directional_latency", bridge_add_latency },
+	{ "drop_rate", bridge_drop_rate },
+	{ "directional_drop_rate", bridge_drop_rate },
+	{ "bandwidth_limit", bridge_bandwidth_limit },
+	{ "reset", bridge_reset },
+	{ "latency_ms", bridge_latency_ms },
+	{ "drop_rate_pct", bridge_drop_rate_pct },
+	{ "bandwidth_bps", bridge_bandwidth_bps },
+	{ "counters", script_bridge_counters },
+	{ "path", script_bridge_path },
+	{ NULL, NULL },
+};

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The Lua state of a script, from its opening to its end. */
+#include "script/script.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <lualib.h>
+
+#include "lab/registry.h"
+#include "lab/run.h"
+#include "node/node.h"
+#include "script/internal.h"
+#include "util/clock.h"
+#include "util/interrupt.h"
+
+#define TEST_TIMEOUT_NS (60 * NS_PER_S)
+#define SCRIPT_TYPE     "provium.script"
+#define SEED_BITS       53
+
+/* Its address is the key of the script's userdata in the registry. */
+static const char script_key;
+
+__attribute__((visibility("default"))) int luaopen_provium(lua_State *L);
+
+struct script *script_of(lua_State *L)
+{
+	struct script *script;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &script_key);
+	script = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	return script;
+}
+
+static const struct node_kind *find_kind(const char *name)
+{
+	static const struct node_kind *const kinds[] = { &node_kind_netns };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i]->name, name) == 0)
+			return kinds[i];
+	return NULL;
+}
+
+/* --profile NAME=OTHER, the last one first; OTHER may itself be mapped by an earlier one. */
+static const struct node_kind *find_profile(void *context, const char *profile)
+{
+	const struct script_options *options = context;
+	size_t length;
+
+	for (size_t i = options->profile_count; i-- > 0;) {
+		const char *mapping = options->profiles[i];
+
+		length = strcspn(mapping, "=");
+		if (strlen(profile) == length && strncmp(profile, mapping, length) == 0 && mapping[length])
+			profile = mapping + length + 1;
+	}
+	return find_kind(profile);
+}
+
+static int close_script(lua_State *L)
+{
+	struct script *script = lua_touserdata(L, 1);
+
+	if (!script->run)
+		return 0;
+	script_close_processes(script, 0);
+	lab_close(script->root);
+	lab_unref(script->root);
+	run_close(script->run);
+	script->run = NULL;
+	return 0;
+}
+
+/* Finalizers run in the reverse order of creation, so the script, made first, outlives all that refers to it. */
+static struct script *new_script(lua_State *L, const struct script_options *options)
+{
+	struct script *script = lua_newuserdatauv(L, sizeof(*script), 0);
+
+	memset(script, 0, sizeof(*script));
+	script->L = L;
+	script->options = options;
+	script->timeout_ns = options->timeout_ns ? options->timeout_ns : TEST_TIMEOUT_NS;
+	luaL_newmetatable(L, SCRIPT_TYPE);
+	lua_pushcfunction(L, close_script);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &script_key);
+	return script;
+}
+
+static void register_classes(lua_State *L)
+{
+	script_register_class(L, &script_class_lab);
+	script_register_class(L, &script_class_bridge);
+	script_register_class(L, &script_class_vm);
+	script_register_class(L, &script_class_nic);
+	script_register_process(L);
+}
+
+static void preload(lua_State *L, const char *name, lua_CFunction open)
+{
+	luaL_requiref(L, name, open, 0);
+	lua_pop(L, 1);
+}
+
+static void set_globals(lua_State *L, struct script *script)
+{
+	static const char *const functions[] = { "test", "todo", "wait_until" };
+
+	script_push_object(L, &script_class_lab, script->root);
+	lua_setglobal(L, "provium");
+	script_require(L, "framework");
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		lua_getfield(L, -1, functions[i]);
+		lua_setglobal(L, functions[i]);
+	}
+	lua_pop(L, 1);
+}
+
+static void open_common(lua_State *L)
+{
+	luaL_requiref(L, "provium.json", script_open_json, 0);
+	lua_setglobal(L, "json");
+	script_register_modules(L);
+}
+
+/* Fills a state that has its standard libraries. */
+static int attach(lua_State *L, const struct script_options *options, struct error *err)
+{
+	struct script *script = new_script(L, options);
+
+	if (run_open(&script->run, options->seed, err)) {
+		script->run = NULL;
+		return -err->code;
+	}
+	script->root = lab_new(script->run);
+	script->root->find_profile = find_profile;
+	script->root->profile_context = (void *)options;
+	register_classes(L);
+	open_common(L);
+	preload(L, "provium.native", script_open_native);
+	set_globals(L, script);
+	lab_refresh(script->root);
+	return 0;
+}
+
+lua_State *script_open_plain(void)
+{
+	lua_State *L = luaL_newstate();
+
+	luaL_openlibs(L);
+	open_common(L);
+	return L;
+}
+
+static void interactive(lua_State *L)
+{
+	script_require(L, "framework");
+	lua_getfield(L, -1, "interactive");
+	lua_call(L, 0, 0);
+	lua_pop(L, 1);
+}
+
+lua_State *script_open(const struct script_options *options, struct error *err)
+{
+	lua_State *L = luaL_newstate();
+
+	luaL_openlibs(L);
+	if (attach(L, options, err)) {
+		lua_close(L);
+		return NULL;
+	}
+	interactive(L);
+	return L;
+}
+
+void script_close(lua_State *L)
+{
+	lua_close(L);
+}
+
+/* So that the parent learns of it when not even a lab could be opened. */
+static void report_no_lab(lua_State *L, const char *path, int events, const char *text)
+{
+	lua_createtable(L, 0, 3);
+	lua_pushliteral(L, "end");
+	lua_setfield(L, -2, "event");
+	lua_pushstring(L, path);
+	lua_setfield(L, -2, "file");
+	lua_pushstring(L, text);
+	lua_setfield(L, -2, "error");
+	script_write_json(L, -1, events);
+}
+
+int script_run_file(const char *path, const struct script_options *options)
+{
+	lua_State *L = luaL_newstate();
+	struct error err;
+	int status;
+
+	registry_set_title(path);
+	luaL_openlibs(L);
+	if (attach(L, options, &err)) {
+		open_common(L);
+		report_no_lab(L, path, options->events, err.text);
+		lua_close(L);
+		return 0;
+	}
+	script_require(L, "framework");
+	lua_getfield(L, -1, "run_file");
+	lua_pushstring(L, path);
+	status = lua_pcall(L, 1, 0, 0);
+	if (status)
+		fprintf(stderr, "provium: %s\n", lua_tostring(L, -1));
+	lua_close(L);
+	return status ? -EIO : 0;
+}
+
+static uint64_t random_seed(void)
+{
+	uint64_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		seed = clock_now();
+	return seed >> (64 - SEED_BITS);
+}
+
+/* require "provium": returns the lab, and sets the same globals that a script file has. */
+int luaopen_provium(lua_State *L)
+{
+	static struct script_options options = { .events = -1 };
+	struct error err;
+
+	options.seed = random_seed();
+	registry_set_title("lua");
+	if (attach(L, &options, &err)) {
+		luaL_where(L, 1);
+		lua_pushfstring(L, "provium: %s", err.text);
+		lua_concat(L, 2);
+		return lua_error(L);
+	}
+	interactive(L);
+	lua_getglobal(L, "provium");
+	return 1;
+}

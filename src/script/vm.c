@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Nodes: what scripts call a vm. Commands and files in them are in process.c. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/link.h"
+#include "script/internal.h"
+#include "util/clock.h"
+#include "util/memory.h"
+
+#define BOOT_TIMEOUT_NS (120 * NS_PER_S)
+#define MAX_CPUS        255
+
+static struct machine *check_vm(lua_State *L)
+{
+	return script_check_object(L, 1, &script_class_vm);
+}
+
+static void read_file_option(lua_State *L, int index, struct machine_file *file)
+{
+	const char *path = NULL;
+	int content = 0;
+	const struct option keys[] = {
+		{ "path", OPTION_STRING, &path },
+		{ "content", OPTION_VALUE, &content },
+	};
+	const char *bytes;
+
+	SCRIPT_READ_OPTIONS(L, index, keys);
+	if (!path || *path != '/')
+		script_fail(L, "each of `files` needs a `path` that begins with /");
+	if (lua_type(L, content) != LUA_TSTRING)
+		script_refuse(L, content, "content", "a string");
+	bytes = lua_tolstring(L, content, &file->size);
+	file->path = (char *)path;
+	file->content = (char *)bytes;
+	lua_pop(L, 1);
+}
+
+/* Two passes: what can be refused is read before anything is allocated. */
+static void read_files_option(lua_State *L, int index, struct machine_options *options)
+{
+	size_t count;
+	struct machine_file *files;
+
+	script_check_table(L, index, "files");
+	count = (size_t)luaL_len(L, index);
+	files = lua_newuserdatauv(L, (count + 1) * sizeof(*files), 0);
+	for (size_t i = 0; i < count; i++) {
+		lua_rawgeti(L, index, (lua_Integer)i + 1);
+		read_file_option(L, lua_gettop(L), &files[i]);
+		lua_pop(L, 1);
+	}
+	if (!count)
+		return;
+	options->files = memory_new(count * sizeof(*files));
+	options->file_count = count;
+	for (size_t i = 0; i < count; i++) {
+		options->files[i].path = memory_string(files[i].path);
+		options->files[i].content = memory_new(files[i].size + 1);
+		memcpy(options->files[i].content, files[i].content, files[i].size);
+		options->files[i].size = files[i].size;
+	}
+}
+
+/* Options that are not given keep what they were. */
+void script_read_machine_options(lua_State *L, int index, struct machine_options *options, uint64_t *timeout_ns)
+{
+	const char *cmdline = NULL;
+	uint64_t memory = options->memory_bytes, cpus = options->cpus;
+	int files = 0;
+	const struct option keys[] = {
+		{ "memory", OPTION_QUANTITY, &memory, .quantity = QUANTITY_SIZE },
+		{ "cpus", OPTION_INTEGER, &cpus, .limit = MAX_CPUS },
+		{ "kernel_cmdline", OPTION_STRING, &cmdline },
+		{ "files", OPTION_VALUE, &files },
+		{ "timeout", OPTION_QUANTITY, timeout_ns, .quantity = QUANTITY_DURATION },
+	};
+	struct machine_options fresh = { 0 };
+
+	script_read_options(L, index, keys, sizeof(keys) / sizeof(keys[0]) - (timeout_ns ? 0 : 1));
+	if (!lua_isnil(L, files)) {
+		read_files_option(L, files, &fresh);
+		for (size_t i = 0; i < options->file_count; i++) {
+			free(options->files[i].path);
+			free(options->files[i].content);
+		}
+		free(options->files);
+		options->files = fresh.files;
+		options->file_count = fresh.file_count;
+	}
+	options->memory_bytes = memory;
+	options->cpus = (unsigned int)cpus;
+	if (cmdline) {
+		free(options->kernel_cmdline);
+		options->kernel_cmdline = memory_string(cmdline);
+	}
+}
+
+int script_vm_boot_all(lua_State *L, struct machine **machines, size_t count, uint64_t timeout_ns)
+{
+	struct error err;
+
+	return machines_boot(machines, count, clock_after(timeout_ns), &err) ? script_raise(L, &err) : 0;
+}
+
+static int vm_boot(lua_State *L)
+{
+	struct machine *machine = check_vm(L);
+	uint64_t timeout_ns = BOOT_TIMEOUT_NS;
+
+	if (!lua_isnoneornil(L, 2))
+		script_read_machine_options(L, 2, &machine->options, &timeout_ns);
+	script_vm_boot_all(L, &machine, 1, timeout_ns);
+	lua_pushvalue(L, 1);
+	return 1;
+}
+
+static int vm_shutdown(lua_State *L)
+{
+	struct error err;
+
+	return machine_shutdown(check_vm(L), &err) ? script_raise(L, &err) : 0;
+}
+
+static int vm_pause(lua_State *L)
+{
+	struct error err;
+
+	return machine_pause(check_vm(L), &err) ? script_raise(L, &err) : 0;
+}
+
+static int vm_resume(lua_State *L)
+{
+	struct error err;
+
+	return machine_resume(check_vm(L), &err) ? script_raise(L, &err) : 0;
+}
+
+static int vm_state(lua_State *L)
+{
+	lua_pushstring(L, machine_state_name(machine_state(check_vm(L))));
+	return 1;
+}
+
+static int vm_name(lua_State *L)
+{
+	lua_pushstring(L, check_vm(L)->name);
+	return 1;
+}
+
+static int vm_profile(lua_State *L)
+{
+	lua_pushstring(L, check_vm(L)->profile);
+	return 1;
+}
+
+static int vm_console(lua_State *L)
+{
+	struct machine *machine = check_vm(L);
+
+	lua_pushstring(L, machine->node ? machine->kind->console(machine->node) : "");
+	return 1;
+}
+
+/* Which bridge a script means: a bridge, its name, or nothing for the first by name. */
+static struct member *find_place(lua_State *L, struct machine *machine, int index)
+{
+	struct bridge *bridge = script_test_object(L, index, &script_class_bridge);
+	const char *name = bridge || lua_isnoneornil(L, index) ? NULL : script_check_string(L, index, "bridge");
+	struct member **members, *found = NULL;
+	size_t count = machine_members(machine, &members);
+
+	for (size_t i = 0; i < count && !found; i++)
+		if (bridge ? members[i]->bridge == bridge : !name || strcmp(members[i]->bridge->name, name) == 0)
+			found = members[i];
+	free(members);
+	if (!found && !bridge && !name)
+		script_fail(L, "vm `%s` is not attached to any bridge; use bridge:attach(\"%s\")", machine->name,
+			    machine->name);
+	if (!found)
+		script_fail(L, "vm `%s` is not attached to bridge `%s`; use bridge:attach(\"%s\")", machine->name,
+			    bridge ? bridge->name : name, machine->name);
+	return found;
+}
+
+static int vm_ip(lua_State *L)
+{
+	struct member *member = find_place(L, check_vm(L), 2);
+	char text[ADDRESS_TEXT_SIZE];
+
+	lua_pushstring(L, address_text(&member->nic.ip, text));
+	return 1;
+}
+
+static int vm_ip6(lua_State *L)
+{
+	struct member *member = find_place(L, check_vm(L), 2);
+	char text[ADDRESS_TEXT_SIZE];
+
+	lua_pushstring(L, address_text(&member->nic.ip6, text));
+	return 1;
+}
+
+static int vm_mac(lua_State *L)
+{
+	const uint8_t *mac = find_place(L, check_vm(L), 2)->nic.mac;
+	char text[MAC_TEXT_SIZE];
+
+	lua_pushstring(L, mac_text(mac, text));
+	return 1;
+}
+
+/* "eth0", "enp0s0", "ens0": the number at the end. False if the name has another form. */
+static bool device_number(const char *name, size_t *number)
+{
+	static const char *const prefixes[] = { "eth", "enp0s", "ens" };
+	int64_t value;
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		size_t length = strlen(prefixes[i]);
+
+		if (strncmp(name, prefixes[i], length) == 0 && units_integer(name + length, 0, INT_MAX, &value)) {
+			*number = (size_t)value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int vm_nic(lua_State *L)
+{
+	struct machine *machine = check_vm(L);
+	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+	struct member **members, *found = NULL;
+	size_t number = 0, count;
+
+	count = machine_members(machine, &members);
+	for (size_t i = 0; i < count && !found; i++)
+		if (strcmp(members[i]->bridge->name, name) == 0)
+			found = members[i];
+	if (!found && device_number(name, &number) && number < count)
+		found = members[number];
+	free(members);
+	/* Says which one is not there, and takes a bridge instead of a name. */
+	script_push_nic(L, found ? found : find_place(L, machine, 2));
+	return 1;
+}
+
+static int vm_tostring(lua_State *L)
+{
+	lua_pushfstring(L, "vm %s", check_vm(L)->name);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "boot", vm_boot },
+	{ "shutdown", vm_shutdown },
+	{ "pause", vm_pause },
+	{ "resume", vm_resume },
+	{ "state", vm_state },
+	{ "name", vm_name },
+	{ "profile", vm_profile },
+	{ "console", vm_console },
+	{ "ip", vm_ip },
+	{ "ip6", vm_ip6 },
+	{ "mac", vm_mac },
+	{ "nic", vm_nic },
+	{ "run", script_vm_run },
+	{ "run_async", script_vm_run_async },
+	{ "read_file", script_vm_read_file },
+	{ "write_file", script_vm_write_file },
+	{ "push_file", script_vm_push_file },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg metamethods[] = {
+	{ "__tostring", vm_tostring },
+	{ NULL, NULL },
+};
+
+static void ref_vm(void *vm)
+{
+	machine_ref(vm);
+}
+
+static void unref_vm(void *vm)
+{
+	machine_unref(vm);
+}
+
+const struct script_class script_class_vm = {
+	.type = "provium.vm",
+	.name = "vm",
+	.methods = methods,
+	.metamethods = metamethods,
+	.ref = ref_vm,
+	.unref = unref_vm,
+};
