@@ -27,7 +27,7 @@ static const char *describe(lua_State *L, int index)
 
 int script_refuse(lua_State *L, int index, const char *argument, const char *accepted)
 {
-	return script_fail(L, "argument `%s` is %s; %s is accepted", argument, describe(L, index), accepted);
+	script_fail(L, "argument `%s` is %s; %s is accepted", argument, describe(L, index), accepted);
 }
 
 uint64_t script_check_quantity(lua_State *L, int index, const char *argument, enum quantity quantity)
@@ -123,7 +123,7 @@ static void check_value(lua_State *L, int index, const struct option *option)
 		*option->given = true;
 }
 
-static int refuse_key(lua_State *L, int key, const struct option *options, size_t count)
+__attribute__((noreturn)) static void refuse_key(lua_State *L, int key, const struct option *options, size_t count)
 {
 	const char *keys, *key_text = describe(L, key);
 	luaL_Buffer list;
@@ -137,7 +137,7 @@ static int refuse_key(lua_State *L, int key, const struct option *options, size_
 	}
 	luaL_pushresult(&list);
 	keys = lua_tostring(L, -1);
-	return script_fail(L, "unknown key %s; the keys are: %s", key_text, keys);
+	script_fail(L, "unknown key %s; the keys are: %s", key_text, keys);
 }
 
 static const struct option *find_option(lua_State *L, int key, const struct option *options, size_t count)

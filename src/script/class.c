@@ -2,6 +2,7 @@
 /* Classes of userdata, and errors that name the method. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "script/internal.h"
 
@@ -125,7 +126,7 @@ void script_set_count(lua_State *L, const char *key, uint64_t value)
 
 int script_raise(lua_State *L, const struct error *err)
 {
-	return script_fail(L, "%s", err->text);
+	script_fail(L, "%s", err->text);
 }
 
 int script_fail(lua_State *L, const char *format, ...)
@@ -141,5 +142,6 @@ int script_fail(lua_State *L, const char *format, ...)
 	luaL_where(L, 1);
 	lua_pushfstring(L, "%s%s%s", method ? method : "", method ? ": " : "", text);
 	lua_concat(L, 2);
-	return lua_error(L);
+	lua_error(L);
+	abort(); /* lua_error() does not return, but is not declared so */
 }

@@ -65,8 +65,8 @@ void *script_test_object(lua_State *L, int index, const struct script_class *cla
 void script_set_count(lua_State *L, const char *key, uint64_t value);
 
 /* Raise "place: bridge:attach: text". */
-int script_raise(lua_State *L, const struct error *err);
-__attribute__((format(printf, 2, 3))) int script_fail(lua_State *L, const char *format, ...);
+__attribute__((noreturn)) int script_raise(lua_State *L, const struct error *err);
+__attribute__((noreturn, format(printf, 2, 3))) int script_fail(lua_State *L, const char *format, ...);
 
 extern const struct script_class script_class_lab, script_class_bridge, script_class_vm, script_class_nic;
 
@@ -79,7 +79,7 @@ void script_check_table(lua_State *L, int index, const char *argument);
 /* A node, or the name of one. The name lives as long as the argument. */
 struct party script_check_party(lua_State *L, int index, const char *argument);
 /* "argument `x` is <value>; <accepted> is accepted". */
-int script_refuse(lua_State *L, int index, const char *argument, const char *accepted);
+__attribute__((noreturn)) int script_refuse(lua_State *L, int index, const char *argument, const char *accepted);
 
 enum option_kind {
 	OPTION_QUANTITY, /* uint64_t */
