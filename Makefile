@@ -48,7 +48,7 @@ all: $(B)/provium $(B)/provium.so ## the command build/provium and the Lua modul
 
 $(B)/provium: $(OBJECTS) $(B)/lua.o
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) -llua5.4 $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) -llua5.4 -ledit $(LDFLAGS)
 
 $(B)/provium.so: $(LIBRARY) $(B)/lua.o
 	$(call say,LINK,$@)

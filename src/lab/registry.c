@@ -29,8 +29,8 @@ void registry_set_title(const char *title)
 
 static json_t *describe_machine(struct machine *machine)
 {
-	return json_pack("{ss ss ss si}", "name", machine->name, "profile", machine->profile, "state",
-			 machine_state_name(machine->state), "pid",
+	return json_pack("{ss ss ss ss si}", "name", machine->name, "profile", machine->profile, "kind", machine->kind->name,
+			 "state", machine_state_name(machine->state), "pid",
 			 machine->node ? machine->kind->pid(machine->node) : 0);
 }
 

@@ -21,7 +21,7 @@ void registry_close(struct run *run);
 /*
  * All running labs that this user may see: an array of
  *   {"pid", "title", "seed", "started" (s since 1970), "bpf": {name: id},
- *    "labs": [{"name", "nodes": [{"name", "profile", "state", "pid"}],
+ *    "labs": [{"name", "nodes": [{"name", "profile", "kind", "state", "pid" (0: not up)}],
  *              "bridges": [{"name", "device", "number", "members": [{"name", "port", "device", "ip", "ip6"}]}]}]}
  * The caller drops the reference.
  */

@@ -63,6 +63,11 @@ bool interrupt_pending(struct error *err)
 	return signalled || limit_passed;
 }
 
+void interrupt_forget(void)
+{
+	signalled = 0;
+}
+
 bool interrupt_by_signal(void)
 {
 	return signalled;

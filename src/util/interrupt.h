@@ -25,6 +25,9 @@ struct interrupt_limit interrupt_swap_limit(struct interrupt_limit limit);
 /* True, and an error with EINTR, if the run is to end here. Stays true, but for interrupt_swap_limit(). */
 bool interrupt_pending(struct error *err);
 
+/* A signal that came is forgotten: what a person interrupted is over, and the next thing begins. */
+void interrupt_forget(void);
+
 /* Whether it was a signal, which ends the whole run, and not the time limit of a test. */
 bool interrupt_by_signal(void);
 

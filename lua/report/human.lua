@@ -1,0 +1,123 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- A line a test, what is needed to understand a failure below it, and the totals as the last line.
+local text = require "report.text"
+
+local Human = {}
+Human.__index = Human
+
+local colors = { red = 31, green = 32, yellow = 33, dim = 2, bold = 1 }
+
+local marks = {
+	unicode = { passed = "✓", failed = "✗", skipped = "-", todo = "-" },
+	ascii = { passed = "+", failed = "x", skipped = "-", todo = "-" },
+}
+local mark_colors = { passed = "green", failed = "red", skipped = "yellow", todo = "yellow" }
+
+function Human:paint(color, words)
+	return self.colors and ("\27[%dm%s\27[0m"):format(colors[color], words) or words
+end
+
+function Human:line(...)
+	self.write(table.concat({ ... }) .. "\n")
+end
+
+-- Every line of a text, indented.
+function Human:block(indent, whole, color)
+	for _, line in ipairs(text.lines(text.plain(whole))) do
+		self:line(indent, color and self:paint(color, line) or line)
+	end
+end
+
+-- Above the first of what a file has to say.
+function Human:header(file)
+	if self.file ~= file and not self.list_only then
+		self:line(self:paint("bold", file))
+	end
+	self.file = file
+end
+
+function Human:start(event)
+	self:header(event.file)
+end
+
+function Human:list(event)
+	local tags = {}
+	for i, tag in ipairs(event.tags or {}) do
+		tags[i] = " #" .. tag
+	end
+	self:line(("%s:%d: %s"):format(event.file, event.line or 0, text.plain(event.name)), table.concat(tags))
+end
+
+-- As it is: somebody printed it on purpose.
+function Human:output(event)
+	self:header(event.file)
+	self:line("    ", event.text)
+end
+
+function Human:failure(event)
+	local indent = "      "
+	self:block(indent, event.message or "failed", "red")
+	if event.trace then
+		self:block(indent, event.trace, "dim")
+	end
+	for _, note in ipairs(event.notes or {}) do
+		self:block(indent, note)
+	end
+	for _, console in ipairs(text.consoles(event)) do
+		self:line(indent, ("the last of the console of %s:"):format(console.node))
+		for _, line in ipairs(console.lines) do
+			self:line(indent, self:paint("dim", "| " .. line))
+		end
+	end
+	self:line(indent, ("seed %d"):format(self.seed))
+end
+
+function Human:test(event)
+	self:header(event.file)
+	local mark = self:paint(mark_colors[event.status], self.marks[event.status])
+	local parts = { "  ", mark, " ", (text.plain(event.name):gsub("\n", " ")) }
+	if event.status == "skipped" or event.status == "todo" then
+		local reason = event.reason and ": " .. text.plain(event.reason) or ""
+		parts[#parts + 1] = ("  (%s%s)"):format(event.status, reason)
+	end
+	parts[#parts + 1] = self:paint("dim", ("  %.3f s"):format(event.seconds or 0))
+	self:line(table.unpack(parts))
+	if event.status == "failed" then
+		table.insert(self.failures, event)
+		self:failure(event)
+	end
+end
+
+function Human:keep(event)
+	self:line(self:paint("bold", "  stays up for a look:"), (" provium exec %d NODE sh; Ctrl-C ends it"):format(event.pid))
+end
+
+-- For a long run, whose failures have scrolled away, and how to see them again.
+function Human:failures_again(totals)
+	self:line("")
+	self:line(self:paint("bold", "failed:"))
+	for _, event in ipairs(self.failures) do
+		local place = event.line and ("%s:%d"):format(event.file, event.line) or event.file
+		self:line("  ", place, ": ", (text.plain(event.name):gsub("\n", " ")))
+	end
+	self:line("again, with the same dice: ", totals.repeat_command)
+end
+
+function Human:finish(totals)
+	if #self.failures > 0 then
+		self:failures_again(totals)
+	end
+	if totals.interrupted then
+		self:line(("interrupted; %d files were not run"):format(totals.not_run))
+	end
+	if not self.list_only or totals.failed > 0 then
+		self:line(("%d passed, %d failed, %d skipped"):format(totals.passed, totals.failed, totals.skipped))
+	end
+end
+
+return function(options)
+	local human = setmetatable(options, Human)
+	human.failures = {}
+	human.marks = marks[options.unicode and "unicode" or "ascii"]
+	return human
+end

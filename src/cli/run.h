@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by the files of `provium run` alone: its options, its files, its children. */
+#ifndef PROVIUM_CLI_RUN_H
+#define PROVIUM_CLI_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "script/script.h"
+#include "util/buffer.h"
+
+struct error;
+struct report;
+
+/* What is to be run, and how. */
+struct plan {
+	struct script_options script;
+	unsigned int jobs;
+	const char *format;
+	const char *output; /* NULL: the report goes to stdout */
+	char **files;
+	size_t file_count;
+	char *repeat; /* the command line that runs the same again, with the seed in it */
+};
+
+/*
+ * run_options.c: ends the process if the arguments are bad. Fills all but the files, and returns what was named: an
+ * array for the caller to free. Strings stay those of argv.
+ */
+char **plan_parse(struct plan *plan, int argc, char **argv);
+void plan_free(struct plan *plan);
+
+/* run_files.c: finds the scripts, those of a folder sorted by name. */
+int plan_find_files(struct plan *plan, char **paths, struct error *err);
+
+/* job.c: a script file in a process of its own. */
+struct job {
+	size_t number;  /* of the file, from 1; 0: this place is free */
+	pid_t pid;
+	int pidfd;
+	int events, output; /* our ends of the pipes */
+	struct buffer event_text, output_text; /* what is not a whole line yet */
+	const char *killed; /* why it was killed by the command, NULL if it was not */
+};
+
+int job_start(struct job *job, const struct plan *plan, size_t number, struct error *err);
+/* Hands what has arrived to the report. */
+int job_read(struct job *job, struct report *report, struct error *err);
+/* Passes a signal on to the script alone. */
+void job_signal(const struct job *job, int number);
+/* Ends it and all that is in its process group. */
+void job_kill(struct job *job, const char *why);
+/* After its end: tells the report how it went, and frees the place. */
+int job_end(struct job *job, struct report *report, struct error *err);
+
+#endif
