@@ -12,14 +12,17 @@
 #     kernels_have uml|qemu     says by its status whether the kernel is there
 #     kernels_fetch uml|qemu    fetches it unless it is there
 #
-# An engine's folder holds: kernel, lib/modules/VERSION, packages (what it was made of), for qemu also initrd.
+# An engine's folder holds: kernel, lib/modules/VERSION, packages (what it was made of), for qemu also initrd, for uml also
+# xstate.so (see uml-xstate.c).
 
 # Part of the folders' names: raise it when their content changes, so that old and new clones can share a cache.
-kernels_recipe=1
+kernels_recipe=2
 
 # The modules that mount the root file system, in the order in which they need each other.
 kernels_initrd_modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci
 	netfs fscache 9pnet 9pnet_virtio 9p overlay)
+
+kernels_here=$(realpath "${BASH_SOURCE[0]%/*}")
 
 kernels_cache() { printf '%s\n' "${PROVIUM_CACHE:-/var/cache/provium}"; }
 
@@ -67,7 +70,8 @@ kernels_lay_out_uml() {
 	local from=$1 to=$2
 	mkdir -p "$to/lib" &&
 		mv "$from/usr/bin/linux.uml" "$to/kernel" &&
-		mv "$from/usr/lib/uml/modules" "$to/lib/modules"
+		mv "$from/usr/lib/uml/modules" "$to/lib/modules" &&
+		gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$to/xstate.so" "$kernels_here/uml-xstate.c"
 }
 
 kernels_lay_out_qemu() {
