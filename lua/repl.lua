@@ -3,7 +3,11 @@
 local native = require "provium.native"
 
 local function compile(text)
-	return load("return " .. text, "=stdin", "t") or load(text, "=stdin", "t")
+	local expression = load("return " .. text, "=stdin", "t")
+	if expression then
+		return expression
+	end
+	return load(text, "=stdin", "t")
 end
 
 -- Lua says that a chunk ends too early by naming <eof> last.
@@ -51,14 +55,17 @@ local function show(values)
 	end
 end
 
+-- Without what is below the line that was typed.
+local function explain(message)
+	return (debug.traceback(tostring(message), 2):gsub("\n[^\n]*provium/repl%.lua.*", ""))
+end
+
 local function evaluate(chunk)
-	local values
-	local ok, message = native.call(0, debug.traceback, function()
-		values = table.pack(chunk())
-		show(values)
+	local ok, message = native.call(0, explain, function()
+		show(table.pack(chunk()))
 	end)
 	if not ok then
-		print(tostring(message))
+		print(message)
 	end
 end
 

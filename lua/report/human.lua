@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- A line a test, what is needed to understand a failure below it, and the totals as the last line.
-local text = require "report.text"
+local text = require "provium.report.text"
 
 local Human = {}
 Human.__index = Human
@@ -23,7 +23,7 @@ end
 
 -- Every line of a text, indented.
 function Human:block(indent, whole, color)
-	for _, line in ipairs(text.lines(text.plain(whole))) do
+	for _, line in ipairs(whole == "" and {} or text.lines(text.plain(whole))) do
 		self:line(indent, color and self:paint(color, line) or line)
 	end
 end
@@ -48,18 +48,21 @@ function Human:list(event)
 	self:line(("%s:%d: %s"):format(event.file, event.line or 0, text.plain(event.name)), table.concat(tags))
 end
 
--- As it is: somebody printed it on purpose.
+-- As it is: somebody printed it on purpose. But a list is for other programs to read.
 function Human:output(event)
-	self:header(event.file)
-	self:line("    ", event.text)
+	if not self.list_only then
+		self:header(event.file)
+		self:line("    ", event.text)
+	end
 end
 
 function Human:failure(event)
 	local indent = "      "
 	self:block(indent, event.message or "failed", "red")
-	if event.trace then
-		self:block(indent, event.trace, "dim")
+	for _, value in ipairs(event.values or {}) do
+		self:block(indent .. "  ", value)
 	end
+	self:block(indent, text.trace(event), "dim")
 	for _, note in ipairs(event.notes or {}) do
 		self:block(indent, note)
 	end
@@ -108,7 +111,7 @@ function Human:finish(totals)
 		self:failures_again(totals)
 	end
 	if totals.interrupted then
-		self:line(("interrupted; %d files were not run"):format(totals.not_run))
+		self:line("interrupted", totals.not_run > 0 and ("; %d more files were not run"):format(totals.not_run) or "")
 	end
 	if not self.list_only or totals.failed > 0 then
 		self:line(("%d passed, %d failed, %d skipped"):format(totals.passed, totals.failed, totals.skipped))

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- A line of JSON an event, as the script sent it, and a summary as the last line.
-local text = require "report.text"
+local text = require "provium.report.text"
 
 local Json = {}
 Json.__index = Json

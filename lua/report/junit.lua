@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- JUnit's XML, as CI servers read it: a suite a file. Written at the end, for the numbers come first.
-local text = require "report.text"
+local text = require "provium.report.text"
 
 local Junit = {}
 Junit.__index = Junit
@@ -26,10 +26,11 @@ local function element(name, attributes, content)
 end
 
 local function details(event, seed)
-	local parts = { event.message or "failed", event.trace }
-	for _, note in ipairs(event.notes or {}) do
-		parts[#parts + 1] = note
+	local parts = { event.message or "failed" }
+	for _, name in ipairs { "values", "notes" } do
+		table.move(event[name] or {}, 1, #(event[name] or {}), #parts + 1, parts)
 	end
+	parts[#parts + 1] = event.trace and text.trace(event)
 	for _, console in ipairs(text.consoles(event)) do
 		parts[#parts + 1] = ("the last of the console of %s:"):format(console.node)
 		parts[#parts + 1] = table.concat(console.lines, "\n")

@@ -13,7 +13,7 @@
 --     finish {passed, failed, skipped, broken, listed, interrupted, not_run, seconds, seed, repeat_command}
 --
 -- A test event may also have broken = true: not a test failed, but the file could not be run, or its process crashed.
-local text = require "report.text"
+local text = require "provium.report.text"
 
 local Run = {}
 Run.__index = Run
@@ -41,7 +41,7 @@ local function new(options)
 	for i, reporter in ipairs(options.reporters) do
 		reporter.list_only = options.list
 		reporter.seed = options.seed
-		run.reporters[i] = require("report." .. reporter.format)(reporter)
+		run.reporters[i] = require("provium.report." .. reporter.format)(reporter)
 	end
 	return run
 end

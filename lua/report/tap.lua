@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- The Test Anything Protocol (testanything.org), for prove and other harnesses. What is written is valid as version 14 too, but
 -- prove refuses a number that it does not know yet.
-local text = require "report.text"
+local text = require "provium.report.text"
 
 local Tap = {}
 Tap.__index = Tap
@@ -39,11 +39,13 @@ function Tap:diagnose(event)
 		parts[#parts + 1] = yaml_word("  ", "line", event.line)
 	end
 	parts[#parts + 1] = yaml_word("  ", "seed", self.seed)
-	if event.trace then
-		parts[#parts + 1] = yaml_text("  ", "trace", event.trace)
+	for _, name in ipairs { "values", "notes" } do
+		if event[name] and #event[name] > 0 then
+			parts[#parts + 1] = yaml_text("  ", name, table.concat(event[name], "\n"))
+		end
 	end
-	if event.notes and #event.notes > 0 then
-		parts[#parts + 1] = yaml_text("  ", "notes", table.concat(event.notes, "\n"))
+	if event.trace then
+		parts[#parts + 1] = yaml_text("  ", "trace", text.trace(event))
 	end
 	for _, console in ipairs(text.consoles(event)) do
 		parts[#parts + 1] = yaml_text("  ", "console_of_" .. console.node, table.concat(console.lines, "\n"))

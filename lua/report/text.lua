@@ -52,6 +52,13 @@ function text.last_lines(whole, count)
 	return table.move(lines, math.max(1, #lines - count + 1), #lines, 1, {})
 end
 
+-- A stack traceback up to where the test began.
+function text.trace(event)
+	local trace = event.trace or ""
+	local from = trace:find("\n[^\n]*'provium%.native%.call'")
+	return from and trace:sub(1, from - 1) or trace
+end
+
 -- The lines of what a node's console showed last, of all consoles of a failure: a list of {node, lines}.
 function text.consoles(event)
 	local consoles = {}

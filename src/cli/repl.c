@@ -94,7 +94,7 @@ static int talk(lua_State *L)
 	if (terminal)
 		printf("provium %s: `provium` is a lab; Ctrl-D ends it\n", PROVIUM_VERSION);
 	lua_getglobal(L, "require");
-	lua_pushstring(L, "repl");
+	lua_pushstring(L, "provium.repl");
 	if (lua_pcall(L, 1, 1, 0))
 		return 1;
 	lua_pushcfunction(L, terminal ? edit_line : read_line);

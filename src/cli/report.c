@@ -117,7 +117,7 @@ static int open_lua(struct report *report, const struct plan *plan, struct error
 
 	if (!L)
 		return error_set(err, ENOMEM, "open Lua for the report");
-	if (luaL_loadstring(L, "return require('report.run').new(...)"))
+	if (luaL_loadstring(L, "return require('provium.report.run').new(...)"))
 		return fail(report, err);
 	push_options(report, plan);
 	if (lua_pcall(L, 1, 1, 0))
