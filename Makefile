@@ -22,7 +22,7 @@ B := build$(if $(SAN),/san)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)')
 
-PACKAGES := libbpf libelf zlib libmnl lua5.4 jansson
+PACKAGES := libbpf libelf zlib libmnl lua5.4 jansson libnftables
 # Asked for once a run, and not at all where nothing is built (make help, make setup on a bare machine).
 package_cflags = $(eval package_cflags := $$(shell pkg-config --cflags $(PACKAGES)))$(package_cflags)
 package_libs   = $(eval package_libs := $$(shell pkg-config --libs $(PACKAGES) | sed 's/-llua5.4//'))$(package_libs)
@@ -100,7 +100,15 @@ demo: ## set up, build, and run the examples
 TEST_SOURCES := $(wildcard tests/unit/*.c tests/wire/*.c)
 TESTS        := $(filter %_test,$(TEST_SOURCES:%.c=$(B)/%))
 
-tests: $(TESTS) ## the test programs, without running them
+# What tests run inside of nodes: static, for guests of any kind.
+TEST_HELPERS := $(B)/tests/lab/frame
+
+tests: $(TESTS) $(TEST_HELPERS) ## the test programs, without running them
+
+$(B)/tests/lab/frame: $(wildcard tests/lab/frame/*.c tests/lab/frame/*.h)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -static -o $@ $(filter %.c,$^)
 
 $(B)/tests/%_test: $(B)/tests/%_test.o $(LIBRARY) $(B)/lua.o
 	$(call say,LINK,$@)

@@ -7,6 +7,7 @@
 #define PROVIUM_NODE_NODE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "net/address.h"
@@ -37,6 +38,12 @@ struct node_nic {
 	char guest_name[16]; /* set by plug(): what the guest calls it, "" if that is not known */
 };
 
+/* A destination behind a gateway on the network card's subnet. */
+struct node_route {
+	struct address destination; /* prefix 0: the default route */
+	struct address gateway;
+};
+
 struct node {
 	const struct node_kind *kind;
 };
@@ -65,8 +72,14 @@ struct node_kind {
 	/* What the guest sees: carrier, or none. The port must be on its bridge. */
 	int (*set_link)(struct node *node, const struct node_nic *nic, bool up, struct error *err);
 
+	/* Replaces the routes that the lab gave to this network card; the node's own stay. */
+	int (*set_routes)(struct node *node, const struct node_nic *nic, const struct node_route *routes, size_t count,
+			  struct error *err);
+
 	/* Replaces /etc/hosts of the node. */
 	int (*set_hosts)(struct node *node, const char *text, struct error *err);
+	/* Replaces /etc/resolv.conf of the node. */
+	int (*set_resolver)(struct node *node, const char *text, struct error *err);
 	int (*start)(struct node *node, const struct command *command, struct process **process, struct error *err);
 	/* The process that a maintainer's tools can enter: init of a namespace node. */
 	int (*pid)(const struct node *node);

@@ -27,15 +27,23 @@ struct init_context {
 	int report;
 };
 
-/* The node's own /etc/hosts: a file of its private /tmp, which is not to be seen there. */
-static int mount_hosts(struct error *err)
+/* A copy of the file for the node alone: a file of its private /tmp, which is not to be seen there. */
+static int make_private(const char *path, struct error *err)
 {
-	static const char file[] = "/tmp/.hosts";
-	int fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	static const char file[] = "/tmp/.private";
+	int from = open(path, O_RDONLY | O_CLOEXEC);
+	int to = open(file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+	char bytes[4096];
+	ssize_t size;
 
-	if (fd < 0 || mount(file, "/etc/hosts", NULL, MS_BIND, NULL))
-		return error_errno(err, errno, "mount the lab's names on /etc/hosts");
-	close(fd);
+	while (from >= 0 && (size = read(from, bytes, sizeof(bytes))) > 0)
+		if (write(to, bytes, (size_t)size) < 0)
+			break;
+	if (to < 0 || mount(file, path, NULL, MS_BIND, NULL))
+		return error_errno(err, errno, "give the node its own %s", path);
+	close(to);
+	if (from >= 0)
+		close(from);
 	unlink(file);
 	return 0;
 }
@@ -55,7 +63,10 @@ static int mount_view(const struct init_context *init, struct error *err)
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++)
 		if (mount(mounts[i].type, mounts[i].path, mounts[i].type, MS_NOSUID | MS_NODEV, mounts[i].options))
 			return error_errno(err, errno, "mount a private %s", mounts[i].path);
-	if (mount_hosts(err))
+	if (make_private("/etc/hosts", err))
+		return -err->code;
+	/* A machine without it looks names up on itself; so does the node then. */
+	if (access("/etc/resolv.conf", F_OK) == 0 && make_private("/etc/resolv.conf", err))
 		return -err->code;
 	if (sethostname(init->name, strlen(init->name)))
 		return error_errno(err, errno, "set the host name");

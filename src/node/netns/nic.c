@@ -3,14 +3,18 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net/namespace.h"
 #include "net/netlink.h"
+#include "net/route.h"
 #include "node/netns/netns.h"
 #include "util/error.h"
 
 #define LOOPBACK_IFINDEX 1
 #define MAX_NICS 1024
+/* Behind the connected routes of the node's own cards, which have none. The first card's wins. */
+#define ROUTE_METRIC 1024U
 
 static int open_inside(void *context, struct error *err)
 {
@@ -104,4 +108,30 @@ int netns_unplug(struct node *base, const struct node_nic *nic, struct error *er
 int netns_set_link(struct node *base, const struct node_nic *nic, bool up, struct error *err)
 {
 	return link_set_up(((struct netns_node *)base)->switch_nl, nic->ifindex, up, err);
+}
+
+int netns_set_routes(struct node *base, const struct node_nic *nic, const struct node_route *routes, size_t count,
+		     struct error *err)
+{
+	struct netns_node *node = (struct netns_node *)base;
+	int ifindex;
+
+	if (link_index(node->nl, nic->guest_name, &ifindex, err) ||
+	    route_flush(node->nl, AF_INET, ROUTE_MAIN_TABLE, ifindex, err) ||
+	    route_flush(node->nl, AF_INET6, ROUTE_MAIN_TABLE, ifindex, err))
+		return -err->code;
+	for (size_t i = 0; i < count; i++) {
+		struct route route = {
+			.destination = routes[i].destination,
+			.gateway = routes[i].gateway,
+			.ifindex = ifindex,
+			.table = ROUTE_MAIN_TABLE,
+			/* Two cards may lead to the same place: not the same route then. */
+			.metric = ROUTE_METRIC + (uint32_t)ifindex,
+		};
+
+		if (route_add(node->nl, &route, err))
+			return error_wrap(err, "node `%s`", node->name);
+	}
+	return 0;
 }

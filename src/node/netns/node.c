@@ -98,23 +98,32 @@ static int netns_resume(struct node *base, struct error *err)
 	return netns_signal_all((struct netns_node *)base, SIGCONT, err);
 }
 
-/* Written before it is cut to its new length: a reader in between sees names of both texts, but never none. */
-static int netns_set_hosts(struct node *base, const char *text, struct error *err)
+/* Written before it is cut to its new length: a reader in between sees lines of both texts, but never none. */
+static int replace_file(struct netns_node *node, const char *file, const char *text, struct error *err)
 {
-	struct netns_node *node = (struct netns_node *)base;
 	size_t size = strlen(text);
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/root/etc/hosts", node->pid);
+	snprintf(path, sizeof(path), "/proc/%d/root%s", node->pid, file);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || pwrite(fd, text, size, 0) != (ssize_t)size || ftruncate(fd, (off_t)size))
-		error_errno(err, errno, "write /etc/hosts of node `%s`", node->name);
+		error_errno(err, errno, "write %s of node `%s`", file, node->name);
 	else
 		err->code = 0;
 	if (fd >= 0)
 		close(fd);
 	return -err->code;
+}
+
+static int netns_set_hosts(struct node *base, const char *text, struct error *err)
+{
+	return replace_file((struct netns_node *)base, "/etc/hosts", text, err);
+}
+
+static int netns_set_resolver(struct node *base, const char *text, struct error *err)
+{
+	return replace_file((struct netns_node *)base, "/etc/resolv.conf", text, err);
 }
 
 static int netns_pid(const struct node *base)
@@ -140,7 +149,9 @@ const struct node_kind node_kind_netns = {
 	.plug = netns_plug,
 	.unplug = netns_unplug,
 	.set_link = netns_set_link,
+	.set_routes = netns_set_routes,
 	.set_hosts = netns_set_hosts,
+	.set_resolver = netns_set_resolver,
 	.start = netns_start,
 	.pid = netns_pid,
 	.console = netns_console,
