@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- The Test Anything Protocol (testanything.org), for prove and other harnesses. What is written is valid as version 14 too, but
--- prove refuses a number that it does not know yet.
+-- The Test Anything Protocol (testanything.org), for prove and other harnesses. What is written is valid as version 14
+-- too, but prove refuses a number that it does not know yet.
 local text = require "provium.report.text"
 
 local Tap = {}

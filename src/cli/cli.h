@@ -10,7 +10,7 @@ struct error;
 
 #define SEED_BITS 53 /* see cli_random_seed() */
 
-#define EXIT_FAILED        1 /* a test failed; what was asked about is not so */
+#define EXIT_FAILED	   1 /* a test failed; what was asked about is not so */
 #define EXIT_COULD_NOT_RUN 2 /* bad arguments, missing files, missing rights */
 
 int cli_run(int argc, char **argv);

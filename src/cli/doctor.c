@@ -105,17 +105,20 @@ static void print_summary(json_t *results, bool able, int as_json)
 		putchar('\n');
 		json_decref(whole);
 	} else {
-		printf("%s\n", able ? "The basics are there: this machine can run labs." :
-				      "Basics are missing: this machine cannot run labs yet.");
+		printf("%s\n", able ? "The basics are there: this machine can run labs."
+				    : "Basics are missing: this machine cannot run labs yet.");
 	}
 }
 
 int cli_doctor(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, NULL,
+		options,
+		parse,
+		NULL,
 		"Try all that labs need from this machine, and say how to get what is missing."
-		"\vExit status: 0 if the basics are there, 1 if not. fq, perf, btf, qemu, kvm and limits are no basics.",
+		"\vExit status: 0 if the basics are there, 1 if not. fq, perf, btf, qemu, kvm and limits are no "
+		"basics.",
 	};
 	json_t *results = json_array();
 	bool able = true;

@@ -20,7 +20,7 @@
 
 /* As shells have it. */
 #define EXIT_NOT_EXECUTABLE 126
-#define EXIT_NOT_FOUND      127
+#define EXIT_NOT_FOUND	    127
 
 struct request {
 	const char *lab, *node;
@@ -74,9 +74,11 @@ static int open_init(const json_t *run, const json_t *node, struct error *err)
 	int pidfd;
 
 	if (!pid)
-		return error_set(err, EINVAL, "node `%s` is not up: it is %s", labs_text(node, "name"), labs_text(node, "state"));
+		return error_set(err, EINVAL, "node `%s` is not up: it is %s", labs_text(node, "name"),
+				 labs_text(node, "state"));
 	if (strcmp(labs_text(node, "kind"), node_kind_netns.name) != 0)
-		return error_set(err, EINVAL, "node `%s` is a machine of its own (%s); only its script can run commands there",
+		return error_set(err, EINVAL,
+				 "node `%s` is a machine of its own (%s); only its script can run commands there",
 				 labs_text(node, "name"), labs_text(node, "profile"));
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
@@ -146,10 +148,14 @@ static int run_inside(const struct request *request, int pidfd, struct error *er
 int cli_exec(int argc, char **argv)
 {
 	static const struct argp argp = {
-		NULL, parse, "LAB NODE CMD [ARG...]",
+		NULL,
+		parse,
+		"LAB NODE CMD [ARG...]",
 		"Run a command in a node of a running lab, with this terminal."
-		"\vLAB is the pid of a lab, or its script's path or the beginning of it. NODE is the name of a node; in a "
-		"sub-lab LAB.NODE. The exit status is that of the command, 128+N if signal N ended it, 127 if there is no such "
+		"\vLAB is the pid of a lab, or its script's path or the beginning of it. NODE is the name of a node; "
+		"in a "
+		"sub-lab LAB.NODE. The exit status is that of the command, 128+N if signal N ended it, 127 if there is "
+		"no such "
 		"command, and 2 if there is no such node.",
 	};
 	struct request request = { 0 };

@@ -40,7 +40,7 @@ static void print_bridge(const json_t *bridge)
 
 	printf("  bridge %s: number %lld in the maps, device %s\n", labs_text(bridge, "name"),
 	       (long long)labs_number(bridge, "number"), *device ? device : "not made yet");
-	json_array_foreach(json_object_get(bridge, "members"), i, member) {
+	json_array_foreach (json_object_get(bridge, "members"), i, member) {
 		device = labs_text(member, "device");
 		printf("    port %lld: %s, device %s, %s, %s\n", (long long)labs_number(member, "port"),
 		       labs_text(member, "name"), *device ? device : "none (not up)", labs_text(member, "ip"),
@@ -52,7 +52,8 @@ static void print_node(const json_t *node)
 {
 	printf("  node %s: %s, %s\n", labs_text(node, "name"), labs_text(node, "profile"), labs_text(node, "state"));
 	if (labs_number(node, "pid") && strcmp(labs_text(node, "kind"), node_kind_netns.name) == 0)
-		printf("    nsenter --target %lld --net --mount --uts --ipc --pid\n", (long long)labs_number(node, "pid"));
+		printf("    nsenter --target %lld --net --mount --uts --ipc --pid\n",
+		       (long long)labs_number(node, "pid"));
 }
 
 static void print_lab(const json_t *lab)
@@ -62,9 +63,9 @@ static void print_lab(const json_t *lab)
 
 	if (*labs_text(lab, "name"))
 		printf("  sub-lab %s\n", labs_text(lab, "name"));
-	json_array_foreach(json_object_get(lab, "bridges"), i, one)
+	json_array_foreach (json_object_get(lab, "bridges"), i, one)
 		print_bridge(one);
-	json_array_foreach(json_object_get(lab, "nodes"), i, one)
+	json_array_foreach (json_object_get(lab, "nodes"), i, one)
 		print_node(one);
 }
 
@@ -75,7 +76,7 @@ static void print_bpf(const json_t *ids)
 	const char *name;
 	json_t *id;
 
-	json_object_foreach((json_t *)ids, name, id) {
+	json_object_foreach ((json_t *)ids, name, id) {
 		bool is_program = strncmp(name, program, strlen(program)) == 0;
 
 		printf("  %s %s: id %lld\n", is_program ? "program" : "map", name, (long long)json_integer_value(id));
@@ -93,7 +94,7 @@ static void print_run(const json_t *run)
 	printf("lab %lld: %s, seed %lld\n", pid, labs_text(run, "title"), (long long)labs_number(run, "seed"));
 	printf("  its switch, where bridges, ports and queues are:\n");
 	printf("    nsenter --target %lld --net --mount\n", pid);
-	json_array_foreach(json_object_get(run, "labs"), i, lab)
+	json_array_foreach (json_object_get(run, "labs"), i, lab)
 		print_lab(lab);
 	print_bpf(json_object_get(run, "bpf"));
 }
@@ -110,15 +111,18 @@ static void print_all(const json_t *list, int as_json)
 	}
 	if (!json_array_size(list))
 		printf("no lab of yours is running\n");
-	json_array_foreach(list, i, run)
+	json_array_foreach (list, i, run)
 		print_run(run);
 }
 
 int cli_inspect(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "[LAB]",
-		"Show what a running lab, or every one, is made of: bridges, ports, devices, programs and maps, and the command "
+		options,
+		parse,
+		"[LAB]",
+		"Show what a running lab, or every one, is made of: bridges, ports, devices, programs and maps, and "
+		"the command "
 		"lines to look further."
 		"\vLAB is the pid of a lab, or its script's path or the beginning of it.",
 	};

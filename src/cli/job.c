@@ -138,7 +138,8 @@ struct lines {
 	bool last;
 };
 
-static int hand_over(struct buffer *text, const struct lines *lines, struct report *report, size_t file, struct error *err)
+static int hand_over(struct buffer *text, const struct lines *lines, struct report *report, size_t file,
+		     struct error *err)
 {
 	size_t done = 0;
 

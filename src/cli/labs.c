@@ -29,7 +29,7 @@ static void list_runs(const json_t *list, struct error *err)
 
 	if (!json_array_size(list))
 		error_append(err, "; no lab of yours is running");
-	json_array_foreach(list, i, run)
+	json_array_foreach (list, i, run)
 		error_append(err, "%s%lld (%s)", i ? ", " : "; running: ", (long long)labs_number(run, "pid"),
 			     labs_text(run, "title"));
 }
@@ -40,7 +40,7 @@ static json_t *find_by_title(const json_t *list, const char *which, bool whole, 
 	size_t i;
 
 	*count = 0;
-	json_array_foreach(list, i, run) {
+	json_array_foreach (list, i, run) {
 		const char *title = labs_text(run, "title");
 
 		if (whole ? strcmp(title, which) != 0 : strncmp(title, which, strlen(which)) != 0)
@@ -58,7 +58,7 @@ json_t *labs_find(const json_t *list, const char *which, struct error *err)
 	json_t *run;
 
 	if (units_integer(which, 1, INT32_MAX, &pid)) {
-		json_array_foreach(list, i, run)
+		json_array_foreach (list, i, run)
 			if (labs_number(run, "pid") == pid)
 				return run;
 	}
@@ -77,7 +77,8 @@ json_t *labs_find(const json_t *list, const char *which, struct error *err)
 
 static void full_name(const json_t *lab, const json_t *node, char *name, size_t size)
 {
-	snprintf(name, size, "%s%s%s", labs_text(lab, "name"), *labs_text(lab, "name") ? "." : "", labs_text(node, "name"));
+	snprintf(name, size, "%s%s%s", labs_text(lab, "name"), *labs_text(lab, "name") ? "." : "",
+		 labs_text(node, "name"));
 }
 
 static void list_nodes(const json_t *run, struct error *err)
@@ -86,8 +87,8 @@ static void list_nodes(const json_t *run, struct error *err)
 	bool any = false;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(run, "labs"), i, lab) {
-		json_array_foreach(json_object_get(lab, "nodes"), k, node) {
+	json_array_foreach (json_object_get(run, "labs"), i, lab) {
+		json_array_foreach (json_object_get(lab, "nodes"), k, node) {
 			char name[128];
 
 			full_name(lab, node, name, sizeof(name));
@@ -104,8 +105,8 @@ json_t *labs_find_node(const json_t *run, const char *which, struct error *err)
 	json_t *lab, *node, *found = NULL;
 	size_t i, k, count = 0;
 
-	json_array_foreach(json_object_get(run, "labs"), i, lab) {
-		json_array_foreach(json_object_get(lab, "nodes"), k, node) {
+	json_array_foreach (json_object_get(run, "labs"), i, lab) {
+		json_array_foreach (json_object_get(lab, "nodes"), k, node) {
 			char name[128];
 
 			full_name(lab, node, name, sizeof(name));

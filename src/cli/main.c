@@ -9,14 +9,15 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-const char *argp_program_version = "provium " PROVIUM_VERSION;
+/* glibc looks for it by its name. */
+__attribute__((visibility("default"))) const char *argp_program_version = "provium " PROVIUM_VERSION;
 
 static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } commands[] = {
-	{ "run", cli_run },	{ "doctor", cli_doctor },   { "ps", cli_ps },
-	{ "exec", cli_exec },	{ "inspect", cli_inspect }, { "repl", cli_repl },
+	{ "run", cli_run },   { "doctor", cli_doctor },	  { "ps", cli_ps },
+	{ "exec", cli_exec }, { "inspect", cli_inspect }, { "repl", cli_repl },
 };
 
 void cli_parse(const struct argp *argp, int argc, char **argv, unsigned int flags, void *input)

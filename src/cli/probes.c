@@ -28,10 +28,10 @@
 #include "wire/wire.h"
 
 #define LOOPBACK_IFINDEX 1
-#define MIN_MAJOR        5
-#define MIN_MINOR        15
+#define MIN_MAJOR	 5
+#define MIN_MINOR	 15
 /* A namespace node takes three, a command that runs four. */
-#define GOOD_FILE_LIMIT  8192
+#define GOOD_FILE_LIMIT 8192
 
 static int try_rights(struct error *err)
 {
@@ -78,7 +78,7 @@ static int try_namespaces(struct error *err)
 		int flag;
 		const char *name;
 	} kinds[] = {
-		{ CLONE_NEWNET, "network" }, { CLONE_NEWNS, "mount" }, { CLONE_NEWPID, "process" },
+		{ CLONE_NEWNET, "network" },   { CLONE_NEWNS, "mount" }, { CLONE_NEWPID, "process" },
 		{ CLONE_NEWUTS, "host name" }, { CLONE_NEWIPC, "IPC" },
 	};
 
@@ -107,7 +107,9 @@ static int try_bridge(struct error *err)
 
 static int try_veth(struct error *err)
 {
-	struct veth veth = { .name = "doctor", .peer_pid = getpid(), .peer_name = "peer", .peer_mac = { 2 }, .mtu = 1500 };
+	struct veth veth = {
+		.name = "doctor", .peer_pid = getpid(), .peer_name = "peer", .peer_mac = { 2 }, .mtu = 1500
+	};
 	struct netlink *nl;
 
 	return netlink_open(&nl, err) || link_create_veth(nl, &veth, err) ? -err->code : 0;
@@ -129,7 +131,8 @@ static int try_cls_bpf(struct error *err)
 	struct netlink *nl;
 	int program;
 
-	program = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "doctor", "GPL", insns, sizeof(insns) / sizeof(insns[0]), NULL);
+	program =
+		bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "doctor", "GPL", insns, sizeof(insns) / sizeof(insns[0]), NULL);
 	if (program < 0)
 		return error_errno(err, errno, "load a tc program of two instructions");
 	if (netlink_open(&nl, err) || qdisc_add_clsact(nl, LOOPBACK_IFINDEX, err))
@@ -225,17 +228,20 @@ const struct probe probes[] = {
 	{ "veth", "network cards of namespace nodes", "modprobe veth, or a kernel with CONFIG_VETH", .basic = true,
 	  .in_switch = true, .attempt = try_veth },
 	{ "tun", "network cards of virtual machines",
-	  "modprobe tun, or a kernel with CONFIG_TUN; in a container: pass it /dev/net/tun", .basic = true, .in_switch = true,
-	  .attempt = try_tun },
-	{ "clsact", "the place of the wire program on a port", "modprobe sch_ingress, or a kernel with CONFIG_NET_SCH_INGRESS",
-	  .basic = true, .in_switch = true, .attempt = try_clsact },
-	{ "cls_bpf", "the wire program on a port", "modprobe cls_bpf, or a kernel with CONFIG_NET_CLS_BPF", .basic = true,
-	  .in_switch = true, .attempt = try_cls_bpf },
+	  "modprobe tun, or a kernel with CONFIG_TUN; in a container: pass it /dev/net/tun", .basic = true,
+	  .in_switch = true, .attempt = try_tun },
+	{ "clsact", "the place of the wire program on a port",
+	  "modprobe sch_ingress, or a kernel with CONFIG_NET_SCH_INGRESS", .basic = true, .in_switch = true,
+	  .attempt = try_clsact },
+	{ "cls_bpf", "the wire program on a port", "modprobe cls_bpf, or a kernel with CONFIG_NET_CLS_BPF",
+	  .basic = true, .in_switch = true, .attempt = try_cls_bpf },
 	{ "wire", "all that is done to frames: the wire program itself",
-	  "see the reason; it needs CONFIG_BPF_SYSCALL, and sysctl kernel.unprivileged_bpf_disabled does not matter to root",
+	  "see the reason; it needs CONFIG_BPF_SYSCALL, and sysctl kernel.unprivileged_bpf_disabled does not matter to "
+	  "root",
 	  .basic = true, .in_switch = true, .attempt = try_wire },
 	{ "fq", "delay, jitter and rates",
-	  "modprobe sch_fq, or a kernel with CONFIG_NET_SCH_FQ (Debian: linux-image-amd64); in the source: tools/testkernel",
+	  "modprobe sch_fq, or a kernel with CONFIG_NET_SCH_FQ (Debian: linux-image-amd64); in the source: "
+	  "tools/testkernel",
 	  .in_switch = true, .attempt = try_fq },
 	{ "perf", "captures", "a kernel with CONFIG_PERF_EVENTS; in a container: allow perf_event_open",
 	  .attempt = try_perf },

@@ -12,9 +12,9 @@ struct probe {
 	const char *name;
 	const char *use; /* what it is for */
 	const char *fix; /* how to get it */
-	bool basic;      /* without it nothing works */
-	bool degrades;   /* without it everything works, but not as well */
-	bool in_switch;  /* to be called in a network namespace of its own */
+	bool basic;	 /* without it nothing works */
+	bool degrades;	 /* without it everything works, but not as well */
+	bool in_switch;	 /* to be called in a network namespace of its own */
 	int (*attempt)(struct error *err);
 };
 

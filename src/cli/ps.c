@@ -30,10 +30,10 @@ static void add_names(struct buffer *names, const json_t *run, const char *what)
 	json_t *lab, *one;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(run, "labs"), i, lab) {
+	json_array_foreach (json_object_get(run, "labs"), i, lab) {
 		const char *home = labs_text(lab, "name");
 
-		json_array_foreach(json_object_get(lab, what), k, one)
+		json_array_foreach (json_object_get(lab, what), k, one)
 			buffer_printf(names, "%s%s%s%s", names->size ? ", " : "", home, *home ? "." : "",
 				      labs_text(one, "name"));
 	}
@@ -84,7 +84,7 @@ int cli_ps(int argc, char **argv)
 		printf("no lab of yours is running\n");
 	} else {
 		printf("%-8s %-8s %-17s %s\n", "PID", "AGE", "SEED", "SCRIPT");
-		json_array_foreach(list, i, run)
+		json_array_foreach (list, i, run)
 			print_run(run);
 	}
 	json_decref(list);

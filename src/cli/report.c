@@ -25,8 +25,8 @@ struct report {
 	lua_State *L;
 	int collector; /* reference to the Lua object that all events go to, see lua/report/run.lua */
 	uint64_t begun_ns;
-	FILE *file;      /* NULL: the report goes to stdout */
-	char *path;      /* where the file goes at the end */
+	FILE *file;	 /* NULL: the report goes to stdout */
+	char *path;	 /* where the file goes at the end */
 	char *temporary; /* where it is until then; NULL: it is written in place */
 };
 

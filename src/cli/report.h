@@ -13,8 +13,8 @@ struct report;
 
 /* How a script's process ended. */
 struct report_end {
-	int status; /* of its exit */
-	int signal; /* that ended it, 0 if none */
+	int status;	    /* of its exit */
+	int signal;	    /* that ended it, 0 if none */
 	const char *killed; /* why, NULL if it was not by the command */
 };
 

@@ -27,8 +27,8 @@ struct runner {
 	struct report *report;
 	struct job *jobs; /* plan->jobs places */
 	size_t started, running;
-	int signals;          /* signalfd */
-	int interrupted;      /* the signal, 0 if there was none */
+	int signals;	 /* signalfd */
+	int interrupted; /* the signal, 0 if there was none */
 	bool killed;
 	uint64_t deadline_ns; /* for the end, once interrupted */
 	struct pollfd *fds;

@@ -37,12 +37,12 @@ int plan_find_files(struct plan *plan, char **paths, struct error *err);
 
 /* job.c: a script file in a process of its own. */
 struct job {
-	size_t number;  /* of the file, from 1; 0: this place is free */
+	size_t number; /* of the file, from 1; 0: this place is free */
 	pid_t pid;
 	int pidfd;
-	int events, output; /* our ends of the pipes */
+	int events, output;		       /* our ends of the pipes */
 	struct buffer event_text, output_text; /* what is not a whole line yet */
-	const char *killed; /* why it was killed by the command, NULL if it was not */
+	const char *killed;		       /* why it was killed by the command, NULL if it was not */
 };
 
 int job_start(struct job *job, const struct plan *plan, size_t number, struct error *err);

@@ -65,7 +65,8 @@ static int find_below(struct plan *plan, char *path, struct error *err)
 		take_entry(plan, tree, entry, err);
 	fts_close(tree);
 	if (!err->code && plan->file_count == before)
-		error_set(err, ENOENT, "%s: no *%s in this folder or below; name the file if it is called otherwise", path, suffix);
+		error_set(err, ENOENT, "%s: no *%s in this folder or below; name the file if it is called otherwise",
+			  path, suffix);
 	return -err->code;
 }
 
@@ -76,9 +77,9 @@ int plan_find_files(struct plan *plan, char **paths, struct error *err)
 	for (; *paths; paths++) {
 		if (stat(*paths, &status)) {
 			error_errno(err, errno, "%s", *paths);
-			return strchr(*paths, '/') || strchr(*paths, '.') ?
-				       -err->code :
-				       error_append(err, " (nor is it a command; see provium --help)");
+			return strchr(*paths, '/') || strchr(*paths, '.')
+				       ? -err->code
+				       : error_append(err, " (nor is it a command; see provium --help)");
 		}
 		if (!S_ISDIR(status.st_mode))
 			add_file(plan, *paths);

@@ -14,8 +14,16 @@
 #define MAX_JOBS   256
 #define MAX_SHARDS 65536
 
-enum long_option { OPTION_TAG = 256, OPTION_SHARD, OPTION_SEED, OPTION_PROFILE, OPTION_FORMAT, OPTION_KEEP, OPTION_TIMEOUT,
-		   OPTION_LIST };
+enum long_option {
+	OPTION_TAG = 256,
+	OPTION_SHARD,
+	OPTION_SEED,
+	OPTION_PROFILE,
+	OPTION_FORMAT,
+	OPTION_KEEP,
+	OPTION_TIMEOUT,
+	OPTION_LIST
+};
 
 static const struct argp_option options[] = {
 	{ NULL, 'j', "N", 0, "Run up to N files at once (default 1)" },
@@ -23,7 +31,8 @@ static const struct argp_option options[] = {
 	{ "tag", OPTION_TAG, "TAG", 0, "Run only tests that carry TAG; !TAG: that do not. May be given several times" },
 	{ "shard", OPTION_SHARD, "I/N", 0, "Run the I-th of N equal parts of all tests, I from 1" },
 	{ "seed", OPTION_SEED, "NUMBER", 0, "Fix all dice (default: a new seed, shown when a test fails)" },
-	{ "profile", OPTION_PROFILE, "NAME=OTHER", 0, "Make nodes of profile NAME as those of OTHER. May be given several times" },
+	{ "profile", OPTION_PROFILE, "NAME=OTHER", 0,
+	  "Make nodes of profile NAME as those of OTHER. May be given several times" },
 	{ "format", OPTION_FORMAT, "FORMAT", 0, "human (default), tap, junit, or json" },
 	{ "output", 'o', "FILE", 0, "Write the report to FILE; the terminal shows the human form" },
 	{ "keep", OPTION_KEEP, NULL, 0, "After a failure stay up, for a look, until Ctrl-C" },
@@ -43,7 +52,8 @@ static const char doc[] =
 	"  provium inspect [LAB]         bridges, ports, programs and maps of a running lab\n"
 	"  provium repl                  a lab to type at\n"
 	"\n"
-	"Exit status: 0 all passed, 1 a test failed, 2 could not run (also: no test matched), 128+N interrupted by signal N "
+	"Exit status: 0 all passed, 1 a test failed, 2 could not run (also: no test matched), 128+N interrupted by "
+	"signal N "
 	"(Ctrl-C: 130).";
 
 /* What argp needs to know while it parses. */
@@ -60,7 +70,8 @@ static int64_t parse_integer(struct argp_state *state, const char *option, const
 	int64_t value = 0;
 
 	if (!units_integer(text, low, high, &value))
-		argp_error(state, "%s %s: give a whole number from %lld to %lld", option, text, (long long)low, (long long)high);
+		argp_error(state, "%s %s: give a whole number from %lld to %lld", option, text, (long long)low,
+			   (long long)high);
 	return value;
 }
 
@@ -110,7 +121,8 @@ static void check_all(struct argp_state *state, struct parsing *parsing)
 
 	if (!parsing->path_count)
 		argp_error(state, "nothing to run: name files or folders");
-	if (plan->script.list && plan->format && (strcmp(plan->format, "tap") == 0 || strcmp(plan->format, "junit") == 0))
+	if (plan->script.list && plan->format &&
+	    (strcmp(plan->format, "tap") == 0 || strcmp(plan->format, "junit") == 0))
 		argp_error(state, "--list has the formats human and json");
 	if (plan->script.keep && plan->script.list)
 		argp_error(state, "--keep and --list exclude each other");

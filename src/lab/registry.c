@@ -29,8 +29,8 @@ void registry_set_title(const char *title)
 
 static json_t *describe_machine(struct machine *machine)
 {
-	return json_pack("{ss ss ss ss si}", "name", machine->name, "profile", machine->profile, "kind", machine->kind->name,
-			 "state", machine_state_name(machine->state), "pid",
+	return json_pack("{ss ss ss ss si}", "name", machine->name, "profile", machine->profile, "kind",
+			 machine->kind->name, "state", machine_state_name(machine->state), "pid",
 			 machine->node ? machine->kind->pid(machine->node) : 0);
 }
 
@@ -72,8 +72,8 @@ static json_t *describe_ids(const struct run *run)
 	struct error ignored;
 
 	wire_ids(run->wire, &ids, &ignored);
-	return json_pack("{si si si si si si si}", "wire_ingress", (int)ids.ingress, "wire_egress", (int)ids.egress, "ports",
-			 (int)ids.ports, "links", (int)ids.links, "states", (int)ids.states, "counters",
+	return json_pack("{si si si si si si si}", "wire_ingress", (int)ids.ingress, "wire_egress", (int)ids.egress,
+			 "ports", (int)ids.ports, "links", (int)ids.links, "states", (int)ids.states, "counters",
 			 (int)ids.counters, "control", (int)ids.control);
 }
 
@@ -87,8 +87,9 @@ void registry_publish(struct run *run, const struct lab *root)
 		run_started = time(NULL);
 	}
 	describe_lab(root, labs);
-	whole = json_pack("{si ss sI sI so so}", "pid", (int)getpid(), "title", run_title, "seed", (json_int_t)run->seed,
-			  "started", (json_int_t)run_started, "bpf", describe_ids(run), "labs", labs);
+	whole = json_pack("{si ss sI sI so so}", "pid", (int)getpid(), "title", run_title, "seed",
+			  (json_int_t)run->seed, "started", (json_int_t)run_started, "bpf", describe_ids(run), "labs",
+			  labs);
 	text = json_dumps(whole, JSON_COMPACT);
 	/* A reader in between sees text that does not parse, and tries again. */
 	if (text && (pwrite(run->registry, text, strlen(text), 0) < 0 || ftruncate(run->registry, (off_t)strlen(text))))

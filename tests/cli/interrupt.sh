@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Ctrl-C and SIGTERM: once, twice, and for scripts that do not care; --keep.
+# shellcheck source=tests/cli/tap.bash
+source "${BASH_SOURCE[0]%/*}/tap.bash"
+
+cat >waits.lua <<'END'
+test("done before", function() end)
+test("waits", function()
+	print("waiting")
+	os.execute("mktemp -q waiting.XXXXXX >/dev/null")
+	wait_until(function() end, { timeout = 50 })
+end)
+test("never runs", function() print("ran") end)
+END
+# The stopped process neither sees a signal nor ends.
+cat >stuck.lua <<'END'
+test("hangs", function() print("waiting") io.stdout:flush() os.execute("kill -STOP $PPID") end)
+END
+echo 'test("fine", function() end)' >fine.lua
+
+# start ARG...: in the background, as pid.
+start() {
+	# The command as a child of this shell alone: signals are not to go to anybody else.
+	setsid "$provium" "$@" >out 2>err </dev/null &
+	pid=$!
+}
+# The exit status of pid, which is to come within so many seconds.
+ends_within() {
+	local begin=$SECONDS
+	status=0
+	wait "$pid" || status=$?
+	((SECONDS - begin <= $1))
+}
+
+once() {
+	start -j 2 waits.lua waits.lua fine.lua
+	wait_for are_waiting 2 || return
+	rm waiting.*
+	kill -"$1" "$pid"
+	ends_within 5 && exits "$2" && ! prints ran && prints_line 'interrupted; 1 more files were not run' &&
+		[[ $(grep -c '✓ done before' out) == 2 ]] && ends_with "2 passed, 2 failed, 0 skipped"
+}
+# Of several files only the first is shown.
+are_waiting() { (($(compgen -G 'waiting.*' | wc -l) == $1)); }
+is_waiting() { (($(grep -c waiting out) == $1)); }
+
+twice() {
+	start stuck.lua
+	wait_for is_waiting 1 && sleep 0.2
+	kill -INT "$pid"
+	sleep 0.3
+	kill -0 "$pid" || return
+	kill -INT "$pid"
+	ends_within 3 && exits 130 && prints "killed: the run was interrupted twice" && ends_with "0 passed, 1 failed, 0 skipped"
+}
+does_not_wait_for_ever() {
+	start stuck.lua
+	wait_for is_waiting 1 && sleep 0.2
+	kill -TERM "$pid"
+	ends_within 13 && exits 143 && prints "killed: it did not end within 10 s after the interrupt"
+}
+# As a terminal does it: to the whole process group at once.
+group() {
+	start waits.lua
+	wait_for is_waiting 1 || return
+	kill -INT -- "-$pid"
+	ends_within 5 && exits 130 && ends_with "1 passed, 1 failed, 0 skipped"
+}
+ends_cleanly() {
+	cat >clean.lua <<-'END'
+		setmetatable({}, { __gc = function() io.open("cleaned", "w"):close() end })
+		test("waits", function() print("waiting") wait_until(function() end, { timeout = 50 }) end)
+	END
+	start --format json --output report.json clean.lua
+	wait_for is_waiting 1 || return
+	kill -INT "$pid"
+	ends_within 5 && exits 130 && [[ -e cleaned ]] && grep -q '"interrupted":true' report.json
+}
+keeps() {
+	cat >keep.lua <<-'END'
+		provium:vm("a", "netns"):boot()
+		test("fails", function() error("look at this") end)
+		test("another", function() print("ran") end)
+	END
+	start --keep keep.lua
+	wait_for prints "stays up for a look" || return
+	local lab
+	lab=$(sed -n 's/.*provium exec \([0-9]*\) NODE.*/\1/p' out)
+	[[ $("$provium" exec "$lab" a hostname) == a ]] || return
+	kill -INT "$pid"
+	ends_within 5 && exits 130 && ! prints ran
+}
+
+check "SIGINT once: the rest is not run, a summary, 130" once INT 130
+check "SIGTERM once: the same, 143" once TERM 143
+check "Ctrl-C for the whole process group" group
+check "the script ends cleanly, and the report is written" ends_cleanly
+check "twice: killed at once" twice
+check "a script that does not end is killed after 10 s" does_not_wait_for_ever
+check "--keep: up until interrupted" keeps
+finish

@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Running labs from outside: ps, exec, inspect.
+# shellcheck disable=SC2016     # what stands in single quotes is for another shell
+# shellcheck source=tests/cli/tap.bash
+source "${BASH_SOURCE[0]%/*}/tap.bash"
+
+cat >"$work/one.lua" <<'END'
+local lan = provium:bridge("lan")
+local a, b = provium:vm("a", "netns"), provium:vm("b", "netns")
+lan:attach { a, b }
+provium:boot()
+provium:vm("late", "netns")
+local other = provium:lab("other")
+other:vm("a", "netns"):boot()
+other:vm("alone", "netns"):boot()
+lan:partition(a, b)
+print("up")
+wait_until(function() end, { timeout = 100 })
+END
+sed 's/"late"/"elsewhere"/' one.lua >one-more.lua
+
+start_lab() {
+	"$provium" --timeout 110s --seed 99 "$1" >"$1.out" 2>&1 </dev/null &
+	runs+=($!)
+	wait_for grep -qs up "$1.out" || return
+	lab=$(<"/proc/$!/task/$!/children")
+	lab=${lab// /}
+}
+runs=()
+start_lab "$work/one-more.lua"
+other_lab=$lab
+start_lab "$work/one.lua"
+
+shows_labs() {
+	run ps
+	exits 0 && grep -qE "^$lab +[0-9]+s +99 +$work/one.lua$" out && prints "nodes: a, b, late, other.a, other.alone" &&
+		prints "bridges: lan"
+}
+shows_labs_as_json() {
+	run ps --json
+	exits 0 && python3 -c '
+import json, sys
+lab = [l for l in json.load(open("out")) if l["pid"] == int(sys.argv[1])][0]
+assert lab["seed"] == 99 and lab["labs"][0]["bridges"][0]["members"][1]["name"] == "b", lab
+assert [n["state"] for n in lab["labs"][0]["nodes"]] == ["booted", "booted", "created"], lab' "$lab" 2>err
+}
+
+execs() {
+	run exec "$lab" a sh -c 'hostname; ip -o -4 addr show dev eth0; cat /etc/hosts; echo complaint >&2; echo "$1"' sh --json
+	exits 0 && prints_line a && prints 10.1.0.2/16 && prints b.lan && prints_line '--json' && complains complaint
+}
+execs_where_ps_says() {
+	run exec "$lab" a sh -c 'echo $(ls /proc | grep -c "^[0-9]*$") $(readlink /proc/self/ns/net)'
+	local processes net
+	read -r processes net <out
+	# init and these: nothing of the machine is in sight.
+	((processes < 8)) && [[ $net != "$(readlink /proc/self/ns/net)" ]]
+}
+execs_by_title() {
+	run exec "$work/one.l" a true
+	exits 0 || return
+	run exec "$work/one.lua" a true
+	exits 0 || return
+	run exec "$work/one" a true
+	exits 2 && complains "is the beginning of 2 labs" && complains "$lab ($work/one.lua)" && complains "$other_lab ($work/one-more.lua)"
+}
+execs_in_sub_labs() {
+	run exec "$lab" alone hostname
+	exits 0 && prints_line alone || return
+	run exec "$lab" other.a hostname
+	exits 0 && prints_line a || return
+	run exec "$lab" a ip -o link show dev eth0
+	exits 0
+}
+carries_back() {
+	run exec "$lab" a sh -c "$2"
+	exits "$1"
+}
+not_found() {
+	run exec "$lab" a no-such-command
+	exits 127 && complains "run \`no-such-command\` in node \`a\`: No such file or directory" || return
+	run exec "$lab" a /etc/passwd
+	exits 126 && complains "Permission denied"
+}
+refuses() {
+	local wanted=$1
+	shift
+	run exec "$@"
+	exits 2 && complains "$wanted"
+}
+reads_stdin() {
+	status=0
+	[[ $(echo typed | timeout 20 "$provium" exec "$lab" a cat) == typed ]]
+}
+has_the_terminal() {
+	timeout 20 script --quiet --return --command "$provium exec $lab a sh -c 'test -t 0 && test -t 1 && tty -s'" /dev/null >out 2>err </dev/null
+}
+passes_on_term() {
+	"$provium" exec "$lab" a sh -c 'trap "echo got it; exit 5" TERM; echo ready; while :; do sleep 0.1; done' >out 2>err &
+	local pid=$!
+	wait_for prints ready || return
+	kill -TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+	exits 5 && prints "got it"
+}
+
+inspects() {
+	run inspect "$lab"
+	exits 0 && prints "lab $lab: $work/one.lua, seed 99" && prints "nsenter --target $lab --net --mount" &&
+		prints "bridge lan: number 1 in the maps, device lan" && grep -qE 'port 2: b, device b-lan, 10\.1\.0\.3, fd70:.*::3' out
+}
+# run_line TEXT ARG...: runs the command line below the line with TEXT, as it stands, with ARGs behind.
+run_line() {
+	local words text=$1
+	shift
+	read -ra words < <(grep -A 1 -- "$text" out | tail -n 1)
+	"${words[@]}" "$@"
+}
+bpftool_lines_work() {
+	run inspect "$lab"
+	PATH=$PATH:/usr/sbin
+	run_line 'map links' >dump 2>err && grep -q WIRE_CUT dump &&
+		run_line 'program wire_egress' >dump 2>err && [[ -s dump ]]
+}
+nsenter_lines_work() {
+	run inspect "$lab"
+	[[ $(run_line 'its switch' ip -o link show b-lan 2>err) == *"master lan"* && $(run_line 'node b: ' hostname 2>err) == b ]]
+}
+inspects_all() {
+	run inspect --json
+	exits 0 && [[ $(python3 -c 'import json; print(len([l for l in json.load(open("out")) if l["seed"] == 99]))') == 2 ]]
+}
+goes_with_the_process() {
+	kill -KILL "$lab"
+	wait "${runs[1]}" 2>/dev/null
+	run ps
+	exits 0 && ! prints "$work/one.lua" && prints "$work/one-more.lua"
+}
+
+check "ps" shows_labs
+check "ps --json" shows_labs_as_json
+check "exec: a command in the node" execs
+check "exec: in all namespaces of the node" execs_where_ps_says
+check "exec: the lab by its title, or the beginning of it" execs_by_title
+check "exec: in sub-labs" execs_in_sub_labs
+check "exec: exit status 7" carries_back 7 'exit 7'
+check "exec: killed by SIGKILL is 137" carries_back 137 'kill -KILL $$'
+check "exec: no such command is 127, not executable 126" not_found
+check "exec: standard input" reads_stdin
+check "exec: a terminal" has_the_terminal
+check "exec: SIGTERM is passed on" passes_on_term
+check "exec: no such lab" refuses "no lab \`1\` (a pid, or the beginning of a script's path); running: " 1 a true
+check "exec: no such node" refuses "has no node \`z\`; there are: a (booted), b (booted), late (created)" "$lab" z true
+check "exec: a node that is not up" refuses "node \`late\` is not up: it is created" "$lab" late true
+check "exec: no command" refuses "give LAB, NODE and a command" "$lab" a
+check "inspect" inspects
+check "inspect: its bpftool lines work" bpftool_lines_work
+check "inspect: its nsenter lines work" nsenter_lines_work
+check "inspect --json" inspects_all
+check "a lab is gone with its process" goes_with_the_process
+kill "${runs[0]}"
+wait
+finish

@@ -1,0 +1,201 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The four forms of a report, and --output.
+# shellcheck source=tests/cli/tap.bash
+source "${BASH_SOURCE[0]%/*}/tap.bash"
+
+cat >mixed.lua <<'END'
+print("at the top")
+test("passes", function() print("printed") end)
+test("is # not \\ a directive", function(t)
+	local answer = 41
+	t:note("a note")
+	error("first line\n  second <&> line\n\n  fourth \"line\"")
+end)
+test("is skipped", { skip = "no time # today" }, function() end)
+test("is for later", function() todo("think first") end)
+END
+# What no report may be broken by: control characters, broken UTF-8, code points that XML has not, the ends of its blocks.
+cat >bytes.lua <<'END'
+local all = {}
+for byte = 0, 255 do all[#all + 1] = string.char(byte) end
+all = table.concat(all)
+local nasty = all .. "]]></system-out>\u{FFFE}\u{FFFF}\u{1F600}\xed\xa0\x80\xf4\x90\x80\x80\n...\n---\n  ...\nBail out!\n1..0\nok 9\n"
+print(nasty)
+test("name \1 <\"&'> \r \t", function() error(nasty, 0) end)
+test("skipped", { skip = "why \1 <&> \n not" }, function() end)
+END
+
+human_marks() {
+	run mixed.lua
+	exits 1 && prints_line '  ✓ passes  [0-9.]+ s' && prints_line '  ✗ is # not \\ a directive  [0-9.]+ s' &&
+		prints_line '  - is skipped  \(skipped: no time # today\).*' && prints_line '  - is for later  \(todo: think first\).*' &&
+		ends_with "1 passed, 1 failed, 2 skipped"
+}
+human_failure() {
+	run mixed.lua
+	prints "mixed.lua:6: first line" && prints "        second <&> line" && prints "answer = 41" && prints "a note" &&
+		prints "mixed.lua:6: in function" && ! prints "provium.native.call" && prints_line '      seed [0-9]+' &&
+		prints_line '  mixed.lua:[0-9]+: is # not \\ a directive'
+}
+human_ascii() {
+	LC_ALL=C run mixed.lua
+	prints_line '  \+ passes  .*' && prints_line '  x is # not .*' && ! LC_ALL=C grep -q '[^ -~	]' out
+}
+# script(1) gives it a terminal.
+on_terminal() {
+	status=0
+	timeout 60 script --quiet --return --command "$*" /dev/null >out 2>err </dev/null || status=$?
+}
+human_colors() {
+	local esc=$'\e'
+	run mixed.lua
+	! prints "${esc}[" || return
+	TERM=xterm on_terminal "$provium mixed.lua"
+	exits 1 && prints "${esc}[31m✗${esc}[0m is # not" || return
+	TERM=xterm NO_COLOR=1 on_terminal "$provium mixed.lua"
+	exits 1 && prints "✗ is # not" && ! prints "${esc}[" || return
+	TERM=dumb on_terminal "$provium mixed.lua"
+	exits 1 && ! prints "${esc}["
+}
+human_is_clean() {
+	run bytes.lua
+	# What the script printed comes as it is; what the report says of its error does not.
+	exits 1 && sed -n '/✗/,$p' out >clean && ! grep -q $'[\e\r\b\a\x01]' clean && iconv -f UTF-8 -t UTF-8 clean >utf8
+}
+
+tap_by_prove() {
+	status=0
+	prove --verbose --exec "$provium --format tap" mixed.lua >out 2>err || status=$?
+	# One failed, and nothing is said of a parse error.
+	exits 1 && grep -q 'Tests: 4 Failed: 1' out && ! grep -qi 'parse error' out err && prints "# printed"
+}
+tap_bytes_by_prove() {
+	status=0
+	prove --exec "$provium --format tap" bytes.lua >out 2>err || status=$?
+	exits 1 && grep -q 'Tests: 2 Failed: 1' out && ! grep -qi 'parse error' out err
+}
+tap_lines() {
+	run --format tap --seed 5 mixed.lua
+	exits 1 && prints_line 'TAP version 13' && prints_line 'ok 1 - mixed.lua: passes' &&
+		prints_line 'not ok 2 - mixed.lua: is \\# not \\\\ a directive' &&
+		prints_line 'ok 3 - mixed.lua: is skipped # SKIP no time \\# today' &&
+		prints_line 'not ok 4 - mixed.lua: is for later # TODO think first' && prints_line '1\.\.4' &&
+		prints_line '  seed: 5' && prints_line '  line: 6'
+}
+tap_diagnostics_are_yaml() {
+	run --format tap --seed 5 mixed.lua
+	sed -n '/^not ok 2/,/^  \.\.\./p' out | sed '1,2d;$d' | read_yaml
+	[[ $(<yaml) == "mixed.lua 6 5 True True True" ]]
+}
+read_yaml() {
+	python3 -c '
+import sys, yaml
+d = yaml.safe_load(sys.stdin)
+print(d["file"], d["line"], d["seed"], "first line\n  second <&> line\n\n  fourth" in d["message"], "answer = 41" in d["values"],
+      "mixed.lua:6" in d["trace"])' >yaml 2>>err
+}
+
+junit_is_xml() {
+	run --format junit "$1"
+	exits 1 && xmllint --noout out 2>>err
+}
+xpath() { xmllint --xpath "string($1)" out; }
+junit_content() {
+	run --format junit --seed 5 mixed.lua
+	[[ $(xpath '/testsuites/@tests') == 4 && $(xpath '/testsuites/@failures') == 1 && $(xpath '/testsuites/@skipped') == 2 &&
+	   $(xpath '//testcase[1]/@name') == passes && $(xpath '//testcase[2]/failure/@message') == *$'first line\n  second <&> line'* &&
+	   $(xpath '//testcase[2]/failure') == *"answer = 41"*"seed 5"* && $(xpath '//testcase[3]/skipped/@message') == "no time # today" &&
+	   $(xpath '//property[@name="seed"]/@value') == 5 && $(xpath '//system-out') == $'at the top\nprinted' ]]
+}
+junit_errors() {
+	echo 'no Lua' >broken.lua
+	run --format junit broken.lua
+	exits 2 && [[ $(xpath '/testsuites/@errors') == 1 && $(xpath '//error/@message') == *"could not be run"* ]]
+}
+
+json_lines() {
+	run --format json "$1"
+	exits 1 && python3 -c '
+import json, sys
+events = [json.loads(line) for line in open("out", encoding="utf-8")]
+assert [e["event"] for e in events][-1] == "summary", events
+assert events[-1]["failed"] == 1, events
+assert [e["seed"] for e in events if e["event"] == "start"] == [events[-1]["seed"]], events
+assert any(e["event"] == "output" for e in events), events
+assert sum(e["event"] == "test" for e in events) == int(sys.argv[1]), events' "$2" 2>>err
+}
+
+output_and_terminal() {
+	run --format junit --output report.xml mixed.lua
+	exits 1 && ends_with "1 passed, 1 failed, 2 skipped" && xmllint --noout report.xml && [[ $(stat -c %a report.xml) == 644 ]]
+}
+output_is_atomic() {
+	echo old >atomic.json
+	mkfifo gate 2>/dev/null
+	echo 'test("waits", function() io.open("gate"):read(1) end)' >waits.lua
+	"$provium" --format json --output atomic.json waits.lua >out 2>err &
+	local pid=$! beside
+	wait_for compgen -G 'atomic.json.*' >/dev/null || return
+	beside=$(compgen -G 'atomic.json.*')
+	[[ $(<atomic.json) == old ]] || return
+	echo x >gate
+	wait "$pid" && grep -q '"event":"summary"' atomic.json && [[ ! -e $beside ]]
+}
+output_keeps_a_link() {
+	mkdir -p far
+	echo old >far/report
+	ln -sfn far/report link
+	run --format tap --output link mixed.lua
+	[[ -L link ]] && grep -q '^1\.\.4' far/report
+}
+output_into_a_device() {
+	mkfifo pipe
+	cat pipe >from-pipe &
+	run --format tap --output pipe mixed.lua
+	wait $!
+	[[ -p pipe ]] && grep -q '^1\.\.4' from-pipe
+}
+output_needs_a_place() {
+	rm -f ran
+	echo 'io.open("ran", "w"):close()' >ran.lua
+	run --format json --output no/such/place ran.lua
+	exits 2 && complains "--output no/such/place" && [[ ! -e ran ]] || return
+	run --format json --output . ran.lua
+	exits 2 && complains "--output .: Is a directory"
+}
+output_human_too() {
+	run --output plain.txt mixed.lua
+	[[ $(tail -n 1 plain.txt) == "1 passed, 1 failed, 2 skipped" ]] && ends_with "1 passed, 1 failed, 2 skipped"
+}
+output_full() {
+	status=0
+	timeout 60 "$provium" mixed.lua >/dev/full 2>err || status=$?
+	exits 2 && complains "No space left on device"
+}
+
+umask 022
+check "human: marks, reasons, totals last" human_marks
+check "human: a failure" human_failure
+check "human: ASCII where the locale is not UTF-8" human_ascii
+check "human: colors on a terminal alone, not with NO_COLOR" human_colors
+check "human: no control characters from messages" human_is_clean
+check "tap: lines" tap_lines
+check "tap: prove understands it" tap_by_prove
+check "tap: any bytes" tap_bytes_by_prove
+check "tap: diagnostics are YAML" tap_diagnostics_are_yaml
+check "junit: XML" junit_is_xml mixed.lua
+check "junit: any bytes" junit_is_xml bytes.lua
+check "junit: content" junit_content
+check "junit: a file that could not be run is an error" junit_errors
+check "json: a line an event" json_lines mixed.lua 4
+check "json: any bytes" json_lines bytes.lua 2
+check "--output: the report there, human on the terminal" output_and_terminal
+check "--output: all at once" output_is_atomic
+check "--output: through a link" output_keeps_a_link
+check "--output: into a pipe" output_into_a_device
+check "--output: a bad place is known before anything runs" output_needs_a_place
+check "--output: human too" output_human_too
+check "a full disk is an error" output_full
+finish
