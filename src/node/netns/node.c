@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/openat2.h>
+
 #include "net/namespace.h"
 #include "net/netlink.h"
 #include "node/netns/netns.h"
@@ -98,15 +100,28 @@ static int netns_resume(struct node *base, struct error *err)
 	return netns_signal_all((struct netns_node *)base, SIGCONT, err);
 }
 
+/* In the node's own view: an absolute symbolic link on the way must not lead out of it. */
+static int open_in_node(const struct netns_node *node, const char *file)
+{
+	struct open_how how = { .flags = O_WRONLY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	char path[32];
+	int root, fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", node->pid);
+	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -1;
+	fd = (int)syscall(SYS_openat2, root, file, &how, sizeof(how));
+	close(root);
+	return fd;
+}
+
 /* Written before it is cut to its new length: a reader in between sees lines of both texts, but never none. */
 static int replace_file(struct netns_node *node, const char *file, const char *text, struct error *err)
 {
 	size_t size = strlen(text);
-	char path[64];
-	int fd;
+	int fd = open_in_node(node, file);
 
-	snprintf(path, sizeof(path), "/proc/%d/root%s", node->pid, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || pwrite(fd, text, size, 0) != (ssize_t)size || ftruncate(fd, (off_t)size))
 		error_errno(err, errno, "write %s of node `%s`", file, node->name);
 	else
