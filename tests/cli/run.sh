@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # `provium run`: which files and tests run, options, exit statuses.
+# shellcheck disable=SC2016     # what stands in single quotes is for another shell, or Lua
 # shellcheck source=tests/cli/tap.bash
 source "${BASH_SOURCE[0]%/*}/tap.bash"
 
@@ -186,7 +187,7 @@ does_not_wait_for_leftovers() {
 	exits 0 && ((${EPOCHREALTIME/./} - begin < 5000000))
 }
 passes_on_what_is_printed() {
-	echo 'print("out") io.stderr:write("err\n") io.write("no newline") os.execute("echo from a child")' >print.lua
+	printf '%s\n' 'print("out") io.stderr:write("err\n") io.write("no newline") os.execute("echo from a child")' >print.lua
 	run print.lua
 	exits 0 && prints_line '    out' && prints_line '    err' && prints 'no newline' && prints 'from a child'
 }
@@ -213,6 +214,30 @@ version() {
 help() {
 	run --help
 	exits 0 && prints "Usage: provium run [OPTION...] FILE|DIR..." && prints "provium doctor"
+}
+
+# Whatever --help of a command names stands in the man page, which groff reads without complaint.
+man_page_is_complete() {
+	local page=$here/../../docs/provium.1 command option
+	[[ -z $(groff -man -ww -z "$page" 2>&1) ]] || return
+	for command in run doctor ps exec inspect repl; do
+		run $command --help
+		exits 0 || return
+		while read -r option; do
+			sed 's/\\-/-/g' "$page" | grep -F -- "$option" >/dev/null || { echo "$option of $command" >>err && return 1; }
+		done < <(grep -oE -- '--[a-z]+' out)
+	done
+}
+man_page_example_runs() {
+	sed -n '/^local lan/,/^end)/p' "$here/../../docs/provium.1" >example.lua
+	run example.lua
+	exits 0 && ends_with "1 passed, 0 failed, 0 skipped"
+}
+without_rights() {
+	chmod 755 .
+	status=0
+	setpriv --reuid 65534 --regid 65534 --clear-groups -- "$provium" tree/b.test.lua >out 2>err || status=$?
+	exits 2 && prints "needs CAP_SYS_ADMIN; run it as root" && ends_with "0 passed, 1 failed, 0 skipped"
 }
 
 check "a file" runs_a_file
@@ -260,6 +285,9 @@ check "what the script prints" passes_on_what_is_printed
 check "much of it" passes_on_much
 check "output stands where it was printed" shows_output_in_its_place
 check "the event pipe is closed in other programs" keeps_the_events_to_itself
+check "without rights" without_rights
+check "the man page has every option" man_page_is_complete
+check "the man page's example" man_page_example_runs
 check "--version" version
 check "--help" help
 finish
