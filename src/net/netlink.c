@@ -17,6 +17,7 @@
 #define REQUEST_SIZE   8192
 #define ANSWER_SIZE    32768
 #define ANSWER_SECONDS 10 /* the kernel answers at once; a lock that is held for longer is a fault to report */
+#define DUMP_TRIES     20
 
 struct netlink {
 	struct mnl_socket *socket;
@@ -167,18 +168,39 @@ static int on_error(const struct nlmsghdr *message, void *context)
 	return MNL_CB_ERROR;
 }
 
+/* The end of a dump says how it went. */
+static int on_done(const struct nlmsghdr *message, void *context)
+{
+	const int *status = mnl_nlmsg_get_payload(message);
+	struct answer *answer = context;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*status) || *status >= 0)
+		return MNL_CB_STOP;
+	error_set(answer->err, -*status, "%s", strerror(-*status));
+	return MNL_CB_ERROR;
+}
+
 static int on_data(const struct nlmsghdr *message, void *context)
 {
 	struct answer *answer = context;
 	int status = answer->each ? answer->each(message, answer->context) : MNL_CB_OK;
 
 	/* A single answer has no NLMSG_DONE behind it: the ACK that was asked for ends it. */
-	return status < 0 ? MNL_CB_ERROR : MNL_CB_OK;
+	if (status >= 0)
+		return MNL_CB_OK;
+	error_set(answer->err, EBADMSG, "the kernel's answer is not what was asked for");
+	return MNL_CB_ERROR;
+}
+
+/* The rest of an answer to an earlier request, which nobody read to its end: libmnl says so by these two. */
+static bool is_stale(int code)
+{
+	return code == ESRCH || code == EPROTO;
 }
 
 static int transact(struct netlink *nl, mnl_cb_t each, void *context, struct error *err)
 {
-	static mnl_cb_t control[NLMSG_MIN_TYPE] = { [NLMSG_ERROR] = on_error };
+	static mnl_cb_t control[] = { [NLMSG_ERROR] = on_error, [NLMSG_DONE] = on_done };
 	struct answer answer = { .each = each, .context = context, .err = err };
 	int status = MNL_CB_OK;
 
@@ -191,13 +213,14 @@ static int transact(struct netlink *nl, mnl_cb_t each, void *context, struct err
 
 		if (size < 0 && errno == EINTR)
 			continue;
+		if (size < 0 && errno == EAGAIN)
+			return error_set(err, ETIMEDOUT, "no answer from the kernel within %d s", ANSWER_SECONDS);
 		if (size < 0)
-			return error_errno(err, errno, "no answer from the kernel within %d s", ANSWER_SECONDS);
+			return error_errno(err, errno, "receive the kernel's answer");
 		err->code = 0;
 		status = mnl_cb_run2(nl->answer_bytes, (size_t)size, nl->sequence, mnl_socket_get_portid(nl->socket),
-				     on_data, &answer, control, NLMSG_MIN_TYPE);
-		/* The rest of an answer that a timed-out request left behind. */
-		if (status < 0 && !err->code && errno == ESRCH)
+				     on_data, &answer, control, MNL_ARRAY_SIZE(control));
+		if (status < 0 && !err->code && is_stale(errno))
 			status = MNL_CB_OK;
 	}
 	if (status < 0)
@@ -213,7 +236,17 @@ int netlink_ack(struct netlink *nl, struct error *err)
 
 int netlink_answers(struct netlink *nl, mnl_cb_t each, void *context, struct error *err)
 {
-	if ((nl->request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+	bool dump = (nl->request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	int status;
+
+	if (!dump)
 		nl->request->nlmsg_flags |= NLM_F_ACK;
+	for (int tries = 1; tries < DUMP_TRIES; tries++) {
+		status = transact(nl, each, context, err);
+		/* What was listed changed meanwhile (NLM_F_DUMP_INTR). */
+		if (!dump || status != -EINTR)
+			return status;
+		nl->request->nlmsg_seq = ++nl->sequence;
+	}
 	return transact(nl, each, context, err);
 }

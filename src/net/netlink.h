@@ -39,7 +39,10 @@ void netlink_put_raw(struct netlink *nl, const void *data, size_t size);
 /* Sends the request and waits for the kernel's acknowledgement. */
 int netlink_ack(struct netlink *nl, struct error *err);
 
-/* Sends the request and calls each() for every answer (MNL_CB_OK goes on), whether one or a dump. */
+/*
+ * Sends the request and calls each() for every answer (MNL_CB_OK goes on, MNL_CB_ERROR ends it), whether one or a dump. A
+ * dump starts over if what it lists changes meanwhile, so each() may see the same thing twice.
+ */
 int netlink_answers(struct netlink *nl, mnl_cb_t each, void *context, struct error *err);
 
 #endif

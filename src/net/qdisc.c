@@ -19,7 +19,9 @@
 
 static struct tcmsg tc_header(int ifindex, uint32_t handle, uint32_t parent)
 {
-	return (struct tcmsg){ .tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex, .tcm_handle = handle, .tcm_parent = parent };
+	return (struct tcmsg){
+		.tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex, .tcm_handle = handle, .tcm_parent = parent
+	};
 }
 
 int qdisc_add_clsact(struct netlink *nl, int ifindex, struct error *err)
@@ -53,17 +55,12 @@ int qdisc_add_fq(struct netlink *nl, int ifindex, struct error *err)
 	return netlink_ack(nl, err) ? error_wrap(err, "put an fq qdisc on device %d", ifindex) : 0;
 }
 
-struct fq_search {
-	int ifindex;
-	struct fq_stats *stats;
-};
-
 static void read_stats(const struct nlattr *nest, struct fq_stats *stats)
 {
 	struct gnet_stats_queue queue;
 	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, nest) {
+	mnl_attr_for_each_nested (attr, nest) {
 		if (mnl_attr_get_type(attr) != TCA_STATS_QUEUE || mnl_attr_get_payload_len(attr) < sizeof(queue))
 			continue;
 		memcpy(&queue, mnl_attr_get_payload(attr), sizeof(queue));
@@ -74,27 +71,27 @@ static void read_stats(const struct nlattr *nest, struct fq_stats *stats)
 
 static int take_fq(const struct nlmsghdr *answer, void *context)
 {
-	const struct tcmsg *header = mnl_nlmsg_get_payload(answer);
-	struct fq_search *search = context;
 	const struct nlattr *attr;
 
-	if (header->tcm_ifindex != search->ifindex || header->tcm_parent != TC_H_ROOT)
-		return MNL_CB_OK;
-	mnl_attr_for_each(attr, answer, sizeof(*header)) {
+	mnl_attr_for_each (attr, answer, sizeof(struct tcmsg)) {
 		if (mnl_attr_get_type(attr) == TCA_STATS2)
-			read_stats(attr, search->stats);
+			read_stats(attr, context);
 	}
 	return MNL_CB_OK;
 }
 
 int qdisc_fq_stats(struct netlink *nl, int ifindex, struct fq_stats *stats, struct error *err)
 {
-	struct tcmsg header = tc_header(ifindex, 0, 0);
-	struct fq_search search = { .ifindex = ifindex, .stats = stats };
+	struct tcmsg header = tc_header(ifindex, 0, TC_H_ROOT);
 
 	*stats = (struct fq_stats){ 0 };
-	netlink_begin(nl, RTM_GETQDISC, NLM_F_DUMP, &header, sizeof(header));
-	return netlink_answers(nl, take_fq, &search, err) ? error_wrap(err, "read the queue of device %d", ifindex) : 0;
+	/* The kernel sends the answer to those who listen to changes, and to the one who asked only if it wants an echo. */
+	netlink_begin(nl, RTM_GETQDISC, NLM_F_ECHO, &header, sizeof(header));
+	netlink_put_string(nl, TCA_KIND, "fq");
+	/* EINVAL: it has another. ENOENT: it has none. */
+	if (!netlink_answers(nl, take_fq, stats, err) || err->code == EINVAL || err->code == ENOENT)
+		return 0;
+	return error_wrap(err, "read the queue of device %d", ifindex);
 }
 
 int qdisc_attach_program(struct netlink *nl, int ifindex, bool egress, int program_fd, const char *name,

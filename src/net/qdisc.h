@@ -11,7 +11,7 @@ struct netlink;
 
 struct fq_stats {
 	uint64_t dropped; /* frames that fq itself refused: the limits below were not enough */
-	uint32_t held;    /* frames that are waiting now */
+	uint32_t held;	  /* frames that are waiting now */
 };
 
 /*
@@ -26,6 +26,7 @@ int qdisc_add_clsact(struct netlink *nl, int ifindex, struct error *err);
 
 /* Puts fq on the device as the sole queue. ENOENT if the kernel has none. Cheapest while the device is down. */
 int qdisc_add_fq(struct netlink *nl, int ifindex, struct error *err);
+/* All zero if the device has no fq. */
 int qdisc_fq_stats(struct netlink *nl, int ifindex, struct fq_stats *stats, struct error *err);
 
 /* Attaches a loaded program in direct-action mode: egress or ingress of the device's clsact. */
