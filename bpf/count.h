@@ -34,7 +34,7 @@ static __always_inline void count_sent(struct __sk_buff *skb, const struct wire_
 	if (!totals)
 		return;
 	ADD(totals->packets, 1);
-	ADD(totals->bytes, skb->len + (skb->vlan_present ? VLAN_TAG_BYTES : 0));
+	ADD(totals->bytes, skb->len + tag_bytes(skb));
 }
 
 static __always_inline void count_verdict(const struct frame *frame, enum wire_verdict verdict)

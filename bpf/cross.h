@@ -23,6 +23,10 @@ static __always_inline bool take_turn(const struct frame *frame, const struct wi
 	__u64 start_ns;
 
 	bpf_spin_lock(&state->lock);
+	if (state->seeding != frame->seeding) {
+		state->seeding = frame->seeding;
+		state->sequence = 0;
+	}
 	*sequence = state->sequence++;
 	start_ns = state->next_ns > frame->now_ns ? state->next_ns : frame->now_ns;
 	if (sending_ns && start_ns - frame->now_ns > link->queue_ns)
@@ -41,8 +45,6 @@ static __always_inline enum wire_verdict stage_cross(struct frame *frame, const 
 	__u64 sequence, done_ns;
 	struct wire_state *state;
 
-	if (!link)
-		return WIRE_DELIVERED;
 	frame->flow = splitmix64(frame->flow ^ link->generation);
 	frame->delay_ns += link->delay_ns;
 	if (!link->rate_bps && !link->loss_ppb)
@@ -66,13 +68,13 @@ static __always_inline enum wire_verdict cross_path(struct frame *frame, const s
 	enum wire_verdict verdict;
 
 	frame->now_ns = bpf_ktime_get_ns();
-	verdict = stage_cross(frame, path->access_out, frame->pair.from, 0);
+	verdict = stage_cross(frame, &path->access_out, frame->pair.from, 0);
 	if (verdict == WIRE_DELIVERED)
-		verdict = stage_cross(frame, path->medium, 0, 0);
+		verdict = stage_cross(frame, &path->medium, 0, 0);
 	if (verdict == WIRE_DELIVERED)
-		verdict = stage_cross(frame, path->pair, frame->pair.from, frame->pair.to);
+		verdict = stage_cross(frame, &path->pair, frame->pair.from, frame->pair.to);
 	if (verdict == WIRE_DELIVERED)
-		verdict = stage_cross(frame, path->access_in, 0, frame->pair.to);
+		verdict = stage_cross(frame, &path->access_in, 0, frame->pair.to);
 	return verdict;
 }
 

@@ -8,16 +8,14 @@
 /* What was said about the pair itself goes before what was said about all pairs. */
 static __always_inline bool partitioned(const struct frame *frame, const struct path *path)
 {
-	if (path->pair && path->pair->partition != WIRE_OPEN)
-		return path->pair->partition != WIRE_LIFTED;
-	return path->medium && path->medium->partition != WIRE_OPEN && frame->pair.from && !frame->router;
+	if (path->pair.partition != WIRE_OPEN)
+		return path->pair.partition != WIRE_LIFTED;
+	return path->medium.partition != WIRE_OPEN && frame->pair.from && !frame->router;
 }
 
 static __always_inline bool isolated(const struct frame *frame, const struct path *path)
 {
-	if (!frame->pair.from || frame->router)
-		return false;
-	return (path->access_out && path->access_out->isolated) || (path->access_in && path->access_in->isolated);
+	return frame->pair.from && !frame->router && (path->access_out.isolated || path->access_in.isolated);
 }
 
 static __always_inline enum wire_verdict stage_cut(const struct frame *frame, const struct path *path)

@@ -13,12 +13,12 @@
 
 static __always_inline bool shapes(const struct wire_link *link)
 {
-	return link && (link->rate_bps || link->delay_ns);
+	return link->rate_bps || link->delay_ns;
 }
 
 static __always_inline bool may_hold(const struct path *path)
 {
-	return shapes(path->access_out) || shapes(path->medium) || shapes(path->pair) || shapes(path->access_in);
+	return shapes(&path->access_out) || shapes(&path->medium) || shapes(&path->pair) || shapes(&path->access_in);
 }
 
 /*

@@ -8,13 +8,13 @@
 #include <bpf/bpf_helpers.h>
 
 /* None is preallocated: a lab of two nodes should not pay for the largest lab that there can be. */
-#define WIRE_HASH(NAME, KEY, VALUE, ENTRIES)              \
-	struct {                                          \
-		__uint(type, BPF_MAP_TYPE_HASH);          \
-		__uint(map_flags, BPF_F_NO_PREALLOC);     \
-		__uint(max_entries, ENTRIES);             \
-		__type(key, KEY);                         \
-		__type(value, VALUE);                     \
+#define WIRE_HASH(NAME, KEY, VALUE, ENTRIES)                                                                           \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                                       \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                  \
+		__uint(max_entries, ENTRIES);                                                                          \
+		__type(key, KEY);                                                                                      \
+		__type(value, VALUE);                                                                                  \
 	} NAME SEC(".maps")
 
 WIRE_HASH(ports, __u32, struct wire_port, WIRE_MAX_PORTS);
@@ -22,8 +22,10 @@ WIRE_HASH(links, struct wire_key, struct wire_rule, WIRE_MAX_LINKS);
 WIRE_HASH(states, struct wire_key, struct wire_state, WIRE_MAX_LINKS);
 WIRE_HASH(counters, struct wire_key, struct wire_counters, WIRE_MAX_PAIRS);
 
+/* Mapped into the control plane's memory, where raising the epoch is one store. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct wire_control);

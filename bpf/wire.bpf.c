@@ -39,14 +39,14 @@ int wire_egress(struct __sk_buff *skb)
 	enum wire_verdict verdict;
 	struct path path;
 
-	if (!identify(skb, &frame))
+	if (!identify(skb, &frame) || !find_path(&frame, &path))
 		return TC_ACT_OK;
-	find_path(&frame, &path);
 	verdict = stage_cut(&frame, &path);
 	if (verdict != WIRE_DELIVERED)
 		return settle(&frame, verdict);
 	if (must_clone(skb, &path)) {
-		if (!bpf_clone_redirect(skb, skb->ifindex, 0))
+		/* More than 0: the clone came here and was dropped, or fq had no room for it. That is counted already. */
+		if (bpf_clone_redirect(skb, skb->ifindex, 0) >= 0)
 			return TC_ACT_STOLEN;
 		return settle(&frame, WIRE_ERROR);
 	}

@@ -29,11 +29,11 @@
 /* What became of a frame. Counters, captures and error texts use these names. */
 enum wire_verdict {
 	WIRE_DELIVERED = 0, /* on its way: handed to the port, or to fq until it is due */
-	WIRE_PARTITION,     /* the pair, or the medium, is cut by a partition */
-	WIRE_ISOLATION,     /* one of the two nodes is isolated */
-	WIRE_LOSS,          /* the dice of a lossy link */
-	WIRE_QUEUE,         /* it would have waited longer than a link's queue holds */
-	WIRE_ERROR,         /* the kernel had no memory for it */
+	WIRE_PARTITION,	    /* the pair, or the medium, is cut by a partition */
+	WIRE_ISOLATION,	    /* one of the two nodes is isolated */
+	WIRE_LOSS,	    /* the dice of a lossy link */
+	WIRE_QUEUE,	    /* it would have waited longer than a link's queue holds */
+	WIRE_ERROR,	    /* the kernel had no memory for it */
 };
 
 /* ports: interface index → port. */
@@ -55,9 +55,9 @@ _Static_assert(sizeof(struct wire_key) == 8, "wire_key has no padding");
 
 enum wire_partition {
 	WIRE_OPEN = 0,
-	WIRE_CUT,         /* partition(a, b); on the medium: partition_all() */
+	WIRE_CUT,	  /* partition(a, b); on the medium: partition_all() */
 	WIRE_CUT_ONE_WAY, /* partition{from=a, to=b}: goes when one of them is detached */
-	WIRE_LIFTED,      /* unpartition(a, b) under partition_all(): this pair is whole again */
+	WIRE_LIFTED,	  /* unpartition(a, b) under partition_all(): this pair is whole again */
 };
 
 /* One link. All zero is the same as no link. */
@@ -78,23 +78,28 @@ struct wire_link {
 _Static_assert(sizeof(struct wire_link) == 40, "wire_link has no hidden padding");
 
 /*
- * links: key → rule. Many rules change at one instant like this: each is written with `since` one epoch ahead, and then
- * the epoch is raised. A rule that stands alone has since = 0.
+ * links: key → rule. Rules change at one instant, however many: each is written with `since` one epoch ahead, and then the
+ * epoch is raised. A rule that is in force has since = 0. Who reads or changes one that exists holds the lock.
  */
 struct wire_rule {
-	struct wire_link link;   /* in force when the epoch has reached `since` */
+	struct bpf_spin_lock lock;
+	__u32 reserved;
+	struct wire_link link;	 /* in force when the epoch has reached `since` */
 	struct wire_link before; /* in force until then */
 	__u64 since;
 };
+_Static_assert(sizeof(struct wire_rule) == 96, "wire_rule has no hidden padding");
 
 /* states: key → what the kernel writes about a link. Kept apart, so that a change of the rule does not reset it. */
 struct wire_state {
 	struct bpf_spin_lock lock;
 	__u32 reserved;
-	__u64 next_ns;  /* pacing clock: when the link is free for the next frame */
+	__u64 next_ns;	/* pacing clock: when the link is free for the next frame */
 	__u64 sequence; /* of the next frame, for the dice */
-	__u64 salt;     /* from the names of the link: the dice do not depend on numbering */
+	__u64 seeding;	/* the one that the sequence belongs to: another one starts it over */
+	__u64 salt;	/* from the names of the link: the dice do not depend on numbering */
 };
+_Static_assert(sizeof(struct wire_state) == 40, "wire_state has no hidden padding");
 
 /*
  * counters: key → totals. {bridge, a, b}: what became of the frames from a to b. {bridge, a, 0}: what a sent, before
@@ -115,6 +120,7 @@ struct wire_counters {
 struct wire_control {
 	__u64 epoch;
 	__u64 seed;
+	__u64 seeding;	 /* how often the seed was set: the dice start over each time */
 	__u64 uncounted; /* frames whose pair found no room in the counters map */
 };
 

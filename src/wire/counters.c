@@ -36,5 +36,5 @@ void wire_each_counters(const struct wire *wire, uint32_t bridge,
 
 uint64_t wire_uncounted(const struct wire *wire)
 {
-	return wire_control_read(wire).uncounted;
+	return __atomic_load_n(&wire->global->uncounted, __ATOMIC_RELAXED);
 }

@@ -11,13 +11,10 @@
 struct wire {
 	struct wire_bpf *skeleton;
 	int ports, links, states, counters, control; /* map descriptors, owned by the skeleton */
+	struct wire_control *global;		     /* the one value of the map "control", mapped */
 	bool can_hold;
 	uint32_t generation;
 };
-
-/* Reads and writes the one value of the map "control". */
-struct wire_control wire_control_read(const struct wire *wire);
-void wire_control_write(const struct wire *wire, const struct wire_control *value);
 
 /* Calls each() for every key of a map whose keys are wire_keys, of the given bridge. each() may delete the key. */
 void wire_each_key(int map, uint32_t bridge, void (*each)(const struct wire_key *key, void *context), void *context);

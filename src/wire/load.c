@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -38,28 +40,64 @@ static int keep_log(enum libbpf_print_level level, const char *format, va_list a
 	return 0;
 }
 
+static int load_program(struct wire *wire, struct error *err)
+{
+	int code;
+
+	libbpf_log[0] = '\0';
+	libbpf_set_print(keep_log);
+	wire->skeleton = wire_bpf__open_and_load();
+	if (wire->skeleton)
+		return 0;
+	code = errno;
+	error_errno(err, code, "load the wire program");
+	if (code == EPERM)
+		return error_append(err, " (needs CAP_BPF and CAP_NET_ADMIN; run it as root)");
+	return error_append(err, "\n%s", libbpf_log);
+}
+
+static int map_control(struct wire *wire, struct error *err)
+{
+	void *page = mmap(NULL, (size_t)getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, wire->control, 0);
+
+	if (page == MAP_FAILED)
+		return error_errno(err, errno, "map the control value of the wire program");
+	wire->global = page;
+	return 0;
+}
+
+/*
+ * A new map has memory for four new pairs in store; the program cannot wait for more. Taking one makes the kernel fetch
+ * more, which is at once but for user-mode-linux, where it is at the next tick: before there is a port.
+ */
+static void stock_up(int map)
+{
+	static const struct wire_counters none;
+	static const struct wire_key nobody;
+
+	bpf_map_update_elem(map, &nobody, &none, BPF_ANY);
+	bpf_map_delete_elem(map, &nobody);
+}
+
 int wire_load(struct wire **result, struct error *err)
 {
 	struct wire *wire = memory_new(sizeof(*wire));
 
 	*result = NULL;
-	libbpf_log[0] = '\0';
-	libbpf_set_print(keep_log);
-	wire->skeleton = wire_bpf__open_and_load();
-	if (!wire->skeleton) {
-		int code = errno;
-
-		free(wire);
-		error_errno(err, code, "load the wire program");
-		if (code == EPERM)
-			return error_append(err, " (needs CAP_BPF and CAP_NET_ADMIN; run it as root)");
-		return error_append(err, "\n%s", libbpf_log);
+	if (load_program(wire, err)) {
+		wire_close(wire);
+		return -err->code;
 	}
 	wire->ports = bpf_map__fd(wire->skeleton->maps.ports);
 	wire->links = bpf_map__fd(wire->skeleton->maps.links);
 	wire->states = bpf_map__fd(wire->skeleton->maps.states);
 	wire->counters = bpf_map__fd(wire->skeleton->maps.counters);
 	wire->control = bpf_map__fd(wire->skeleton->maps.control);
+	if (map_control(wire, err)) {
+		wire_close(wire);
+		return -err->code;
+	}
+	stock_up(wire->counters);
 	*result = wire;
 	return 0;
 }
@@ -68,6 +106,8 @@ void wire_close(struct wire *wire)
 {
 	if (!wire)
 		return;
+	if (wire->global)
+		munmap(wire->global, (size_t)getpagesize());
 	wire_bpf__destroy(wire->skeleton);
 	free(wire);
 }
@@ -89,8 +129,8 @@ int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, 
 	uint32_t index = (uint32_t)ifindex;
 
 	if (bpf_map_update_elem(wire->ports, &index, port, BPF_ANY))
-		return error_errno(err, errno, "make device %d the port %s (at most %d ports a run)", ifindex, port->name,
-				   WIRE_MAX_PORTS);
+		return error_errno(err, errno, "make device %d the port %s (at most %d ports a run)", ifindex,
+				   port->name, WIRE_MAX_PORTS);
 	return 0;
 }
 
@@ -150,8 +190,9 @@ static int map_id(int fd, uint32_t *id)
 int wire_ids(const struct wire *wire, struct wire_ids *ids, struct error *err)
 {
 	if (program_id(wire_ingress_fd(wire), &ids->ingress) || program_id(wire_egress_fd(wire), &ids->egress) ||
-	    map_id(wire->ports, &ids->ports) || map_id(wire->links, &ids->links) || map_id(wire->states, &ids->states) ||
-	    map_id(wire->counters, &ids->counters) || map_id(wire->control, &ids->control))
+	    map_id(wire->ports, &ids->ports) || map_id(wire->links, &ids->links) ||
+	    map_id(wire->states, &ids->states) || map_id(wire->counters, &ids->counters) ||
+	    map_id(wire->control, &ids->control))
 		return error_errno(err, errno, "ask for the ids of programs and maps");
 	return 0;
 }

@@ -2,41 +2,23 @@
 /* Links: reading them, and changing many at one instant. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "wire/internal.h"
 
-static const struct wire_link no_link;
+#define MEMORY_TRIES 1000
 
-static bool same_key(const struct wire_key *a, const struct wire_key *b)
-{
-	return a->bridge == b->bridge && a->from == b->from && a->to == b->to;
-}
+static const struct wire_link no_link;
 
 /* Fields, not bytes: the generation of a link that shapes nothing does not make it a link. */
 static bool is_nothing(const struct wire_link *link)
 {
 	return link->partition == WIRE_OPEN && !link->isolated && !link->loss_ppb && !link->delay_ns && !link->rate_bps;
-}
-
-struct wire_control wire_control_read(const struct wire *wire)
-{
-	struct wire_control value = { 0 };
-	uint32_t zero = 0;
-
-	bpf_map_lookup_elem(wire->control, &zero, &value);
-	return value;
-}
-
-void wire_control_write(const struct wire *wire, const struct wire_control *value)
-{
-	uint32_t zero = 0;
-
-	bpf_map_update_elem(wire->control, &zero, value, BPF_ANY);
 }
 
 struct wire_link wire_link(const struct wire *wire, struct wire_key key)
@@ -47,36 +29,21 @@ struct wire_link wire_link(const struct wire *wire, struct wire_key key)
 	return bpf_map_lookup_elem(wire->links, &key, &rule) ? no_link : rule.link;
 }
 
-static struct wire_change *find_change(const struct wire_changes *changes, const struct wire_key *key)
+/*
+ * The kernel keeps a few elements in store for each CPU, for a program cannot wait for memory. When they are used up
+ * there are new ones soon; with user-mode-linux, at the next tick.
+ */
+static int update(int map, const struct wire_key *key, const void *value, uint64_t flags)
 {
-	for (size_t i = 0; i < changes->count; i++)
-		if (same_key(&changes->list[i].key, key))
-			return &changes->list[i];
-	return NULL;
-}
+	const struct timespec pause = { .tv_nsec = NS_PER_MS };
+	int tries = MEMORY_TRIES;
 
-void wire_change(struct wire_changes *changes, const struct wire_change *change)
-{
-	struct wire_change *old = find_change(changes, &change->key);
-
-	if (!old) {
-		changes->list = memory_resize(changes->list, (changes->count + 1) * sizeof(*changes->list));
-		old = &changes->list[changes->count++];
+	while (bpf_map_update_elem(map, key, value, flags)) {
+		if (errno != ENOMEM || !--tries)
+			return -1;
+		nanosleep(&pause, NULL);
 	}
-	*old = *change;
-}
-
-struct wire_link wire_changed_link(const struct wire *wire, const struct wire_changes *changes, struct wire_key key)
-{
-	const struct wire_change *change = find_change(changes, &key);
-
-	return change ? change->link : wire_link(wire, key);
-}
-
-void wire_forget_changes(struct wire_changes *changes)
-{
-	free(changes->list);
-	*changes = (struct wire_changes){ 0 };
+	return 0;
 }
 
 /* The program cannot roll dice or keep a clock for a link without a state. An old state stays as it is. */
@@ -86,15 +53,16 @@ static int make_state(const struct wire *wire, const struct wire_change *change,
 
 	if (!change->link.loss_ppb && !change->link.rate_bps)
 		return 0;
-	if (bpf_map_update_elem(wire->states, &change->key, &state, BPF_NOEXIST) && errno != EEXIST)
+	if (update(wire->states, &change->key, &state, BPF_NOEXIST) && errno != EEXIST)
 		return error_errno(err, errno, "make the state of a link (at most %d links a run)", WIRE_MAX_LINKS);
 	return 0;
 }
 
+/* In place if there is one, so that no frame is left with memory that has become another link's rule. */
 static int write_rule(const struct wire *wire, const struct wire_key *key, const struct wire_rule *rule,
 		      struct error *err)
 {
-	if (bpf_map_update_elem(wire->links, key, rule, BPF_ANY))
+	if (update(wire->links, key, rule, BPF_F_LOCK))
 		return error_errno(err, errno, "write a link (at most %d links a run)", WIRE_MAX_LINKS);
 	return 0;
 }
@@ -103,7 +71,7 @@ static int write_rule(const struct wire *wire, const struct wire_key *key, const
 static void write_plain(const struct wire *wire, const struct wire_key *key, const struct wire_link *link)
 {
 	struct wire_rule rule = { .link = *link };
-	struct error ignored; /* replacing and deleting need no room, so they do not fail */
+	struct error ignored; /* it is there, or goes: neither needs room */
 
 	if (is_nothing(link))
 		bpf_map_delete_elem(wire->links, key);
@@ -111,56 +79,58 @@ static void write_plain(const struct wire *wire, const struct wire_key *key, con
 		write_rule(wire, key, &rule, &ignored);
 }
 
-static int commit_one(const struct wire *wire, const struct wire_change *change, struct error *err)
+static void raise_epoch(struct wire *wire)
 {
-	struct wire_rule rule = { .link = change->link };
-
-	if (!is_nothing(&change->link))
-		return write_rule(wire, &change->key, &rule, err);
-	bpf_map_delete_elem(wire->links, &change->key);
-	return 0;
+	__atomic_add_fetch(&wire->global->epoch, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Announce every rule for the next epoch, raise the epoch, tidy up. See wire_rule. */
-static int commit_many(const struct wire *wire, const struct wire_changes *changes, struct error *err)
+/* Returns how many rules are written. What was in force is noted in `before`. */
+static size_t announce(const struct wire *wire, const struct wire_changes *changes, struct wire_link *before,
+		       struct error *err)
 {
-	struct wire_control control = wire_control_read(wire);
-	struct wire_link *before = memory_new(changes->count * sizeof(*before));
-	size_t written;
+	uint64_t next = wire->global->epoch + 1;
 
-	for (written = 0; written < changes->count; written++) {
-		const struct wire_change *change = &changes->list[written];
-		struct wire_rule rule = { .link = change->link, .since = control.epoch + 1 };
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct wire_change *change = &changes->list[i];
+		struct wire_rule rule = { .link = change->link, .since = next };
 
-		before[written] = rule.before = wire_link(wire, change->key);
+		before[i] = rule.before = wire_link(wire, change->key);
 		if (write_rule(wire, &change->key, &rule, err))
-			break;
+			return i;
 	}
-	if (written < changes->count) {
-		while (written--)
-			write_plain(wire, &changes->list[written].key, &before[written]);
-	} else {
-		control.epoch++;
-		wire_control_write(wire, &control);
-		for (size_t i = 0; i < changes->count; i++)
-			write_plain(wire, &changes->list[i].key, &changes->list[i].link);
-		err->code = 0;
-	}
+	return changes->count;
+}
+
+/*
+ * Announce every rule for the next epoch, raise the epoch, tidy up (see wire_rule), raise it again. A frame that looked
+ * before one of the two raises and sees the epoch move looks again: see find_path() in bpf/frame.h. So it sees all of a
+ * commit or nothing of it, and takes nothing from a rule that tidying deleted, for new ones are only made after that.
+ */
+static int commit(struct wire *wire, const struct wire_changes *changes, struct error *err)
+{
+	struct wire_link *before = memory_new(changes->count * sizeof(*before));
+	size_t written = announce(wire, changes, before, err);
+	bool whole = written == changes->count;
+
+	if (whole)
+		raise_epoch(wire);
+	for (size_t i = 0; i < written; i++)
+		write_plain(wire, &changes->list[i].key, whole ? &changes->list[i].link : &before[i]);
+	raise_epoch(wire);
 	free(before);
-	return -err->code;
+	return whole ? 0 : -err->code;
 }
 
 int wire_commit(struct wire *wire, struct wire_changes *changes, struct error *err)
 {
-	err->code = 0;
-	for (size_t i = 0; i < changes->count && !err->code; i++)
-		make_state(wire, &changes->list[i], err);
-	if (!err->code && changes->count == 1)
-		commit_one(wire, &changes->list[0], err);
-	else if (!err->code && changes->count)
-		commit_many(wire, changes, err);
+	int status = 0;
+
+	for (size_t i = 0; i < changes->count && !status; i++)
+		status = make_state(wire, &changes->list[i], err);
+	if (!status && changes->count)
+		status = commit(wire, changes, err);
 	wire_forget_changes(changes);
-	return -err->code;
+	return status;
 }
 
 uint32_t wire_next_generation(struct wire *wire)
@@ -197,7 +167,8 @@ static void visit_link(const struct wire_key *key, void *context)
 }
 
 void wire_each_link(const struct wire *wire, uint32_t bridge,
-		    void (*each)(const struct wire_key *key, const struct wire_link *link, void *context), void *context)
+		    void (*each)(const struct wire_key *key, const struct wire_link *link, void *context),
+		    void *context)
 {
 	struct link_visit visit = { .wire = wire, .each = each, .context = context };
 
@@ -215,20 +186,12 @@ void wire_forget_bridge(struct wire *wire, uint32_t bridge)
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
 		wire_each_key(maps[i], bridge, delete_key, &maps[i]);
+	raise_epoch(wire);
 }
 
+/* Each link starts its dice over when the next frame finds that the seeding is another one. */
 void wire_set_seed(struct wire *wire, uint64_t seed)
 {
-	struct wire_control control = wire_control_read(wire);
-	struct wire_key key, *previous = NULL;
-	struct wire_state state;
-
-	control.seed = seed;
-	wire_control_write(wire, &control);
-	for (; !bpf_map_get_next_key(wire->states, previous, &key); previous = &key) {
-		if (bpf_map_lookup_elem_flags(wire->states, &key, &state, BPF_F_LOCK))
-			continue;
-		state.sequence = 0;
-		bpf_map_update_elem(wire->states, &key, &state, BPF_F_LOCK | BPF_EXIST);
-	}
+	__atomic_store_n(&wire->global->seed, seed, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&wire->global->seeding, 1, __ATOMIC_SEQ_CST);
 }

@@ -45,6 +45,8 @@ struct wire_change {
 struct wire_changes {
 	struct wire_change *list;
 	size_t count;
+	uint32_t *slots; /* of changes.c: which of them is about a key */
+	size_t slot_count;
 };
 
 /* Adds a change, or replaces the one of the same link. */
@@ -60,7 +62,8 @@ uint32_t wire_next_generation(struct wire *wire);
 
 /* Calls each() for every link of the bridge; it must not change links. */
 void wire_each_link(const struct wire *wire, uint32_t bridge,
-		    void (*each)(const struct wire_key *key, const struct wire_link *link, void *context), void *context);
+		    void (*each)(const struct wire_key *key, const struct wire_link *link, void *context),
+		    void *context);
 
 /* Removes all that is known about a bridge: links, states, counters. */
 void wire_forget_bridge(struct wire *wire, uint32_t bridge);

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Changes to links that are collected before they are committed; a partition of two large groups is tens of thousands. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/memory.h"
+#include "wire/wire.h"
+
+#define FIRST_ROOM 8U
+
+static bool same_key(const struct wire_key *a, const struct wire_key *b)
+{
+	return a->bridge == b->bridge && a->from == b->from && a->to == b->to;
+}
+
+/* Fibonacci hashing: the upper bits of the product depend on all bits of the key. */
+static size_t first_slot(const struct wire_changes *changes, const struct wire_key *key)
+{
+	uint64_t bits = (uint64_t)key->bridge << 32 | (uint64_t)key->from << 16 | key->to;
+
+	return (size_t)((bits * 0x9e3779b97f4a7c15ULL) >> 32) & (changes->slot_count - 1);
+}
+
+/* The slot of the key, or the free one where it belongs. A slot holds the index of a change, counted from 1. */
+static uint32_t *find_slot(const struct wire_changes *changes, const struct wire_key *key)
+{
+	size_t slot = first_slot(changes, key);
+
+	while (changes->slots[slot] && !same_key(&changes->list[changes->slots[slot] - 1].key, key))
+		slot = (slot + 1) & (changes->slot_count - 1);
+	return &changes->slots[slot];
+}
+
+/* Twice as many slots as changes, so that searches stay short. */
+static void grow(struct wire_changes *changes)
+{
+	size_t room = changes->slot_count ? changes->slot_count : FIRST_ROOM;
+
+	changes->list = memory_resize(changes->list, room * sizeof(*changes->list));
+	changes->slot_count = 2 * room;
+	free(changes->slots);
+	changes->slots = memory_new(changes->slot_count * sizeof(*changes->slots));
+	for (size_t i = 0; i < changes->count; i++)
+		*find_slot(changes, &changes->list[i].key) = (uint32_t)i + 1;
+}
+
+void wire_change(struct wire_changes *changes, const struct wire_change *change)
+{
+	uint32_t *slot;
+
+	if (2 * changes->count == changes->slot_count)
+		grow(changes);
+	slot = find_slot(changes, &change->key);
+	if (!*slot)
+		*slot = (uint32_t)++changes->count;
+	changes->list[*slot - 1] = *change;
+}
+
+struct wire_link wire_changed_link(const struct wire *wire, const struct wire_changes *changes, struct wire_key key)
+{
+	uint32_t slot = changes->count ? *find_slot(changes, &key) : 0;
+
+	return slot ? changes->list[slot - 1].link : wire_link(wire, key);
+}
+
+void wire_forget_changes(struct wire_changes *changes)
+{
+	free(changes->list);
+	free(changes->slots);
+	*changes = (struct wire_changes){ 0 };
+}
