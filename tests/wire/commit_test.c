@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Changing rules: many at one instant, while frames are on their way. */
+#include "fixture.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* On two processors: some 100,000 commits. Without the second look at the epoch, one frame in 10,000 of them is wrong. */
+#define A_WHILE NS(500)
+
+static atomic_bool stop;
+
+/* Frames from A to B without a pause. */
+static void *send_all_the_time(void *context)
+{
+	(void)context;
+	while (!stop)
+		run(wire_egress_fd(lab.wire), A, B, 64, 0, 1000);
+	return NULL;
+}
+
+static void while_sending(void (*act)(int i))
+{
+	uint64_t deadline = clock_after(A_WHILE);
+	pthread_t sender;
+
+	stop = false;
+	assert_int_equal(pthread_create(&sender, NULL, send_all_the_time, NULL), 0);
+	for (int i = 0; clock_now() < deadline; i++)
+		act(i);
+	stop = true;
+	pthread_join(sender, NULL);
+}
+
+static void swap_cuts(int i)
+{
+	struct wire_link cut = { .partition = WIRE_CUT }, open = { 0 };
+	struct wire_change changes[] = {
+		change(SWITCH, SWITCH, i % 2 ? cut : open),
+		change(A, B, i % 2 ? open : cut),
+	};
+	struct wire_changes both = { 0 };
+	struct error err;
+
+	wire_change(&both, &changes[0]);
+	wire_change(&both, &changes[1]);
+	must(wire_commit(lab.wire, &both, &err), &err);
+}
+
+/* Either the medium is cut, or the pair is: no frame may see both open. */
+static void test_no_frame_sees_half_of_a_commit(void **state)
+{
+	struct wire_counters counters;
+
+	(void)state;
+	swap_cuts(0);
+	while_sending(swap_cuts);
+	counters = counted(A, B);
+	assert_int_equal(counters.packets, 0);
+	assert_true(counters.dropped_partition > 0);
+}
+
+static void churn(int i)
+{
+	set_link(A, B, (struct wire_link){ .loss_ppb = 1, .generation = (uint32_t)i });
+	set_link(C, B, (struct wire_link){ .loss_ppb = i % 2 ? CERTAIN : 0 });
+	set_link(A, C, (struct wire_link){ .loss_ppb = i % 3 ? CERTAIN : 0 });
+}
+
+/* The kernel uses the memory of a replaced element again at once: a frame must not take another link's rule for its. */
+static void test_no_frame_sees_the_rule_of_another_link(void **state)
+{
+	(void)state;
+	set_link(A, B, (struct wire_link){ .loss_ppb = 1 });
+	while_sending(churn);
+	assert_int_equal(counted(A, B).dropped_loss, 0);
+	assert_true(counted(A, B).packets > 0);
+}
+
+static void expect_link(enum place from, enum place to, struct wire_link expected)
+{
+	struct wire_link link = wire_link(lab.wire, key(from, to));
+
+	assert_memory_equal(&link, &expected, sizeof(expected));
+}
+
+static void count_link(const struct wire_key *key_, const struct wire_link *link, void *context)
+{
+	(void)key_;
+	(void)link;
+	++*(int *)context;
+}
+
+static int links_there(uint32_t bridge)
+{
+	int count = 0;
+
+	wire_each_link(lab.wire, bridge, count_link, &count);
+	return count;
+}
+
+static void test_all_in_force(void **state)
+{
+	struct wire_link cut = { .partition = WIRE_CUT }, lossy = { .loss_ppb = CERTAIN }, open = { 0 };
+	struct wire_change list[] = { change(A, B, cut), change(B, A, open), change(A, C, lossy), change(C, A, cut) };
+	struct wire_changes changes = { 0 };
+	struct error err;
+
+	(void)state;
+	set_link(A, B, lossy);
+	set_link(B, A, cut);
+	for (size_t i = 0; i < 4; i++)
+		wire_change(&changes, &list[i]);
+	must(wire_commit(lab.wire, &changes, &err), &err);
+	expect_link(A, B, cut);
+	expect_link(B, A, open);
+	expect_link(A, C, lossy);
+	expect_link(C, A, cut);
+	assert_int_equal(send_frame(A, B, 64).action, TC_ACT_SHOT);
+	assert_int_equal(send_frame(B, A, 64).action, TC_ACT_OK);
+	assert_int_equal(send_frame(A, C, 64).action, TC_ACT_SHOT);
+	assert_int_equal(send_frame(C, A, 64).action, TC_ACT_SHOT);
+}
+
+/* A dump of the map shows what somebody asked for, and nothing about how it came about. */
+static void test_the_map_holds_what_was_asked_for(void **state)
+{
+	struct wire_link cut = { .partition = WIRE_CUT }, forgotten = { .generation = 7 };
+	struct wire_key of = key(A, B);
+	struct wire_rule rule, expected = { .link = cut };
+
+	(void)state;
+	set_link(A, B, (struct wire_link){ .isolated = true });
+	set_link(A, B, cut);
+	set_link(A, C, cut);
+	set_link(A, C, forgotten);
+	set_link(B, C, (struct wire_link){ 0 });
+	assert_int_equal(links_there(BRIDGE), 1);
+	assert_int_equal(bpf_map_lookup_elem(lab.wire->links, &of, &rule), 0);
+	assert_memory_equal(&rule, &expected, sizeof(rule));
+}
+
+static void test_an_empty_commit(void **state)
+{
+	struct wire_changes changes = { 0 };
+	struct error err;
+
+	(void)state;
+	must(wire_commit(lab.wire, &changes, &err), &err);
+}
+
+static void test_a_change_replaces_that_of_the_same_link(void **state)
+{
+	struct wire_link cut = { .partition = WIRE_CUT }, lossy = { .loss_ppb = 5 };
+	struct wire_change list[] = { change(A, B, cut), change(A, B, lossy), change(B, A, cut) };
+	struct wire_changes changes = { 0 };
+
+	(void)state;
+	set_link(C, A, cut);
+	for (size_t i = 0; i < 3; i++)
+		wire_change(&changes, &list[i]);
+	assert_int_equal(changes.count, 2);
+	assert_int_equal(wire_changed_link(lab.wire, &changes, key(A, B)).loss_ppb, 5);
+	assert_int_equal(wire_changed_link(lab.wire, &changes, key(A, B)).partition, WIRE_OPEN);
+	/* What is not changed is as it is. */
+	assert_int_equal(wire_changed_link(lab.wire, &changes, key(C, A)).partition, WIRE_CUT);
+	wire_forget_changes(&changes);
+	assert_int_equal(changes.count, 0);
+	assert_int_equal(wire_changed_link(lab.wire, &changes, key(A, B)).loss_ppb, 0);
+	assert_int_equal(links_there(BRIDGE), 1);
+}
+
+/* A partition of two groups, both ways. */
+static void cut_groups(struct wire_changes *changes, int size)
+{
+	const struct wire_link cut = { .partition = WIRE_CUT };
+
+	for (int a = 1; a <= size; a++) {
+		for (int b = size + 1; b <= 2 * size; b++) {
+			struct wire_change there = change((enum place)a, (enum place)b, cut);
+			struct wire_change back = change((enum place)b, (enum place)a, cut);
+
+			wire_change(changes, &there);
+			wire_change(changes, &back);
+		}
+	}
+}
+
+/* 180,000 changes in a few milliseconds; if each were looked for in a list, it would be half a minute. */
+static void test_collecting_many_is_quick(void **state)
+{
+	struct wire_changes changes = { 0 };
+	uint64_t start = clock_now();
+
+	(void)state;
+	cut_groups(&changes, 300);
+	assert_int_equal(changes.count, 2 * 300 * 300);
+	assert_true(clock_now() - start < 3 * NS_PER_S);
+	wire_forget_changes(&changes);
+}
+
+static void test_committing_many(void **state)
+{
+	struct wire_changes changes = { 0 };
+	struct error err;
+
+	(void)state;
+	cut_groups(&changes, 50);
+	must(wire_commit(lab.wire, &changes, &err), &err);
+	assert_int_equal(links_there(BRIDGE), 2 * 50 * 50);
+	assert_int_equal(links_there(ELSEWHERE), 0);
+}
+
+/* Fills the map with links of another bridge. */
+static void fill_links(void)
+{
+	static struct wire_key keys[WIRE_MAX_LINKS];
+	static struct wire_rule rules[WIRE_MAX_LINKS];
+	uint32_t count = WIRE_MAX_LINKS - 1;
+
+	for (uint32_t i = 0; i < count; i++)
+		keys[i] =
+			(struct wire_key){ .bridge = ELSEWHERE, .from = (uint16_t)(i >> 8), .to = (uint16_t)(i & 255) };
+	if (bpf_map_update_batch(lab.wire->links, keys, rules, &count, NULL))
+		cannot_fill(errno);
+}
+
+static void test_what_does_not_fit_changes_nothing(void **state)
+{
+	struct wire_link cut = { .partition = WIRE_CUT };
+	struct wire_change list[] = { change(A, B, (struct wire_link){ .isolated = true }), change(B, A, cut) };
+	struct wire_changes changes = { 0 };
+	struct error err;
+	uint64_t epoch;
+
+	(void)state;
+	set_link(A, B, cut);
+	fill_links();
+	epoch = lab.wire->global->epoch;
+	wire_change(&changes, &list[0]);
+	wire_change(&changes, &list[1]);
+	assert_int_equal(wire_commit(lab.wire, &changes, &err), -E2BIG);
+	assert_non_null(strstr(err.text, "at most 131072 links"));
+	assert_int_equal(changes.count, 0);
+	expect_link(A, B, cut);
+	expect_link(B, A, (struct wire_link){ 0 });
+	assert_int_equal(links_there(BRIDGE), 1);
+	assert_true(lab.wire->global->epoch > epoch);
+	/* Not even later, when the epoch moves on. */
+	set_link(A, B, cut);
+	expect_link(B, A, (struct wire_link){ 0 });
+}
+
+static void test_forgetting_a_bridge(void **state)
+{
+	struct wire_change elsewhere = change(A, B, (struct wire_link){ .loss_ppb = 1 });
+	struct wire_changes changes = { 0 };
+	struct error err;
+
+	(void)state;
+	elsewhere.key.bridge = ELSEWHERE;
+	wire_change(&changes, &elsewhere);
+	must(wire_commit(lab.wire, &changes, &err), &err);
+	set_link(A, B, (struct wire_link){ .loss_ppb = CERTAIN });
+	send_frame(A, B, 64);
+	wire_forget_bridge(lab.wire, BRIDGE);
+	assert_int_equal(links_there(BRIDGE), 0);
+	assert_counted(A, B, 0);
+	assert_int_equal(state_of(A, B).sequence, 0);
+	assert_int_equal(links_there(ELSEWHERE), 1);
+	assert_int_equal(send_frame(A, B, 64).action, TC_ACT_OK);
+}
+
+static void test_generations_differ(void **state)
+{
+	uint32_t one = wire_next_generation(lab.wire);
+
+	(void)state;
+	assert_int_not_equal(one, 0);
+	assert_int_not_equal(wire_next_generation(lab.wire), one);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_all_in_force, clear_lab),
+		cmocka_unit_test_setup(test_the_map_holds_what_was_asked_for, clear_lab),
+		cmocka_unit_test_setup(test_an_empty_commit, clear_lab),
+		cmocka_unit_test_setup(test_a_change_replaces_that_of_the_same_link, clear_lab),
+		cmocka_unit_test_setup(test_collecting_many_is_quick, clear_lab),
+		cmocka_unit_test_setup(test_committing_many, clear_lab),
+		cmocka_unit_test_setup(test_what_does_not_fit_changes_nothing, clear_lab),
+		cmocka_unit_test_setup(test_forgetting_a_bridge, clear_lab),
+		cmocka_unit_test_setup(test_generations_differ, clear_lab),
+		cmocka_unit_test_setup(test_no_frame_sees_half_of_a_commit, clear_lab),
+		cmocka_unit_test_setup(test_no_frame_sees_the_rule_of_another_link, clear_lab),
+	};
+
+	return cmocka_run_group_tests_name("commit", tests, open_lab, close_lab);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The wire program under BPF_PROG_TEST_RUN, in a network namespace of its own. The bridge is only a number, for the
+ * context of a test run says by which port a frame came. Ports are veth devices that nobody listens to. The kernel gives
+ * every frame of a test run a socket, so one that is to be held leaves as a clone, over the real transmit path, where the
+ * probe sees it (probe.h).
+ */
+#ifndef PROVIUM_TESTS_WIRE_FIXTURE_H
+#define PROVIUM_TESTS_WIRE_FIXTURE_H
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <cmocka.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+
+#include "net/link.h"
+#include "net/namespace.h"
+#include "net/netlink.h"
+#include "net/qdisc.h"
+#include "probe.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "wire/internal.h"
+
+#define BRIDGE	   1U
+#define ELSEWHERE  2U /* another bridge, without ports */
+#define FULL_FRAME 1514U
+#define CERTAIN	   WIRE_CERTAIN_PPB
+#define NS(MS)	   ((uint64_t)((MS)*1e6 + 0.5))
+
+/* Port numbers; the switch itself has none. */
+enum place { SWITCH, A, B, C, ROUTER, PLACES };
+
+static struct {
+	struct wire *wire;
+	struct netlink *nl;
+	struct probe probe;
+	int device[PLACES];
+} lab;
+
+/* What became of a frame: the action of the first pass, and the context as it left it. */
+struct sent {
+	int action;
+	uint32_t priority;
+	uint64_t tstamp;
+	uint64_t before, after; /* the time around it */
+};
+
+static inline void must(int status, const struct error *err)
+{
+	if (status)
+		fail_msg("%s", err->text);
+}
+
+static inline void add_port(enum place place)
+{
+	struct wire_port port = { .bridge = BRIDGE, .port = (uint16_t)place, .router = place == ROUTER };
+	struct veth veth = { .name = port.name, .peer_pid = getpid(), .mtu = 1500 };
+	char peer[sizeof("peer0")];
+	struct error err;
+	int other;
+
+	snprintf(port.name, sizeof(port.name), "port%d", place);
+	snprintf(peer, sizeof(peer), "peer%d", place);
+	veth.peer_name = peer;
+	veth.peer_mac[0] = 2;
+	veth.peer_mac[5] = (uint8_t)place;
+	must(link_create_veth(lab.nl, &veth, &err), &err);
+	must(link_index(lab.nl, port.name, &lab.device[place], &err), &err);
+	must(link_index(lab.nl, peer, &other, &err), &err);
+	must(wire_add_port(lab.wire, lab.nl, lab.device[place], &port, &err), &err);
+	must(probe_attach(&lab.probe, lab.nl, lab.device[place], &err), &err);
+	must(link_set_up(lab.nl, other, true, &err), &err);
+	must(link_set_up(lab.nl, lab.device[place], true, &err), &err);
+}
+
+static inline int open_lab(void **state)
+{
+	struct error err;
+
+	(void)state;
+	must(namespace_make_switch(&err), &err);
+	must(netlink_open(&lab.nl, &err), &err);
+	must(wire_load(&lab.wire, &err), &err);
+	probe_load(&lab.probe);
+	for (enum place place = A; place < PLACES; place++)
+		add_port(place);
+	return 0;
+}
+
+static inline int close_lab(void **state)
+{
+	(void)state;
+	probe_close(&lab.probe);
+	wire_close(lab.wire);
+	netlink_close(lab.nl);
+	return 0;
+}
+
+/* Before each test: no rule, no count, a known seed. */
+static inline int clear_lab(void **state)
+{
+	struct seen seen;
+
+	(void)state;
+	wire_forget_bridge(lab.wire, BRIDGE);
+	wire_forget_bridge(lab.wire, ELSEWHERE);
+	wire_set_seed(lab.wire, 1);
+	while (probe_next(&lab.probe, &seen))
+		;
+	return 0;
+}
+
+static inline struct wire_key key(enum place from, enum place to)
+{
+	return (struct wire_key){ .bridge = BRIDGE, .from = (uint16_t)from, .to = (uint16_t)to };
+}
+
+/* SWITCH stands for any here: set_link(SWITCH, SWITCH, …) is the medium. */
+static inline struct wire_change change(enum place from, enum place to, struct wire_link link)
+{
+	return (struct wire_change){ .key = key(from, to), .link = link, .salt = (uint64_t)from * 31 + to };
+}
+
+static inline void set_link(enum place from, enum place to, struct wire_link link)
+{
+	struct wire_change one = change(from, to, link);
+	struct wire_changes changes = { 0 };
+	struct error err;
+
+	wire_change(&changes, &one);
+	must(wire_commit(lab.wire, &changes, &err), &err);
+}
+
+/* Broadcast, of an EtherType for experiments. */
+static inline struct sent run(int program, enum place from, enum place to, uint32_t size, uint32_t priority, int repeat)
+{
+	static const uint8_t frame[9000] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
+	struct __sk_buff skb = {
+		.ifindex = (uint32_t)lab.device[to],
+		.ingress_ifindex = (uint32_t)lab.device[from],
+		.priority = priority,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = size, .ctx_in = &skb, .ctx_out = &skb,
+		    .ctx_size_in = sizeof(skb), .ctx_size_out = sizeof(skb), .repeat = repeat);
+	struct sent sent = { .before = clock_now() };
+
+	if (bpf_prog_test_run_opts(program, &opts))
+		fail_msg("test run of %u bytes: %s", size, strerror(errno));
+	sent.after = clock_now();
+	sent.action = (int)opts.retval;
+	sent.priority = skb.priority;
+	sent.tstamp = skb.tstamp;
+	return sent;
+}
+
+static inline struct sent send_frame(enum place from, enum place to, uint32_t size)
+{
+	return run(wire_egress_fd(lab.wire), from, to, size, 0, 1);
+}
+
+/* One that is held, as the port's qdisc gets it. */
+static inline struct seen send_held(enum place from, enum place to, uint32_t size)
+{
+	struct sent sent = send_frame(from, to, size);
+	struct seen seen;
+
+	assert_int_equal(sent.action, TC_ACT_STOLEN);
+	if (!probe_next(&lab.probe, &seen))
+		fail_msg("no clone reached the qdisc");
+	assert_int_equal(seen.ifindex, lab.device[to]);
+	seen.before = sent.before;
+	seen.after = sent.after;
+	return seen;
+}
+
+static inline struct wire_state state_of(enum place from, enum place to)
+{
+	struct wire_key of = key(from, to);
+	struct wire_state state = { 0 };
+
+	bpf_map_lookup_elem_flags(lab.wire->states, &of, &state, BPF_F_LOCK);
+	return state;
+}
+
+static inline struct wire_counters counted(enum place from, enum place to)
+{
+	return wire_counters(lab.wire, key(from, to));
+}
+
+/* In user-mode-linux it would take half a minute: there is memory for some 50 new elements a tick (see stock_up()). */
+static inline void cannot_fill(int code)
+{
+	if (code == ENOMEM)
+		skip();
+	fail_msg("fill the map: %s", strerror(code));
+}
+
+/* Exactly these, and zero for what is not named. */
+#define assert_counted(FROM, TO, ...)                                                                                  \
+	do {                                                                                                           \
+		struct wire_counters counters_ = counted(FROM, TO), expected_ = { __VA_ARGS__ };                       \
+		assert_memory_equal(&counters_, &expected_, sizeof(expected_));                                        \
+	} while (0)
+
+#endif

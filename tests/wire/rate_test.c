@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Rates: serialization times to the nanosecond, the queue's bound, and links in series. */
+#include "fixture.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#define MBIT 1000000ULL
+#define LONG NS(600000)
+
+static struct wire_link limited(uint64_t rate_bps, uint64_t queue_ns)
+{
+	return (struct wire_link){ .rate_bps = rate_bps, .queue_ns = queue_ns, .generation = 1 };
+}
+
+/* How long a frame takes: the time between one and the next when both are waiting. */
+static uint64_t serialization(uint64_t rate_bps, uint32_t size)
+{
+	struct seen first, second;
+
+	clear_lab(NULL);
+	set_link(A, B, limited(1000, LONG));
+	send_held(A, B, 3000); /* a head start, so that the next two wait */
+	set_link(A, B, limited(rate_bps, LONG));
+	first = send_held(A, B, size);
+	second = send_held(A, B, size);
+	assert_int_equal(second.tstamp, state_of(A, B).next_ns);
+	return second.tstamp - first.tstamp;
+}
+
+static void test_serialization_is_exact(void **state)
+{
+	(void)state;
+	assert_int_equal(serialization(10 * MBIT, FULL_FRAME), 1211200);
+	assert_int_equal(serialization(1000 * MBIT, FULL_FRAME), 12112);
+	assert_int_equal(serialization(100000 * MBIT, 64), 6); /* 5.12, rounded up */
+	assert_int_equal(serialization(3000 * MBIT, 64), 171); /* 170.67 */
+	assert_int_equal(serialization(1000000 * MBIT, 64), 1);
+	assert_int_equal(serialization(1000, 3000), 24000000000ULL); /* more than 32 bits */
+}
+
+static void test_an_idle_link_is_free_now(void **state)
+{
+	struct seen seen;
+
+	(void)state;
+	set_link(A, B, limited(10 * MBIT, LONG));
+	seen = send_held(A, B, FULL_FRAME);
+	assert_in_range(seen.tstamp, seen.before + 1211200, seen.after + 1211200);
+	assert_counted(A, B, .packets = 1, .bytes = FULL_FRAME, .delayed = 1);
+	/* Idle for longer than the frame took: no burst is saved up. */
+	usleep(5000);
+	seen = send_held(A, B, FULL_FRAME);
+	assert_in_range(seen.tstamp, seen.before + 1211200, seen.after + 1211200);
+	seen = send_held(A, B, FULL_FRAME);
+	assert_in_range(seen.tstamp, seen.before + 1211200 + 1, seen.before + 2 * 1211200);
+}
+
+/* 250 bytes at 1 kbit/s are 2 s. The fourth waits for just under 6 s, the fifth would wait for almost 8. */
+static void test_queue_bound(void **state)
+{
+	uint64_t next_ns;
+
+	(void)state;
+	set_link(A, B, limited(1000, NS(6000)));
+	for (int i = 0; i < 4; i++)
+		send_held(A, B, 250);
+	next_ns = state_of(A, B).next_ns;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(send_frame(A, B, 250).action, TC_ACT_STOLEN);
+	assert_counted(A, B, .packets = 4, .bytes = 1000, .delayed = 4, .dropped_queue = 3);
+	/* What was refused has taken no share of the rate. */
+	assert_int_equal(state_of(A, B).next_ns, next_ns);
+	set_link(A, B, limited(1000, LONG));
+	assert_int_equal(send_held(A, B, 250).tstamp, next_ns + NS(2000));
+}
+
+static void test_no_queue_at_all(void **state)
+{
+	(void)state;
+	set_link(A, B, limited(1000, 0));
+	send_held(A, B, 64);
+	assert_int_equal(send_frame(A, B, 64).action, TC_ACT_STOLEN);
+	assert_counted(A, B, .packets = 1, .bytes = 64, .delayed = 1, .dropped_queue = 1);
+}
+
+static void test_the_narrowest_link_wins(void **state)
+{
+	struct seen seen;
+	uint64_t now;
+
+	(void)state;
+	set_link(A, SWITCH, limited(10 * MBIT, LONG));
+	set_link(SWITCH, SWITCH, limited(4 * MBIT, LONG));
+	set_link(A, B, limited(MBIT, LONG));
+	set_link(SWITCH, B, limited(100 * MBIT, LONG));
+	seen = send_held(A, B, 1000);
+	now = seen.tstamp - 8000000;
+	assert_in_range(now, seen.before, seen.after);
+	/* Each of them starts from now, whatever waits elsewhere. */
+	assert_int_equal(state_of(A, SWITCH).next_ns, now + 800000);
+	assert_int_equal(state_of(SWITCH, SWITCH).next_ns, now + 2000000);
+	assert_int_equal(state_of(A, B).next_ns, now + 8000000);
+	assert_int_equal(state_of(SWITCH, B).next_ns, now + 80000);
+	for (unsigned int i = 2; i < 10; i++)
+		assert_int_equal(send_held(A, B, 1000).tstamp, now + i * 8000000);
+}
+
+static void test_the_medium_is_one_budget(void **state)
+{
+	uint64_t first;
+
+	(void)state;
+	set_link(SWITCH, SWITCH, limited(1000, LONG));
+	first = send_held(A, B, 250).tstamp;
+	assert_int_equal(send_held(B, A, 250).tstamp, first + NS(2000));
+	assert_int_equal(send_held(C, B, 250).tstamp, first + NS(4000));
+	assert_int_equal(send_held(SWITCH, C, 250).tstamp, first + NS(6000));
+}
+
+static void test_a_rate_for_each_destination(void **state)
+{
+	struct seen to_b, to_c;
+
+	(void)state;
+	set_link(A, B, limited(1000, LONG));
+	set_link(A, C, limited(2000, LONG));
+	send_held(A, B, 250);
+	to_b = send_held(A, B, 250);
+	to_c = send_held(A, C, 250);
+	assert_in_range(to_b.tstamp, to_b.before + NS(3000), to_b.after + NS(4000));
+	assert_in_range(to_c.tstamp, to_c.before + NS(1000), to_c.after + NS(1000));
+}
+
+static void test_a_lost_frame_uses_its_share(void **state)
+{
+	struct wire_link link = limited(1000, LONG);
+	uint64_t next_ns;
+
+	(void)state;
+	link.loss_ppb = CERTAIN;
+	set_link(A, B, link);
+	set_link(SWITCH, B, limited(1000, LONG));
+	send_frame(A, B, 250);
+	next_ns = state_of(A, B).next_ns;
+	send_frame(A, B, 250);
+	assert_int_equal(state_of(A, B).next_ns, next_ns + NS(2000));
+	assert_counted(A, B, .dropped_loss = 2);
+	/* But not of a link that it does not come to. */
+	assert_int_equal(state_of(SWITCH, B).next_ns, 0);
+}
+
+static void test_refused_late_has_used_what_came_before(void **state)
+{
+	uint64_t next_ns;
+
+	(void)state;
+	set_link(A, B, limited(1000, LONG));
+	set_link(SWITCH, B, limited(1000, 0));
+	send_held(A, B, 250);
+	next_ns = state_of(A, B).next_ns;
+	send_frame(A, B, 250);
+	assert_int_equal(state_of(A, B).next_ns, next_ns + NS(2000));
+	assert_counted(A, B, .packets = 1, .bytes = 250, .delayed = 1, .dropped_queue = 1);
+}
+
+static void test_a_new_rule_keeps_the_clock(void **state)
+{
+	struct wire_link link = limited(4000, LONG);
+	uint64_t next_ns;
+
+	(void)state;
+	set_link(A, B, limited(1000, LONG));
+	next_ns = send_held(A, B, 250).tstamp;
+	link.delay_ns = NS(100);
+	set_link(A, B, link);
+	assert_int_equal(send_held(A, B, 250).tstamp, next_ns + NS(500) + NS(100));
+	/* Not even when it was away for a while. */
+	set_link(A, B, (struct wire_link){ 0 });
+	assert_int_equal(send_frame(A, B, 250).action, TC_ACT_OK);
+	set_link(A, B, limited(1000, LONG));
+	assert_int_equal(send_held(A, B, 250).tstamp, next_ns + NS(500) + NS(2000));
+}
+
+#define EACH 20000
+
+static void *saturate(void *context)
+{
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET((size_t)(intptr_t)context % (size_t)sysconf(_SC_NPROCESSORS_ONLN), &cpu);
+	pthread_setaffinity_np(pthread_self(), sizeof(cpu), &cpu);
+	run(wire_egress_fd(lab.wire), A, B, 64, 0, EACH);
+	return NULL;
+}
+
+static void test_two_cpus_lose_nothing(void **state)
+{
+	uint64_t sending_ns = NS(5.12), next_ns; /* 64 bytes at 100 kbit/s; 40,000 of them in 205 s */
+	pthread_t thread[2];
+
+	(void)state;
+	/* A head start, for the link must not be idle until both have begun. */
+	set_link(A, B, limited(1000, LONG));
+	next_ns = send_held(A, B, 3000).tstamp;
+	set_link(A, B, limited(MBIT / 10, LONG));
+	for (intptr_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, saturate, (void *)i), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	assert_int_equal(state_of(A, B).next_ns, next_ns + 2 * EACH * sending_ns);
+	assert_int_equal(state_of(A, B).sequence, 2 * EACH + 1);
+	assert_counted(A, B, .packets = 2 * EACH + 1, .bytes = 3000 + 64 * 2 * EACH, .delayed = 2 * EACH + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_serialization_is_exact, clear_lab),
+		cmocka_unit_test_setup(test_an_idle_link_is_free_now, clear_lab),
+		cmocka_unit_test_setup(test_queue_bound, clear_lab),
+		cmocka_unit_test_setup(test_no_queue_at_all, clear_lab),
+		cmocka_unit_test_setup(test_the_narrowest_link_wins, clear_lab),
+		cmocka_unit_test_setup(test_the_medium_is_one_budget, clear_lab),
+		cmocka_unit_test_setup(test_a_rate_for_each_destination, clear_lab),
+		cmocka_unit_test_setup(test_a_lost_frame_uses_its_share, clear_lab),
+		cmocka_unit_test_setup(test_refused_late_has_used_what_came_before, clear_lab),
+		cmocka_unit_test_setup(test_a_new_rule_keeps_the_clock, clear_lab),
+		cmocka_unit_test_setup(test_two_cpus_lose_nothing, clear_lab),
+	};
+
+	return cmocka_run_group_tests_name("rate", tests, open_lab, close_lab);
+}
