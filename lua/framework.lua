@@ -1,35 +1,16 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- test(), todo(), wait_until(): what scripts are made of beside the lab. A test runs where it stands in the file.
 
+local assertions = require "provium.assertions"
 local native = require "provium.native"
 
 local framework = {}
 
+local end_with, is_ending, show = assertions.end_with, assertions.is_ending, assertions.show
+
 local emit = native.emit
 local running -- the test that runs now
 local file -- { name, number of tests so far, ... }
-
--- How a test ends before its last line: raised as an error.
-local ending = { __name = "provium.ending" }
-
-local function end_with(status, reason)
-	error(setmetatable({ status = status, reason = reason }, ending), 0)
-end
-
-local function is_ending(value)
-	return getmetatable(value) == ending
-end
-
-local function show(value)
-	if type(value) == "string" then
-		return ("%q"):format(value)
-	end
-	if type(value) == "table" and not getmetatable(value) then
-		local ok, text = pcall(native.encode, value)
-		return ok and text or tostring(value)
-	end
-	return tostring(value)
-end
 
 -- The line of the script in which an error arose, and the local variables there, for the report.
 local MAX_LOCALS, MAX_TEXT = 12, 200
@@ -61,27 +42,40 @@ local function source_line(path, number)
 	return text and text:gsub("^%s+", "") or ""
 end
 
+-- The frame that a person wants to see: the innermost of the script itself, or else of any file, such as one that it requires.
+local function find_frame(level)
+	local other, other_level
+	for i = level, level + 50 do
+		local info = debug.getinfo(i, "Sl")
+		if not info then
+			break
+		end
+		if info.source == "@" .. file.name and info.currentline > 0 then
+			return info, i - 1
+		end
+		if not other and info.source:sub(1, 1) == "@" and info.currentline > 0 then
+			other, other_level = info, i - 1
+		end
+	end
+	return other, other_level
+end
+
 -- The message handler: runs where the error arose.
 local function explain(message)
 	if is_ending(message) then
 		return message
 	end
 	local failure = { message = tostring(message), trace = debug.traceback(nil, 2), values = {} }
-	for level = 2, 50 do
-		local info = debug.getinfo(level, "Sl")
-		if not info then
-			break
+	local frame, level = find_frame(3)
+	if frame then
+		failure.line = frame.currentline
+		failure.values = locals_of(level)
+		-- Errors of Lua have their place in front; what else is raised may have none.
+		if not failure.message:find("^[^\n]*:%d+: ") then
+			failure.message = ("%s:%d: %s"):format(frame.short_src, frame.currentline, failure.message)
 		end
-		if info.source:sub(1, 1) == "@" and info.currentline > 0 then
-			failure.line = info.currentline
-			failure.values = locals_of(level)
-			if not failure.message:find(info.short_src .. ":", 1, true) then
-				failure.message = ("%s:%d: %s"):format(info.short_src, info.currentline, failure.message)
-			end
-			if failure.message:find("assertion failed!", 1, true) then
-				failure.message = failure.message .. "  " .. source_line(info.source:sub(2), info.currentline)
-			end
-			break
+		if failure.message:find("assertion failed!", 1, true) then
+			failure.message = failure.message .. "  " .. source_line(frame.source:sub(2), frame.currentline)
 		end
 	end
 	return failure
@@ -100,116 +94,6 @@ local function attempt(limit, fn, ...)
 		outcome = { message = tostring(outcome), values = {} }
 	end
 	return "failed", outcome
-end
-
-local assertions = {}
-assertions.__index = assertions
-
-local function fail(message, level)
-	error(message, level + 1)
-end
-
-function assertions:assert(condition, message)
-	if not condition then
-		fail(message and tostring(message) or "assertion failed!", 2)
-	end
-	return condition
-end
-
-function assertions:assert_eq(got, wanted, message)
-	if got ~= wanted then
-		fail(("%sgot %s, wanted %s"):format(message and message .. ": " or "", show(got), show(wanted)), 2)
-	end
-end
-
-function assertions:assert_ne(got, unwanted, message)
-	if got == unwanted then
-		fail(("%sgot %s, wanted anything else"):format(message and message .. ": " or "", show(got)), 2)
-	end
-end
-
---- The function must raise an error whose text contains the given plain text. Returns the text.
-function assertions:assert_error(fn, text)
-	local ok, message = pcall(fn)
-	if is_ending(message) then
-		error(message, 0)
-	end
-	if ok then
-		fail("no error was raised", 2)
-	end
-	message = tostring(message)
-	if text and not message:find(text, 1, true) then
-		fail(("the error is %q, without %q in it"):format(message, text), 2)
-	end
-	return message
-end
-
-local CAUSES = { partition = true, isolation = true, loss = true, queue = true, error = true }
-
-local function dropped(method, bridge, from, to, cause)
-	if not CAUSES[cause] then
-		fail(("t:%s: argument `cause` is %s; partition, isolation, loss, queue or error is accepted"):format(
-			method, show(cause)), 3)
-	end
-	return bridge:counters(from, to).dropped[cause]
-end
-
-local function pair_text(from, to)
-	local function name(x)
-		return type(x) == "string" and x or x:name()
-	end
-	return name(from) .. "→" .. name(to)
-end
-
---- Frames from a to b were dropped for this cause: at least n (1) of them since the bridge was made.
-function assertions:assert_dropped(bridge, from, to, cause, n)
-	local count = dropped("assert_dropped", bridge, from, to, cause)
-	if count < (n or 1) then
-		fail(("%s on %s: %d frames dropped by %s, wanted at least %d"):format(pair_text(from, to), bridge:name(),
-			count, cause, n or 1), 2)
-	end
-end
-
---- None was, or fewer than n.
-function assertions:assert_not_dropped(bridge, from, to, cause, n)
-	local count = dropped("assert_not_dropped", bridge, from, to, cause)
-	if count >= (n or 1) then
-		fail(("%s on %s: %d frames dropped by %s, wanted fewer than %d"):format(pair_text(from, to), bridge:name(),
-			count, cause, n or 1), 2)
-	end
-end
-
-function assertions:fail(message)
-	fail(message and tostring(message) or "failed", 2)
-end
-
-function assertions:skip(reason)
-	end_with("skipped", reason and tostring(reason))
-end
-
-function assertions:todo(reason)
-	end_with("todo", reason and tostring(reason))
-end
-
---- A line that the report shows if the test fails.
-function assertions:note(...)
-	local words = table.pack(...)
-	for i = 1, words.n do
-		words[i] = tostring(words[i])
-	end
-	self.notes[#self.notes + 1] = table.concat(words, " ")
-end
-
---- Runs the function when the test ends, passed or failed; the last given runs first.
-function assertions:defer(fn)
-	if type(fn) ~= "function" then
-		fail("t:defer: argument `fn` is a " .. type(fn) .. "; a function is accepted", 2)
-	end
-	self.deferred[#self.deferred + 1] = fn
-end
-
-function assertions:name()
-	return self.test_name
 end
 
 local META = { tags = "table", timeout = true, skip = true, slow = "boolean" }
@@ -310,7 +194,7 @@ local function run_deferred(t, status, outcome)
 end
 
 local function run_test(name, limit, fn, line)
-	local t = setmetatable({ test_name = name, notes = {}, deferred = {} }, assertions)
+	local t = assertions.new(name)
 	emit { event = "begin", file = file.name, name = name }
 	local start = native.now()
 	native.begin_scope()
@@ -341,6 +225,9 @@ function framework.test(name, meta, fn)
 	local limit = native.timeout()
 	if meta.timeout ~= nil then
 		limit = native.duration(meta.timeout, "test", "timeout")
+		if limit == 0 then
+			error("test: `timeout` is 0; a duration of more than 0 is accepted", 2)
+		end
 	end
 	local line = debug.getinfo(2, "l").currentline
 	file.tests = file.tests + 1
@@ -425,6 +312,8 @@ end
 --- Runs a file and reports events. In --list mode a file without tests is run too: only so it is known.
 function framework.run_file(path)
 	file = { name = path, number = native.options.file_number, tests = 0 }
+	-- require finds what lies beside the script.
+	package.path = (path:match("^.*/") or "./") .. "?.lua;" .. package.path
 	emit { event = "start", file = path, seed = native.seed() }
 	local body, message = loadfile(path, "t")
 	if body then

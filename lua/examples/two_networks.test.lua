@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 --
--- Machines with two networks, one to manage them and one for their data. The data network breaks; the other one must not
--- notice.
+-- Machines with two networks, one to manage them and one for their data. The data network breaks; the other one must
+-- not notice.
 --
 --     provium --profile peios=netns lua/examples/two_networks.test.lua
 

@@ -27,6 +27,25 @@ int namespace_write_sysctl(const char *path, const char *value, struct error *er
 	return written < 0 ? error_errno(err, code, "write %s to %s", value, file) : 0;
 }
 
+/*
+ * A kernel without IPv6 or without br_netfilter has nothing to be silenced. With br_netfilter a bridge shows its frames
+ * to firewalls, and drops IP packets whose headers are wrong: a cable does neither.
+ */
+static int silence(struct error *err)
+{
+	static const char *const settings[][2] = {
+		{ "net/ipv6/conf/default/disable_ipv6", "1" },
+		{ "net/bridge/bridge-nf-call-iptables", "0" },
+		{ "net/bridge/bridge-nf-call-ip6tables", "0" },
+		{ "net/bridge/bridge-nf-call-arptables", "0" },
+	};
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (namespace_write_sysctl(settings[i][0], settings[i][1], err) && err->code != ENOENT)
+			return -err->code;
+	return 0;
+}
+
 int namespace_make_switch(struct error *err)
 {
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS)) {
@@ -35,10 +54,7 @@ int namespace_make_switch(struct error *err)
 	}
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return error_errno(err, errno, "make the mounts of the run private");
-	/* A kernel without IPv6 has nothing to be silenced. */
-	if (namespace_write_sysctl("net/ipv6/conf/default/disable_ipv6", "1", err) && err->code != ENOENT)
-		return -err->code;
-	return 0;
+	return silence(err);
 }
 
 int namespace_visit(int pidfd, int (*act)(void *context, struct error *err), void *context, struct error *err)

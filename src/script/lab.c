@@ -7,6 +7,7 @@
 #include "lab/run.h"
 #include "script/internal.h"
 #include "util/clock.h"
+#include "util/interrupt.h"
 #include "util/wait.h"
 
 #define BOOT_TIMEOUT_NS (120 * NS_PER_S)
@@ -302,16 +303,28 @@ static int lab_index(lua_State *L)
 	return 1;
 }
 
+/* Of every later test; and of what the file does outside of tests, if that is where the script is. */
+static void set_timeout(struct script *script, uint64_t timeout_ns)
+{
+	struct interrupt_limit limit = { .left_ns = timeout_ns, .whole_ns = timeout_ns }, none = { 0 };
+
+	script->timeout_ns = timeout_ns;
+	if (script->root->depth == 0 && !interrupt_swap_limit(limit).left_ns)
+		interrupt_swap_limit(none);
+}
+
 static int lab_newindex(lua_State *L)
 {
 	struct script *script = script_of(L);
 	const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+	uint64_t timeout_ns;
 
 	check_lab(L);
 	if (strcmp(key, "timeout") == 0) {
-		script->timeout_ns = script_check_quantity(L, 3, "timeout", QUANTITY_DURATION);
-		if (!script->timeout_ns)
+		timeout_ns = script_check_quantity(L, 3, "timeout", QUANTITY_DURATION);
+		if (!timeout_ns)
 			return script_refuse(L, 3, "timeout", "a duration of more than 0");
+		set_timeout(script, timeout_ns);
 	} else if (strcmp(key, "reset_between_tests") == 0) {
 		if (lua_type(L, 3) != LUA_TBOOLEAN)
 			return script_refuse(L, 3, "reset_between_tests", "true or false");

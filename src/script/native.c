@@ -13,35 +13,64 @@
 
 #define CONSOLE_TAIL 2000
 
-/* Set by a signal handler: raises in the script at its next instruction, and again until the guarded call ends. */
+/* Instructions between two looks for an interruption. */
+#define LOOK_EVERY 10000
+
+static void look_seldom(lua_State *L);
+static void look_always(lua_State *L);
+
+/*
+ * Coroutines inherit the hook of whoever made them, so that none can run for ever. From the first look that finds an
+ * interruption it is raised at every instruction, so that a script that catches errors does not get far.
+ */
 static void on_hook(lua_State *L, lua_Debug *where)
 {
-	struct script *script = script_of(L);
 	struct error err;
 
 	(void)where;
-	if (script->guarded && interrupt_pending(&err)) {
-		luaL_where(L, 0);
-		lua_pushstring(L, err.text);
-		lua_concat(L, 2);
-		lua_error(L);
+	if (!script_of(L)->guarded || !interrupt_pending(&err)) {
+		look_seldom(L);
+		return;
 	}
-	lua_sethook(L, NULL, 0, 0);
+	look_always(L);
+	luaL_where(L, 0);
+	lua_pushstring(L, err.text);
+	lua_concat(L, 2);
+	lua_error(L);
 }
 
-static void arm(lua_State *L)
+static void look_seldom(lua_State *L)
+{
+	lua_sethook(L, on_hook, LUA_MASKCOUNT, LOOK_EVERY);
+}
+
+static void look_always(lua_State *L)
 {
 	lua_sethook(L, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
 static lua_State *interruptible;
 
+/* In a signal handler, where lua_sethook() is allowed. */
 static void on_interrupt(void)
 {
-	arm(interruptible);
+	look_always(interruptible);
 }
 
-/* call(limit_ns, handler, fn, ...) → true, or false and what the handler made of the error. */
+/* The message handler of call(): what it calls is to end, whatever is pending. */
+static int handle(lua_State *L)
+{
+	struct script *script = script_of(L);
+
+	script->guarded = false;
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, 1, 1);
+	script->guarded = true;
+	return 1;
+}
+
+/* call(limit_ns, handler, fn, ...) → true, or false and what the handler made of the error. No limit: 0. */
 static int native_call(lua_State *L)
 {
 	struct script *script = script_of(L);
@@ -51,14 +80,17 @@ static int native_call(lua_State *L)
 	struct error ignored;
 	int status;
 
+	lua_pushvalue(L, 2);
+	lua_pushcclosure(L, handle, 1);
+	lua_replace(L, 2);
 	limit = interrupt_swap_limit(limit);
 	script->guarded = true;
 	if (interrupt_pending(&ignored))
-		arm(L);
+		look_always(L);
 	status = lua_pcall(L, lua_gettop(L) - 3, 0, 2);
 	script->guarded = was_guarded;
-	lua_sethook(L, NULL, 0, 0);
 	interrupt_swap_limit(limit);
+	look_seldom(L);
 	lua_pushboolean(L, status == LUA_OK);
 	if (status == LUA_OK)
 		return 1;
@@ -159,9 +191,10 @@ static int native_consoles(lua_State *L)
 	return 1;
 }
 
-/* Stays until a signal comes. */
+/* Stays until a signal comes, however long that is. */
 static int native_keep(lua_State *L)
 {
+	struct interrupt_limit none = { 0 }, limit = interrupt_swap_limit(none);
 	struct error ignored;
 
 	lua_createtable(L, 0, 2);
@@ -171,6 +204,7 @@ static int native_keep(lua_State *L)
 	lua_setfield(L, -2, "pid");
 	script_write_json(L, -1, script_of(L)->options->events);
 	wait_sleep(CLOCK_NEVER, &ignored);
+	interrupt_swap_limit(limit);
 	return 0;
 }
 
@@ -261,6 +295,7 @@ int script_open_native(lua_State *L)
 	lua_setfield(L, -3, "array");
 	lua_pop(L, 1);
 	interruptible = L;
+	look_seldom(L);
 	interrupt_install(on_interrupt);
 	return 1;
 }

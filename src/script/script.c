@@ -245,6 +245,8 @@ int luaopen_provium(lua_State *L)
 		return lua_error(L);
 	}
 	interactive(L);
+	/* What is not in a test is to be interrupted too: its interpreter shows the error. */
+	script_of(L)->guarded = true;
 	lua_getglobal(L, "provium");
 	return 1;
 }

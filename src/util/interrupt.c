@@ -5,18 +5,35 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "util/clock.h"
 #include "util/error.h"
+
+/* After that long a limit that nobody looks at ends the process. */
+#define PATIENCE_S 10
 
 static volatile sig_atomic_t signalled; /* the signal's number */
 static volatile sig_atomic_t limit_passed;
 static void (*notify_script)(void);
 static uint64_t whole_ns;
 
+/* Nothing has looked at interrupt_pending() since the limit passed: the script waits in a library that we do not know. */
+static void end_the_process(void)
+{
+	static const char text[] = "provium: the script does not end, long after its time limit has passed; it is ended\n";
+
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(1);
+	signal(SIGALRM, SIG_DFL);
+	raise(SIGALRM);
+}
+
 static void on_signal(int number)
 {
-	if (number == SIGALRM)
+	if (number == SIGALRM && limit_passed)
+		end_the_process();
+	else if (number == SIGALRM)
 		limit_passed = 1;
 	else
 		signalled = number;
@@ -40,6 +57,7 @@ struct interrupt_limit interrupt_swap_limit(struct interrupt_limit limit)
 	struct itimerval timer = {
 		.it_value = { .tv_sec = (time_t)(limit.left_ns / NS_PER_S),
 			      .tv_usec = (suseconds_t)(limit.left_ns % NS_PER_S / NS_PER_US) },
+		.it_interval = { .tv_sec = PATIENCE_S },
 	};
 	struct interrupt_limit before = { .whole_ns = whole_ns };
 	struct itimerval left;
@@ -59,7 +77,8 @@ bool interrupt_pending(struct error *err)
 	if (signalled)
 		error_set(err, EINTR, "interrupted (%s)", strsignal(signalled));
 	else if (limit_passed)
-		error_set(err, EINTR, "the time limit of %g s has passed; provium.timeout or --timeout sets another", (double)whole_ns / (double)NS_PER_S);
+		error_set(err, EINTR, "the time limit of %g s has passed; provium.timeout or --timeout sets another",
+			  (double)whole_ns / (double)NS_PER_S);
 	return signalled || limit_passed;
 }
 

@@ -1,0 +1,171 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- What the tests of this folder share: frames sent and counted inside of nodes, and provium run by a test.
+
+local support = {}
+
+-- The output of a command on this machine, without its last newline.
+local function ask(command)
+	local pipe <close> = assert(io.popen(command))
+	return (pipe:read("a"):gsub("\n$", ""))
+end
+support.ask = ask
+
+-- The command that runs this file, for tests that run it again. A stock interpreter may be in its place.
+support.provium = ask("readlink /proc/$PPID/exe")
+if not support.provium:find("/provium$") then
+	local here = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
+	support.provium = ask("realpath " .. here .. "../../build/provium")
+end
+
+local FRAME = support.provium:match("^.*/") .. "tests/lab/frame"
+
+local pushed = setmetatable({}, { __mode = "k" })
+
+-- The path of tests/lab/frame in a node. It is put there when it is first asked for.
+function support.frame(node)
+	if not pushed[node] then
+		node:push_file(FRAME, "/tmp/frame")
+		pushed[node] = "/tmp/frame"
+	end
+	return pushed[node]
+end
+
+local Listener = {}
+Listener.__index = Listener
+
+-- Counts frames in a node until stop(). options: device, log.
+function support.listen(node, options)
+	options = options or {}
+	local arguments = { "listen", "--device", options.device or "eth0" }
+	if options.log then
+		table.insert(arguments, "--log")
+	end
+	local process = node:run_async(support.frame(node), arguments)
+	local output = process:stdout_stream()
+	output:read_until("ready\n")
+	return setmetatable({ process = process, output = output }, Listener)
+end
+
+local COLUMNS = { "count", "bytes", "shortest", "longest", "first", "last" }
+
+local function read_total(line)
+	local words = {}
+	for word in line:gmatch("%S+") do
+		words[#words + 1] = word
+	end
+	local total = { kind = words[1], from = tonumber(words[2]), to = tonumber(words[3]) }
+	for i, column in ipairs(COLUMNS) do
+		total[column] = tonumber(words[i + 3])
+	end
+	return total
+end
+
+-- All that came: totals by kind, sender and receiver; and with log, each frame {kind, from, to, number, delay} in order.
+function Listener:stop()
+	self.process:kill("TERM")
+	local result = self.process:wait("20s"):assert_ok()
+	self.totals, self.frames = {}, {}
+	for line in result.stdout:gmatch("[^\n]+") do
+		local kind, from, to, number, delay = line:match("^frame (%S+) (%d+) (%d+) (%d+) (%d+)$")
+		if kind then
+			table.insert(self.frames, {
+				kind = kind,
+				from = tonumber(from),
+				to = tonumber(to),
+				number = tonumber(number),
+				delay = tonumber(delay),
+			})
+		elseif line ~= "ready" then
+			table.insert(self.totals, read_total(line))
+		end
+	end
+	return self
+end
+
+local NOTHING = { count = 0, bytes = 0, first = 0, last = 0 }
+
+-- The total of a kind of frame from a sender to a receiver; 0 for frames to a group.
+function Listener:total(kind, from, to)
+	for _, total in ipairs(self.totals) do
+		if total.kind == kind and total.from == from and total.to == to then
+			return total
+		end
+	end
+	return NOTHING
+end
+
+-- How many frames of a kind came from a sender, whoever they were for.
+function Listener:heard(kind, from)
+	local count = 0
+	for _, total in ipairs(self.totals) do
+		if total.kind == kind and total.from == from then
+			count = count + total.count
+		end
+	end
+	return count
+end
+
+-- Arguments of `frame send`: from (a number), kinds, count, gap (µs), size, forge, device, to = {[number] = mac}.
+local function send_arguments(options)
+	local arguments = { "send", "--from", options.from or 1 }
+	for _, key in ipairs({ "kinds", "count", "gap", "size", "forge", "device" }) do
+		if options[key] then
+			table.insert(arguments, "--" .. key)
+			table.insert(arguments, options[key])
+		end
+	end
+	for number, mac in pairs(options.to or {}) do
+		table.insert(arguments, number .. "=" .. mac)
+	end
+	return arguments
+end
+
+function support.send(node, options)
+	return node:run(support.frame(node), { args = send_arguments(options), timeout = "60s" }):assert_ok()
+end
+
+function support.start_sending(node, options)
+	return node:run_async(support.frame(node), send_arguments(options))
+end
+
+-- n booted namespace nodes on a bridge: bridge, then nodes a, b, c, …
+function support.network(n, options)
+	local lan = provium:bridge(options and options.name or "lan")
+	local nodes = {}
+	for i = 1, n do
+		nodes[i] = provium:vm(string.char(96 + i), "netns")
+	end
+	provium:boot()
+	lan:attach(nodes)
+	return lan, table.unpack(nodes)
+end
+
+function support.reaches(from, to, timeout)
+	local name = type(to) == "string" and to or to:name()
+	return from:run("ping", { "-n", "-c", 1, "-W", timeout or 0.3, name }):ok()
+end
+
+-- Runs scripts by the command: events as tables, what they printed, the exit status. files: {[name] = text}.
+function support.run(files, arguments)
+	local folder = ask("mktemp -d")
+	for name, text in pairs(files) do
+		local file <close> = assert(io.open(folder .. "/" .. name, "w"))
+		file:write(text)
+	end
+	local command = ("cd %s && timeout 60 %s --format json %s . >events 2>errors; echo $?"):format(folder, support.provium,
+		arguments or "")
+	local run = { status = tonumber(ask(command)), events = {}, tests = {} }
+	for line in io.lines(folder .. "/events") do
+		local event = json.decode(line)
+		table.insert(run.events, event)
+		if event.event == "test" then
+			run.tests[event.name] = event
+			table.insert(run.tests, event)
+		end
+	end
+	run.errors = io.open(folder .. "/errors"):read("a")
+	os.execute("rm -rf " .. folder)
+	return run
+end
+
+return support
