@@ -8,6 +8,7 @@
 
 #include "lab/lab.h"
 #include "lab/list.h"
+#include "lab/router.h"
 #include "lab/rules.h"
 #include "lab/run.h"
 #include "net/link.h"
@@ -19,7 +20,6 @@
 #define MIN_MTU     1280 /* of IPv6, RFC 8200, section 5 */
 #define MAX_MTU     65535
 #define MAX_MEMBERS 1023 /* ports of a Linux bridge: BR_PORT_BITS in net/bridge/br_private.h */
-#define FIRST_HOST  2U   /* of port 1; host 1 is the router's */
 
 static int overlaps(const struct lab *lab, const struct address *subnet, struct error *err)
 {
@@ -59,6 +59,35 @@ static int choose_subnets(struct lab *lab, struct bridge *bridge, const struct b
 	return 0;
 }
 
+/* Locally administered, and the same in every run: 02, "pv", the bridge, the port. */
+static void make_addresses(struct member *member)
+{
+	const struct bridge *bridge = member->bridge;
+	uint8_t mac[MAC_SIZE] = { 0x02, 'p', 'v', (uint8_t)bridge->number, (uint8_t)(member->port >> 8),
+				  (uint8_t)member->port };
+
+	memcpy(member->nic.mac, mac, MAC_SIZE);
+	member->nic.ip = subnet_host(&bridge->subnet, member->port);
+	member->nic.ip6 = subnet_host(&bridge->subnet6, member->port);
+	member->nic.mtu = bridge->mtu;
+	member->nic.offload = bridge->offload;
+	member->nic.bridge_name = bridge->name;
+	member->nic.port_name = member->port_name;
+}
+
+/* Gives out the next port number. */
+static struct member *add_place(struct bridge *bridge, const char *name)
+{
+	struct member *member = memory_new(sizeof(*member));
+
+	member->bridge = bridge;
+	snprintf(member->name, sizeof(member->name), "%s", name);
+	LIST_ADD(bridge->members, bridge->member_count, member);
+	member->port = (uint16_t)bridge->member_count;
+	make_addresses(member);
+	return member;
+}
+
 int bridge_new(struct lab *lab, const char *name, const struct bridge_options *options, struct bridge **result,
 	       struct error *err)
 {
@@ -84,6 +113,7 @@ int bridge_new(struct lab *lab, const char *name, const struct bridge_options *o
 	bridge->number = ++lab->run->last_bridge;
 	bridge->mtu = mtu;
 	bridge->offload = options->offload;
+	add_place(bridge, ROUTER_NAME)->router = true;
 	LIST_ADD(lab->bridges, lab->bridge_count, bridge);
 	*result = bridge;
 	return 0;
@@ -110,9 +140,10 @@ void bridge_close(struct bridge *bridge)
 
 	if (bridge->closed)
 		return;
+	router_forget_bridge(bridge);
 	for (size_t i = 0; i < bridge->member_count; i++)
 		if (bridge->members[i]->attached)
-			bridge_detach(bridge, bridge->members[i]->name, &ignored);
+			member_detach(bridge->members[i]);
 	if (bridge->ifindex)
 		link_delete(bridge->run->nl, bridge->ifindex, &ignored);
 	wire_forget_bridge(bridge->run->wire, bridge->number);
@@ -130,44 +161,21 @@ struct member *bridge_find(const struct bridge *bridge, const char *name)
 	return NULL;
 }
 
-/* Locally administered, and the same in every run: 02, "pv", the bridge, the port. */
-static void make_addresses(struct member *member)
-{
-	const struct bridge *bridge = member->bridge;
-	uint8_t mac[MAC_SIZE] = { 0x02, 'p', 'v', (uint8_t)bridge->number, (uint8_t)(member->port >> 8),
-				  (uint8_t)member->port };
-
-	memcpy(member->nic.mac, mac, MAC_SIZE);
-	member->nic.ip = subnet_host(&bridge->subnet, member->port + FIRST_HOST - 1);
-	member->nic.ip6 = subnet_host(&bridge->subnet6, member->port + FIRST_HOST - 1);
-	member->nic.mtu = bridge->mtu;
-	member->nic.offload = bridge->offload;
-	member->nic.bridge_name = bridge->name;
-	member->nic.port_name = member->port_name;
-}
-
 struct member *bridge_place(struct bridge *bridge, const char *name, struct error *err)
 {
 	struct member *member = bridge_find(bridge, name);
-	uint32_t host = (uint32_t)bridge->member_count + FIRST_HOST;
+	uint32_t host = (uint32_t)bridge->member_count + 1;
 
 	if (member)
 		return member;
 	if (lab_check_name(name, err))
 		return NULL;
-	if (bridge->member_count == MAX_MEMBERS || host > subnet_hosts(&bridge->subnet) ||
-	    host > subnet_hosts(&bridge->subnet6)) {
-		error_set(err, ENOSPC, "bridge `%s` has no place for `%s`: %zu names are on it already", bridge->name,
-			  name, bridge->member_count);
+	if (host > MAX_MEMBERS || host > subnet_hosts(&bridge->subnet) || host > subnet_hosts(&bridge->subnet6)) {
+		error_set(err, ENOSPC, "bridge `%s` has no place for `%s`: %zu names and the router are on it already",
+			  bridge->name, name, bridge->member_count - 1);
 		return NULL;
 	}
-	member = memory_new(sizeof(*member));
-	member->bridge = bridge;
-	snprintf(member->name, sizeof(member->name), "%s", name);
-	LIST_ADD(bridge->members, bridge->member_count, member);
-	member->port = (uint16_t)bridge->member_count;
-	make_addresses(member);
-	return member;
+	return add_place(bridge, name);
 }
 
 struct member *bridge_attached(struct bridge *bridge, const char *name, struct error *err)
@@ -176,6 +184,12 @@ struct member *bridge_attached(struct bridge *bridge, const char *name, struct e
 
 	if (member && member->attached)
 		return member;
+	if (member && member->router) {
+		error_set(err, ENOENT,
+			  "the router is not on bridge `%s`; it comes with bridge:enable_uplink() or bridge:route(other)",
+			  bridge->name);
+		return NULL;
+	}
 	error_set(err, ENOENT, "`%s` is not attached to bridge `%s`; attach it first with bridge:attach(\"%s\")", name,
 		  bridge->name, name);
 	return NULL;
@@ -197,7 +211,7 @@ static int make_device(struct bridge *bridge, struct error *err)
 static int make_port(struct member *member, struct error *err)
 {
 	struct bridge *bridge = member->bridge;
-	struct wire_port port = { .bridge = bridge->number, .port = member->port };
+	struct wire_port port = { .bridge = bridge->number, .port = member->port, .router = member->router };
 	struct netlink *nl = bridge->run->nl;
 
 	snprintf(port.name, sizeof(port.name), "%s@%s", member->name, bridge->name);
@@ -229,6 +243,10 @@ int member_plug(struct member *member, struct error *err)
 		return -err->code;
 	}
 	member->plugged = true;
+	if (router_settle(member, err)) {
+		member_unplug(member);
+		return -err->code;
+	}
 	return 0;
 }
 
@@ -303,16 +321,25 @@ int bridge_attach(struct bridge *bridge, const struct party *parties, size_t cou
 	return -code;
 }
 
+void member_detach(struct member *member)
+{
+	member_unplug(member);
+	member->attached = false;
+	member->machine = NULL;
+	rules_forget_member(member);
+}
+
 int bridge_detach(struct bridge *bridge, const char *name, struct error *err)
 {
 	struct member *member = bridge_attached(bridge, name, err);
 
 	if (!member)
 		return -err->code;
-	member_unplug(member);
-	member->attached = false;
-	member->machine = NULL;
-	rules_forget_member(member);
+	if (member->router)
+		return error_set(err, EINVAL,
+				 "the router leaves with bridge:disable_uplink() and bridge:unroute(other); partition(a, "
+				 "\"router\") cuts it off");
+	member_detach(member);
 	return 0;
 }
 

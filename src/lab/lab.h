@@ -22,7 +22,8 @@ struct error;
 struct machine;
 struct run;
 
-#define NAME_LIMIT 32
+#define NAME_LIMIT  32
+#define ROUTER_NAME "router"
 
 enum machine_state {
 	MACHINE_CREATED,
@@ -64,6 +65,7 @@ struct member {
 	struct bridge *bridge;
 	char name[NAME_LIMIT + 1];
 	uint16_t port;
+	bool router; /* the place of the lab's router: port 1, see router.h */
 	bool attached;
 	bool disconnected;       /* nic:disconnect() */
 	struct machine *machine; /* NULL for a bare name */
@@ -94,7 +96,7 @@ struct bridge {
 	bool default_options;
 	int ifindex; /* 0 until the first member boots */
 	char device[IFNAMSIZ];
-	struct member **members; /* in the order of their port numbers, which count from 1 */
+	struct member **members; /* in the order of their port numbers, which count from 1; the first is the router's */
 	size_t member_count;
 };
 
@@ -212,6 +214,8 @@ void bridge_adopt(struct bridge *bridge, struct machine *machine);
 /* Puts the port of a booted machine in place, and takes it away. */
 int member_plug(struct member *member, struct error *err);
 void member_unplug(struct member *member);
+/* Off the bridge, with the rules that are about it. */
+void member_detach(struct member *member);
 
 /* nic.c */
 

@@ -2,12 +2,15 @@
 #include "lab/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "lab/registry.h"
+#include "lab/router.h"
 #include "net/link.h"
 #include "net/namespace.h"
 #include "net/netlink.h"
@@ -21,6 +24,12 @@ int run_open(struct run **result, uint64_t seed, struct error *err)
 	struct run *run = memory_new(sizeof(*run));
 
 	run->registry = -1;
+	run->host = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (run->host < 0) {
+		error_errno(err, errno, "open the network namespace");
+		run_close(run);
+		return -err->code;
+	}
 	if (namespace_make_switch(err) || netlink_open(&run->nl, err) || wire_load(&run->wire, err)) {
 		run_close(run);
 		return -err->code;
@@ -35,7 +44,10 @@ void run_close(struct run *run)
 {
 	if (!run)
 		return;
+	router_close(run);
 	registry_close(run);
+	if (run->host >= 0)
+		close(run->host);
 	wire_close(run->wire);
 	netlink_close(run->nl);
 	free(run);

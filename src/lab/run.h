@@ -13,6 +13,7 @@
 
 struct error;
 struct netlink;
+struct router;
 struct wire;
 
 struct run {
@@ -22,6 +23,8 @@ struct run {
 	uint32_t last_bridge;       /* bridge numbers are not used again within a run */
 	unsigned char subnets[256]; /* which second octets are taken */
 	int registry;               /* see registry.h */
+	int host;                   /* the network namespace that the run was started in */
+	struct router *router;      /* NULL until a bridge needs one */
 };
 
 /* Moves the process into the switch namespace and loads the wire program. The seed fixes all dice. */

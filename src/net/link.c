@@ -101,6 +101,23 @@ int link_index(struct netlink *nl, const char *name, int *ifindex, struct error 
 	return netlink_answers(nl, take_index, ifindex, err) ? error_wrap(err, "look up device %s", name) : 0;
 }
 
+static int take_name(const struct nlmsghdr *answer, void *context)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, answer, sizeof(struct ifinfomsg))
+		if (mnl_attr_get_type(attr) == IFLA_IFNAME && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+			snprintf(context, IFNAMSIZ, "%s", mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+int link_name(struct netlink *nl, int ifindex, char name[static 16], struct error *err)
+{
+	name[0] = '\0';
+	begin_link(nl, RTM_GETLINK, 0, ifindex);
+	return netlink_answers(nl, take_name, name, err) ? error_wrap(err, "look up device %d", ifindex) : 0;
+}
+
 int link_set_up(struct netlink *nl, int ifindex, bool up, struct error *err)
 {
 	struct ifinfomsg header = {

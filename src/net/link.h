@@ -43,6 +43,9 @@ int link_delete(struct netlink *nl, int ifindex, struct error *err);
 /* The index of the device of that name; an error with ENODEV if there is none. */
 int link_index(struct netlink *nl, const char *name, int *ifindex, struct error *err);
 
+/* The name of the device; the buffer is IFNAMSIZ bytes. */
+int link_name(struct netlink *nl, int ifindex, char name[static 16], struct error *err);
+
 int link_set_up(struct netlink *nl, int ifindex, bool up, struct error *err);
 /* bridge 0 takes the device out of its bridge. */
 int link_set_master(struct netlink *nl, int ifindex, int bridge, struct error *err);

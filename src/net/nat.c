@@ -32,8 +32,8 @@ static void add_rule(struct buffer *text, const struct nat_rule *rule)
 
 static void write_ruleset(struct buffer *text, const char *table, const struct nat_rule *rules, size_t count)
 {
-	buffer_printf(text, "create table inet %s { flags owner; }\n", table);
-	buffer_printf(text, "table inet %s {\n\tchain outgoing {\n", table);
+	/* In one block: a second one without the flag would be a change of flags, which the kernel refuses. */
+	buffer_printf(text, "table inet %s {\n\tflags owner\n\tchain outgoing {\n", table);
 	buffer_printf(text, "\t\ttype nat hook postrouting priority srcnat; policy accept;\n");
 	for (size_t i = 0; i < count; i++)
 		add_rule(text, &rules[i]);

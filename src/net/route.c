@@ -45,7 +45,7 @@ static void begin_route(struct netlink *nl, uint16_t type, uint16_t flags, const
 		netlink_put_u32(nl, RTA_PRIORITY, route->metric);
 }
 
-int route_add(struct netlink *nl, const struct route *route, struct error *err)
+static int add_route(struct netlink *nl, const struct route *route, struct error *err)
 {
 	char text[ADDRESS_TEXT_SIZE + 4];
 
@@ -145,27 +145,58 @@ static void add_to_list(const struct route *route, void *context)
 	routes->list[routes->count++] = *route;
 }
 
-int route_flush(struct netlink *nl, int family, uint32_t table, int ifindex, struct error *err)
+static bool same_address(const struct address *a, const struct address *b)
 {
-	struct route_list routes = { 0 };
-	struct route_search search = {
-		.family = family,
-		.table = table,
-		.ifindex = ifindex,
-		.ours = true,
-		.each = add_to_list,
-		.context = &routes,
-	};
+	return a->family == b->family && (!a->family || memcmp(a->bytes, b->bytes, address_size(a->family)) == 0);
+}
+
+static bool same_route(const struct route *a, const struct route *b)
+{
+	return same_address(&a->destination, &b->destination) && a->destination.prefix == b->destination.prefix &&
+	       same_address(&a->gateway, &b->gateway) && a->unreachable == b->unreachable &&
+	       /* The kernel gives an unreachable IPv6 route the loopback device. */
+	       (a->unreachable || a->ifindex == b->ifindex);
+}
+
+static bool is_among(const struct route *route, const struct route *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (same_route(route, &list[i]))
+			return true;
+	return false;
+}
+
+int route_sync(struct netlink *nl, uint32_t table, int ifindex, const struct route *wanted, size_t count,
+	       struct error *err)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct route_list present = { 0 };
 
 	err->code = 0;
-	search_routes(nl, &search, err);
-	for (size_t i = 0; i < routes.count && !err->code; i++) {
-		begin_route(nl, RTM_DELROUTE, 0, &routes.list[i]);
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && !err->code; i++) {
+		struct route_search search = {
+			.family = families[i],
+			.table = table,
+			.ifindex = ifindex,
+			.ours = true,
+			.each = add_to_list,
+			.context = &present,
+		};
+
+		search_routes(nl, &search, err);
+	}
+	for (size_t i = 0; i < present.count && !err->code; i++) {
+		if (is_among(&present.list[i], wanted, count))
+			continue;
+		begin_route(nl, RTM_DELROUTE, 0, &present.list[i]);
 		/* It may have gone with its device in between. */
 		if (netlink_ack(nl, err) == -ESRCH)
 			err->code = 0;
 	}
-	free(routes.list);
+	for (size_t i = 0; i < count && !err->code; i++)
+		if (!is_among(&wanted[i], present.list, present.count))
+			add_route(nl, &wanted[i], err);
+	free(present.list);
 	return -err->code;
 }
 

@@ -4,6 +4,7 @@
 #define PROVIUM_NET_ROUTE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "net/address.h"
@@ -25,9 +26,12 @@ struct route {
 	bool unreachable; /* instead of a device: ICMP "unreachable" to who asks */
 };
 
-int route_add(struct netlink *nl, const struct route *route, struct error *err);
-/* Deletes the routes of ours in the table; ifindex 0: on whatever device. */
-int route_flush(struct netlink *nl, int family, uint32_t table, int ifindex, struct error *err);
+/*
+ * Makes the routes of ours in the table, on that device (0: whatever device), be the wanted ones: deletes what is too
+ * much, adds what is missing, and leaves alone what is there already.
+ */
+int route_sync(struct netlink *nl, uint32_t table, int ifindex, const struct route *wanted, size_t count,
+	       struct error *err);
 
 /* Calls each() for every route of the main table with a device, whoever made it. */
 int route_each(struct netlink *nl, int family, void (*each)(const struct route *route, void *context), void *context,

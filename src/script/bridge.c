@@ -5,16 +5,6 @@
 
 #include "script/internal.h"
 
-static struct bridge *check_bridge(lua_State *L)
-{
-	struct bridge *bridge = script_check_object(L, 1, &script_class_bridge);
-
-	if (bridge->closed)
-		script_fail(L, "bridge `%s` is closed; make a new one with provium:bridge(\"%s\")", bridge->name,
-			    bridge->name);
-	return bridge;
-}
-
 /* Every element of a list is looked at before anything is attached. */
 static int attach_list(lua_State *L, struct bridge *bridge)
 {
@@ -44,7 +34,7 @@ static int attach_list(lua_State *L, struct bridge *bridge)
 
 static int bridge_attach_method(lua_State *L)
 {
-	struct bridge *bridge = check_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party party;
 	struct error err;
 	size_t bad;
@@ -62,7 +52,7 @@ static int bridge_attach_method(lua_State *L)
 
 static int bridge_detach_method(lua_State *L)
 {
-	struct bridge *bridge = check_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party party = script_check_party(L, 2, "node");
 	struct error err;
 
@@ -74,12 +64,12 @@ static int bridge_detach_method(lua_State *L)
 
 static int bridge_members(lua_State *L)
 {
-	struct bridge *bridge = check_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	const char **names = lua_newuserdatauv(L, (bridge->member_count + 1) * sizeof(*names), 0);
 	size_t count = 0;
 
 	for (size_t i = 0; i < bridge->member_count; i++)
-		if (bridge->members[i]->attached)
+		if (bridge->members[i]->attached && !bridge->members[i]->router)
 			names[count++] = bridge->members[i]->name;
 	script_push_names(L, names, count);
 	return 1;
@@ -87,7 +77,7 @@ static int bridge_members(lua_State *L)
 
 static int bridge_nic(lua_State *L)
 {
-	struct bridge *bridge = check_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party party = script_check_party(L, 2, "node");
 	struct error err;
 	struct member *member = bridge_attached(bridge, party.name, &err);
@@ -118,12 +108,12 @@ static int push_subnet(lua_State *L, const struct address *subnet)
 
 static int bridge_subnet(lua_State *L)
 {
-	return push_subnet(L, &check_bridge(L)->subnet);
+	return push_subnet(L, &script_open_bridge(L)->subnet);
 }
 
 static int bridge_subnet6(lua_State *L)
 {
-	return push_subnet(L, &check_bridge(L)->subnet6);
+	return push_subnet(L, &script_open_bridge(L)->subnet6);
 }
 
 /* Every lab that has it lets go of it. Safe twice. */

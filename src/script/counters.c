@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What became of the frames of a pair, and what its frames meet on their way. Methods of bridges. */
+#include <stdlib.h>
+
+#include "lab/router.h"
 #include "lab/rules.h"
 #include "lab/run.h"
 #include "script/internal.h"
@@ -83,11 +86,13 @@ static void set_flag(lua_State *L, const char *key, bool value)
 	lua_setfield(L, -2, key);
 }
 
-static void push_link(lua_State *L, const struct path_link *step)
+static void push_link(lua_State *L, const struct bridge *bridge, const struct path_link *step)
 {
 	lua_newtable(L);
 	lua_pushstring(L, step->kind);
 	lua_setfield(L, -2, "link");
+	lua_pushstring(L, bridge->name);
+	lua_setfield(L, -2, "bridge");
 	set_number(L, "latency_ms", (double)step->link.delay_ns / 1e6);
 	set_number(L, "drop_rate_pct", (double)step->link.loss_ppb / 1e7);
 	script_set_count(L, "bandwidth_bps", step->link.rate_bps);
@@ -97,32 +102,103 @@ static void push_link(lua_State *L, const struct path_link *step)
 }
 
 /* Delays add up, losses are independent, the narrowest rate wins. */
-int script_bridge_path(lua_State *L)
-{
-	struct bridge *bridge = script_check_object(L, 1, &script_class_bridge);
-	const char *from = check_place(L, bridge, 2, "a")->name, *to = check_place(L, bridge, 3, "b")->name;
-	struct path_link links[4];
-	size_t count = rules_path(bridge, from, to, links);
-	double survival = 1, delay_ns = 0;
-	uint64_t rate_bps = 0;
-	bool isolated = false;
+struct path_sum {
+	double delay_ns, survival;
+	uint64_t rate_bps;
+	bool partitioned, isolated;
+};
 
-	lua_newtable(L);
+/* Adds what a frame meets on one bridge to the table on top of the stack. */
+static void add_links(lua_State *L, const struct bridge *bridge, const struct member *from, const struct member *to,
+		      struct path_sum *sum)
+{
+	struct path_link links[4];
+	size_t count = rules_path(bridge, from->name, to->name, links);
+
 	for (size_t i = 0; i < count; i++) {
 		const struct wire_link *link = &links[i].link;
 
-		push_link(L, &links[i]);
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-		delay_ns += (double)link->delay_ns;
-		survival *= 1 - (double)link->loss_ppb / 1e9;
-		if (link->rate_bps && (!rate_bps || link->rate_bps < rate_bps))
-			rate_bps = link->rate_bps;
-		isolated |= link->isolated;
+		push_link(L, bridge, &links[i]);
+		lua_rawseti(L, -2, luaL_len(L, -2) + 1);
+		sum->delay_ns += (double)link->delay_ns;
+		sum->survival *= 1 - (double)link->loss_ppb / 1e9;
+		if (link->rate_bps && (!sum->rate_bps || link->rate_bps < sum->rate_bps))
+			sum->rate_bps = link->rate_bps;
+		/* The router stays in reach. */
+		sum->isolated |= link->isolated && !from->router && !to->router;
 	}
-	set_number(L, "latency_ms", delay_ns / 1e6);
-	set_number(L, "drop_rate_pct", (1 - survival) * 100);
-	script_set_count(L, "bandwidth_bps", rate_bps);
-	set_flag(L, "partitioned", rules_is_partitioned(bridge, from, to));
-	set_flag(L, "isolated", isolated);
+	sum->partitioned |= rules_is_partitioned(bridge, from->name, to->name);
+}
+
+static int set_sum(lua_State *L, const struct path_sum *sum)
+{
+	set_number(L, "latency_ms", sum->delay_ns / 1e6);
+	set_number(L, "drop_rate_pct", (1 - sum->survival) * 100);
+	script_set_count(L, "bandwidth_bps", sum->rate_bps);
+	set_flag(L, "partitioned", sum->partitioned);
+	set_flag(L, "isolated", sum->isolated);
 	return 1;
+}
+
+int script_bridge_path(lua_State *L)
+{
+	struct bridge *bridge = script_check_object(L, 1, &script_class_bridge);
+	const struct member *from = check_place(L, bridge, 2, "a"), *to = check_place(L, bridge, 3, "b");
+	struct path_sum sum = { .survival = 1 };
+
+	lua_newtable(L);
+	add_links(L, bridge, from, to, &sum);
+	return set_sum(L, &sum);
+}
+
+static struct machine *check_machine(lua_State *L, int index, const char *argument)
+{
+	struct lab *lab = script_check_object(L, 1, &script_class_lab);
+	struct party party = script_check_party(L, index, argument);
+	struct machine *machine = party.machine ? party.machine : lab_find_machine(lab, party.name);
+
+	if (!machine)
+		script_fail(L, "no vm named `%s` in this lab", party.name);
+	return machine;
+}
+
+/* Where a frame from one to the other leaves and arrives: on one bridge, or on two that are joined. */
+static bool find_way(const struct machine *a, const struct machine *b, struct member **out, struct member **in)
+{
+	struct member **from, **to;
+	size_t from_count = machine_members(a, &from), to_count = machine_members(b, &to);
+	bool found = false;
+
+	for (int routed = 0; routed < 2 && !found; routed++) {
+		for (size_t i = 0; i < from_count * to_count && !found; i++) {
+			*out = from[i / to_count];
+			*in = to[i % to_count];
+			found = routed ? router_is_joined((*out)->bridge, (*in)->bridge) :
+					 (*out)->bridge == (*in)->bridge;
+		}
+	}
+	free(from);
+	free(to);
+	return found;
+}
+
+/* provium:path(a, c): the same across bridges. */
+int script_lab_path(lua_State *L)
+{
+	struct machine *a = check_machine(L, 2, "a"), *b = check_machine(L, 3, "b");
+	struct path_sum sum = { .survival = 1 };
+	struct member *out = NULL, *in = NULL;
+
+	if (!find_way(a, b, &out, &in))
+		return script_fail(L, "there is no way from `%s` to `%s`: they share no bridge, and bridge:route(other) joins "
+				      "none of theirs",
+				   a->name, b->name);
+	lua_newtable(L);
+	if (out->bridge == in->bridge) {
+		add_links(L, out->bridge, out, in, &sum);
+		return set_sum(L, &sum);
+	}
+	add_links(L, out->bridge, out, out->bridge->members[0], &sum);
+	add_links(L, in->bridge, in->bridge->members[0], in, &sum);
+	return set_sum(L, &sum);
 }

@@ -113,6 +113,17 @@ extern const luaL_Reg script_bridge_rules[];
 /* counters.c: counters(), path(), as further functions for rules.c's table */
 int script_bridge_counters(lua_State *L);
 int script_bridge_path(lua_State *L);
+int script_lab_path(lua_State *L);
+/* routing.c: uplink, routes, publications, likewise */
+int script_bridge_enable_uplink(lua_State *L);
+int script_bridge_disable_uplink(lua_State *L);
+int script_bridge_has_uplink(lua_State *L);
+int script_bridge_route(lua_State *L);
+int script_bridge_unroute(lua_State *L);
+int script_bridge_routes(lua_State *L);
+int script_bridge_publish(lua_State *L);
+/* The bridge of argument 1; raises if it is closed. */
+struct bridge *script_open_bridge(lua_State *L);
 
 /* vm.c */
 

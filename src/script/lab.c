@@ -355,6 +355,7 @@ static const luaL_Reg methods[] = {
 	{ "lab", lab_lab },
 	{ "include", lab_include },
 	{ "remove", lab_remove },
+	{ "path", script_lab_path },
 	{ "name", lab_name },
 	{ "sleep", lab_sleep },
 	{ "close", lab_close_method },

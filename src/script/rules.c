@@ -3,7 +3,7 @@
 #include "lab/rules.h"
 #include "script/internal.h"
 
-static struct bridge *open_bridge(lua_State *L)
+struct bridge *script_open_bridge(lua_State *L)
 {
 	struct bridge *bridge = script_check_object(L, 1, &script_class_bridge);
 
@@ -51,7 +51,7 @@ static bool is_direction(lua_State *L)
 
 static int bridge_partition(lua_State *L)
 {
-	struct bridge *bridge = open_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party from = { 0 }, to = { 0 };
 	struct name_list group, others;
 	struct error err;
@@ -67,7 +67,7 @@ static int bridge_partition(lua_State *L)
 
 static int bridge_unpartition(lua_State *L)
 {
-	struct bridge *bridge = open_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party from = { 0 }, to = { 0 };
 	struct name_list group, others;
 	struct error err;
@@ -85,19 +85,19 @@ static int bridge_partition_all(lua_State *L)
 {
 	struct error err;
 
-	return rules_partition_all(open_bridge(L), &err) ? script_raise(L, &err) : 0;
+	return rules_partition_all(script_open_bridge(L), &err) ? script_raise(L, &err) : 0;
 }
 
 static int bridge_restore_all(lua_State *L)
 {
 	struct error err;
 
-	return rules_restore_all(open_bridge(L), &err) ? script_raise(L, &err) : 0;
+	return rules_restore_all(script_open_bridge(L), &err) ? script_raise(L, &err) : 0;
 }
 
 static int bridge_is_partitioned(lua_State *L)
 {
-	struct bridge *bridge = open_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party from = script_check_party(L, 2, "a"), to = script_check_party(L, 3, "b");
 
 	lua_pushboolean(L, rules_is_partitioned(bridge, from.name, to.name));
@@ -106,7 +106,7 @@ static int bridge_is_partitioned(lua_State *L)
 
 static int bridge_isolate(lua_State *L)
 {
-	struct bridge *bridge = open_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party party = script_check_party(L, 2, "node");
 	struct error err;
 
@@ -115,7 +115,7 @@ static int bridge_isolate(lua_State *L)
 
 static int bridge_unisolate(lua_State *L)
 {
-	struct bridge *bridge = open_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party party = script_check_party(L, 2, "node");
 	struct error err;
 
@@ -124,7 +124,7 @@ static int bridge_unisolate(lua_State *L)
 
 static int bridge_is_isolated(lua_State *L)
 {
-	struct bridge *bridge = open_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party party = script_check_party(L, 2, "node");
 
 	lua_pushboolean(L, rules_is_isolated(bridge, party.name));
@@ -143,7 +143,7 @@ static int need_value(lua_State *L, bool given, const char *key)
 
 static int bridge_add_latency(lua_State *L)
 {
-	struct bridge *bridge = open_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party from = { 0 }, to = { 0 };
 	uint64_t delay_ns = 0;
 	bool given = false;
@@ -168,7 +168,7 @@ static int bridge_add_latency(lua_State *L)
 
 static int bridge_drop_rate(lua_State *L)
 {
-	struct bridge *bridge = open_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party from = { 0 }, to = { 0 };
 	uint64_t loss_ppb = 0;
 	bool given = false;
@@ -209,7 +209,7 @@ static void read_queue(lua_State *L, int index, struct rate *rate)
 
 static int bridge_bandwidth_limit(lua_State *L)
 {
-	struct bridge *bridge = open_bridge(L);
+	struct bridge *bridge = script_open_bridge(L);
 	struct party from = { 0 }, to = { 0 };
 	struct rate rate = { 0 };
 	bool given = false;
@@ -236,24 +236,24 @@ static int bridge_reset(lua_State *L)
 {
 	struct error err;
 
-	return rules_reset(open_bridge(L), &err) ? script_raise(L, &err) : 0;
+	return rules_reset(script_open_bridge(L), &err) ? script_raise(L, &err) : 0;
 }
 
 static int bridge_latency_ms(lua_State *L)
 {
-	lua_pushnumber(L, (double)rules_medium(open_bridge(L)).delay_ns / 1e6);
+	lua_pushnumber(L, (double)rules_medium(script_open_bridge(L)).delay_ns / 1e6);
 	return 1;
 }
 
 static int bridge_drop_rate_pct(lua_State *L)
 {
-	lua_pushnumber(L, (double)rules_medium(open_bridge(L)).loss_ppb / 1e7);
+	lua_pushnumber(L, (double)rules_medium(script_open_bridge(L)).loss_ppb / 1e7);
 	return 1;
 }
 
 static int bridge_bandwidth_bps(lua_State *L)
 {
-	lua_pushinteger(L, (lua_Integer)rules_medium(open_bridge(L)).rate_bps);
+	lua_pushinteger(L, (lua_Integer)rules_medium(script_open_bridge(L)).rate_bps);
 	return 1;
 }
 
@@ -277,5 +277,12 @@ const luaL_Reg script_bridge_rules[] = {
 	{ "bandwidth_bps", bridge_bandwidth_bps },
 	{ "counters", script_bridge_counters },
 	{ "path", script_bridge_path },
+	{ "enable_uplink", script_bridge_enable_uplink },
+	{ "disable_uplink", script_bridge_disable_uplink },
+	{ "has_uplink", script_bridge_has_uplink },
+	{ "route", script_bridge_route },
+	{ "unroute", script_bridge_unroute },
+	{ "routes", script_bridge_routes },
+	{ "publish", script_bridge_publish },
 	{ NULL, NULL },
 };

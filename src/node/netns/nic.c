@@ -2,14 +2,15 @@
 /* Network cards of a namespace node: veth pairs. One end is the port in the switch, the other the node's device. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "net/namespace.h"
 #include "net/netlink.h"
 #include "net/route.h"
 #include "node/netns/netns.h"
 #include "util/error.h"
+#include "util/memory.h"
 
 #define LOOPBACK_IFINDEX 1
 #define MAX_NICS 1024
@@ -114,14 +115,15 @@ int netns_set_routes(struct node *base, const struct node_nic *nic, const struct
 		     struct error *err)
 {
 	struct netns_node *node = (struct netns_node *)base;
+	struct route *wanted = memory_new((count + 1) * sizeof(*wanted));
 	int ifindex;
 
-	if (link_index(node->nl, nic->guest_name, &ifindex, err) ||
-	    route_flush(node->nl, AF_INET, ROUTE_MAIN_TABLE, ifindex, err) ||
-	    route_flush(node->nl, AF_INET6, ROUTE_MAIN_TABLE, ifindex, err))
+	if (link_index(node->nl, nic->guest_name, &ifindex, err)) {
+		free(wanted);
 		return -err->code;
-	for (size_t i = 0; i < count; i++) {
-		struct route route = {
+	}
+	for (size_t i = 0; i < count; i++)
+		wanted[i] = (struct route){
 			.destination = routes[i].destination,
 			.gateway = routes[i].gateway,
 			.ifindex = ifindex,
@@ -129,9 +131,8 @@ int netns_set_routes(struct node *base, const struct node_nic *nic, const struct
 			/* Two cards may lead to the same place: not the same route then. */
 			.metric = ROUTE_METRIC + (uint32_t)ifindex,
 		};
-
-		if (route_add(node->nl, &route, err))
-			return error_wrap(err, "node `%s`", node->name);
-	}
-	return 0;
+	if (route_sync(node->nl, ROUTE_MAIN_TABLE, ifindex, wanted, count, err))
+		error_wrap(err, "node `%s`", node->name);
+	free(wanted);
+	return -err->code;
 }

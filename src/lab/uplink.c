@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The link from the router to the host, the network that the run was started in: a veth pair with a /30 of its own.
+ * The router masquerades the lab's subnets to its end of it, so that the host needs no route to them and two runs with the
+ * same subnets do not meet; the host masquerades the link to its own address.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lab/forwarding.h"
+#include "lab/router_internal.h"
+#include "lab/run.h"
+#include "net/namespace.h"
+#include "net/nat.h"
+#include "net/netlink.h"
+#include "net/route.h"
+#include "util/error.h"
+#include "util/memory.h"
+
+/*
+ * Links are numbered by the process: pieces of 198.18.0.0/15, which RFC 2544 keeps for tests of network devices and no
+ * real network has, and of fd70:726f:7669:ffff::/64 (see run_take_subnets).
+ */
+#define LINKS       32768U
+#define LINK_PREFIX 30
+#define LINK_MTU    1500
+#define HOST_END    1U
+#define ROUTER_END  2U
+
+struct uplink {
+	struct router *router;
+	struct netlink *host_nl;
+	int default_ifindex;
+	char host_device[16];
+	char default_device[16];
+	bool ipv6; /* the host routes it */
+	struct address link, link6;
+	int ifindex; /* in the router */
+	struct nat *host_nat, *router_nat;
+	struct forwarding forwarding;
+	struct buffer resolver;
+};
+
+static int open_host(void *context, struct error *err)
+{
+	return netlink_open(context, err);
+}
+
+static int find_default(struct uplink *uplink, struct error *err)
+{
+	int ifindex6;
+	struct error none;
+
+	if (route_default_device(uplink->host_nl, AF_INET, &uplink->default_ifindex, err)) {
+		if (err->code == ENETUNREACH)
+			error_set(err, ENETUNREACH,
+				  "this machine has no default-route interface, so there is nowhere to lead to; connect it, or "
+				  "leave enable_uplink() out");
+		return -err->code;
+	}
+	uplink->ipv6 = !route_default_device(uplink->host_nl, AF_INET6, &ifindex6, &none);
+	return link_name(uplink->host_nl, uplink->default_ifindex, uplink->default_device, err);
+}
+
+struct overlap {
+	const struct address *subnet;
+	struct address with; /* family 0: none */
+};
+
+static void compare(const struct route *route, void *context)
+{
+	struct overlap *overlap = context;
+
+	if (route->destination.prefix && subnets_overlap(&route->destination, overlap->subnet))
+		overlap->with = route->destination;
+}
+
+static bool is_free(struct netlink *host_nl, const struct address *subnet)
+{
+	struct overlap overlap = { .subnet = subnet };
+	struct error ignored;
+
+	route_each(host_nl, subnet->family, compare, &overlap, &ignored);
+	return !overlap.with.family;
+}
+
+static void number_link(struct uplink *uplink, unsigned int number)
+{
+	number %= LINKS;
+	uplink->link = (struct address){
+		.family = AF_INET,
+		.prefix = LINK_PREFIX,
+		.bytes = { 198, (uint8_t)(18 + (number >> 14)), (uint8_t)(number >> 6), (uint8_t)(number << 2) },
+	};
+	uplink->link6 = (struct address){
+		.family = AF_INET6,
+		.prefix = 126,
+		.bytes = { 0xfd, 'p', 'r', 'o', 'v', 'i', 0xff, 0xff, [13] = (uint8_t)(number >> 14),
+			   [14] = (uint8_t)(number >> 6), [15] = (uint8_t)(number << 2) },
+	};
+}
+
+static void choose_link(struct uplink *uplink)
+{
+	unsigned int first = (unsigned int)getpid();
+
+	for (unsigned int i = 0; i < LINKS; i++) {
+		number_link(uplink, first + i);
+		if (is_free(uplink->host_nl, &uplink->link))
+			return;
+	}
+}
+
+static int set_up_end(struct netlink *nl, const char *device, const struct uplink *uplink, uint32_t host, struct error *err)
+{
+	struct address ip = subnet_host(&uplink->link, host), ip6 = subnet_host(&uplink->link6, host);
+	int ifindex;
+
+	if (link_index(nl, device, &ifindex, err) || link_set_up(nl, ifindex, true, err) ||
+	    address_add(nl, ifindex, &ip, err))
+		return -err->code;
+	return uplink->ipv6 ? address_add(nl, ifindex, &ip6, err) : 0;
+}
+
+static int make_link(struct uplink *uplink, struct error *err)
+{
+	struct router *router = uplink->router;
+	struct veth veth = {
+		.name = uplink->host_device,
+		.peer_pid = router->machine.kind->pid(router->machine.node),
+		.peer_name = UPLINK_DEVICE,
+		.peer_mac = { 0x02, 'p', 'v', 0xff, 0xff, 0xff },
+		.mtu = LINK_MTU,
+	};
+
+	snprintf(uplink->host_device, sizeof(uplink->host_device), "provium%d", getpid());
+	if (link_create_veth(uplink->host_nl, &veth, err) ||
+	    link_index(router->nl, UPLINK_DEVICE, &uplink->ifindex, err) ||
+	    set_up_end(router->nl, UPLINK_DEVICE, uplink, ROUTER_END, err))
+		return -err->code;
+	return set_up_end(uplink->host_nl, uplink->host_device, uplink, HOST_END, err);
+}
+
+/* In the host: what comes from the link leaves with the host's address, and answers are forwarded back. */
+static int open_in_host(void *context, struct error *err)
+{
+	struct uplink *uplink = context;
+	struct nat_rule rules[] = { { .source = uplink->link }, { .source = uplink->link6 } };
+	char path[64];
+
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", uplink->host_device);
+	if (namespace_write_sysctl(path, "1", err))
+		return -err->code;
+	/* The table has the device's name, which no other run has. */
+	if (nat_open(&uplink->host_nat, uplink->host_device, rules, uplink->ipv6 ? 2 : 1, err))
+		return -err->code;
+	return forwarding_hold(&uplink->forwarding, uplink->default_device, err);
+}
+
+static int open_in_router(void *context, struct error *err)
+{
+	struct uplink *uplink = context;
+	struct nat_rule rule = { .out_device = UPLINK_DEVICE };
+
+	return nat_open(&uplink->router_nat, ROUTER_NAME, &rule, 1, err);
+}
+
+static int close_in_host(void *context, struct error *err)
+{
+	(void)err;
+	forwarding_release(context);
+	return 0;
+}
+
+/*
+ * The host's name servers, but for those that only the host itself can reach: systemd-resolved listens on 127.0.0.53, and
+ * keeps the list of its own servers beside.
+ */
+static bool read_resolver(const char *path, struct buffer *text)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+	bool found = false;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		bool server = strncmp(line, "nameserver", strlen("nameserver")) == 0;
+
+		if (server && (strstr(line, " 127.") || strstr(line, " ::1")))
+			continue;
+		found |= server;
+		buffer_add(text, line, strlen(line));
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static void find_resolver(struct uplink *uplink)
+{
+	if (read_resolver("/etc/resolv.conf", &uplink->resolver))
+		return;
+	buffer_free(&uplink->resolver);
+	read_resolver("/run/systemd/resolve/resolv.conf", &uplink->resolver);
+}
+
+/* A kernel whose IPv6 does not forward for the whole machine cannot do so for one device: IPv4 alone then. */
+static bool host_forwards_ipv6(void)
+{
+	int fd = open("/proc/sys/net/ipv6/conf/all/forwarding", O_RDONLY | O_CLOEXEC);
+	char value = '0';
+
+	if (fd >= 0 && read(fd, &value, 1) != 1)
+		value = '0';
+	if (fd >= 0)
+		close(fd);
+	return value != '0';
+}
+
+static int check_ipv6(void *context, struct error *err)
+{
+	struct uplink *uplink = context;
+
+	(void)err;
+	uplink->ipv6 = uplink->ipv6 && host_forwards_ipv6();
+	return 0;
+}
+
+int uplink_open(struct router *router, struct uplink **result, struct error *err)
+{
+	struct uplink *uplink = memory_new(sizeof(*uplink));
+	int host = router->run->host;
+
+	uplink->router = router;
+	uplink->forwarding.lock = -1;
+	if (namespace_visit(host, open_host, &uplink->host_nl, err) || find_default(uplink, err) ||
+	    namespace_visit(host, check_ipv6, uplink, err)) {
+		uplink_close(uplink);
+		return -err->code;
+	}
+	choose_link(uplink);
+	find_resolver(uplink);
+	if (make_link(uplink, err) || namespace_visit(host, open_in_host, uplink, err) ||
+	    namespace_visit(router->net, open_in_router, uplink, err)) {
+		uplink_close(uplink);
+		return error_wrap(err, "link the router to this machine");
+	}
+	*result = uplink;
+	return 0;
+}
+
+void uplink_close(struct uplink *uplink)
+{
+	struct error ignored;
+	int ifindex;
+
+	if (!uplink)
+		return;
+	if (uplink->forwarding.lock >= 0)
+		namespace_visit(uplink->router->run->host, close_in_host, &uplink->forwarding, &ignored);
+	nat_close(uplink->host_nat);
+	nat_close(uplink->router_nat);
+	if (uplink->host_nl && *uplink->host_device &&
+	    !link_index(uplink->host_nl, uplink->host_device, &ifindex, &ignored))
+		link_delete(uplink->host_nl, ifindex, &ignored);
+	netlink_close(uplink->host_nl);
+	buffer_free(&uplink->resolver);
+	free(uplink);
+}
+
+void uplink_gateways(const struct uplink *uplink, struct address *gateway, struct address *gateway6)
+{
+	*gateway = subnet_host(&uplink->link, HOST_END);
+	*gateway6 = uplink->ipv6 ? subnet_host(&uplink->link6, HOST_END) : (struct address){ 0 };
+}
+
+int uplink_ifindex(const struct uplink *uplink)
+{
+	return uplink->ifindex;
+}
+
+const char *uplink_resolver(const struct uplink *uplink)
+{
+	return buffer_string(&uplink->resolver);
+}
+
+int uplink_check_subnets(const struct run *run, const struct bridge *bridge, struct error *err)
+{
+	const struct address *subnets[] = { &bridge->subnet, &bridge->subnet6 };
+	char text[ADDRESS_TEXT_SIZE + 4], with[ADDRESS_TEXT_SIZE + 4];
+	struct netlink *host_nl;
+
+	if (namespace_visit(run->host, open_host, &host_nl, err))
+		return -err->code;
+	err->code = 0;
+	for (size_t i = 0; i < sizeof(subnets) / sizeof(subnets[0]) && !err->code; i++) {
+		struct overlap overlap = { .subnet = subnets[i] };
+
+		if (route_each(host_nl, subnets[i]->family, compare, &overlap, err) || !overlap.with.family)
+			continue;
+		subnet_text(subnets[i], text);
+		subnet_text(&overlap.with, with);
+		error_set(err, EADDRINUSE,
+			  "the subnet %s of bridge `%s` overlaps %s, a network of this machine that nodes could then not "
+			  "reach; make the bridge with another `%s`",
+			  text, bridge->name, with, i ? "subnet6" : "subnet");
+	}
+	netlink_close(host_nl);
+	return -err->code;
+}
