@@ -12,6 +12,7 @@
 
 /* After that long a limit that nobody looks at ends the process. */
 #define PATIENCE_S 10
+#define US_PER_S   (NS_PER_S / NS_PER_US)
 
 static volatile sig_atomic_t signalled; /* the signal's number */
 static volatile sig_atomic_t limit_passed;
@@ -21,7 +22,8 @@ static uint64_t whole_ns;
 /* Nothing has looked at interrupt_pending() since the limit passed: the script waits in a library that we do not know. */
 static void end_the_process(void)
 {
-	static const char text[] = "provium: the script does not end, long after its time limit has passed; it is ended\n";
+	static const char text[] =
+		"provium: the script does not end, long after its time limit has passed; it is ended\n";
 
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
 		_exit(1);
@@ -54,21 +56,24 @@ void interrupt_install(void (*notify)(void))
 
 struct interrupt_limit interrupt_swap_limit(struct interrupt_limit limit)
 {
+	/* Rounded up: a timer of 0 us never goes off. */
+	uint64_t left_us = limit.left_ns / NS_PER_US + (limit.left_ns % NS_PER_US > 0);
 	struct itimerval timer = {
-		.it_value = { .tv_sec = (time_t)(limit.left_ns / NS_PER_S),
-			      .tv_usec = (suseconds_t)(limit.left_ns % NS_PER_S / NS_PER_US) },
+		.it_value = { .tv_sec = (time_t)(left_us / US_PER_S), .tv_usec = (suseconds_t)(left_us % US_PER_S) },
 		.it_interval = { .tv_sec = PATIENCE_S },
 	};
 	struct interrupt_limit before = { .whole_ns = whole_ns };
-	struct itimerval left;
+	struct itimerval none = { 0 }, left;
 
-	setitimer(ITIMER_REAL, &timer, &left);
+	/* Off first, so that what is found to have passed is the old limit and not already the new one. */
+	setitimer(ITIMER_REAL, &none, &left);
 	before.left_ns = (uint64_t)left.it_value.tv_sec * NS_PER_S + (uint64_t)left.it_value.tv_usec * NS_PER_US;
 	/* One that has passed, unseen, is to pass again at once. */
 	if (limit_passed)
 		before.left_ns = NS_PER_US;
 	limit_passed = 0;
 	whole_ns = limit.whole_ns;
+	setitimer(ITIMER_REAL, &timer, NULL);
 	return before;
 }
 
