@@ -161,20 +161,25 @@ struct member *bridge_find(const struct bridge *bridge, const char *name)
 	return NULL;
 }
 
+/* For a new name beside so many others. */
+static int check_room(const struct bridge *bridge, size_t others, const char *name, struct error *err)
+{
+	uint32_t host = (uint32_t)(bridge->member_count + others) + 1;
+
+	if (host <= MAX_MEMBERS && host <= subnet_hosts(&bridge->subnet) && host <= subnet_hosts(&bridge->subnet6))
+		return 0;
+	return error_set(err, ENOSPC, "bridge `%s` has no place for `%s`: %zu names and the router are on it already",
+			 bridge->name, name, bridge->member_count + others - 1);
+}
+
 struct member *bridge_place(struct bridge *bridge, const char *name, struct error *err)
 {
 	struct member *member = bridge_find(bridge, name);
-	uint32_t host = (uint32_t)bridge->member_count + 1;
 
 	if (member)
 		return member;
-	if (lab_check_name(name, err))
+	if (lab_check_name(name, err) || check_room(bridge, 0, name, err))
 		return NULL;
-	if (host > MAX_MEMBERS || host > subnet_hosts(&bridge->subnet) || host > subnet_hosts(&bridge->subnet6)) {
-		error_set(err, ENOSPC, "bridge `%s` has no place for `%s`: %zu names and the router are on it already",
-			  bridge->name, name, bridge->member_count - 1);
-		return NULL;
-	}
 	return add_place(bridge, name);
 }
 
@@ -256,8 +261,13 @@ void member_unplug(struct member *member)
 
 	if (!member->plugged)
 		return;
-	wire_remove_port(member->bridge->run->wire, member->nic.ifindex);
 	member->machine->kind->unplug(member->machine->node, &member->nic, &ignored);
+	member_unplugged(member);
+}
+
+void member_unplugged(struct member *member)
+{
+	wire_remove_port(member->bridge->run->wire, member->nic.ifindex);
 	member->plugged = false;
 }
 
@@ -274,49 +284,82 @@ static int check_party(struct bridge *bridge, const struct party *party, struct 
 	return 0;
 }
 
-static bool is_up(const struct machine *machine)
+static bool is_up(struct machine *machine)
 {
-	return machine && (machine->state == MACHINE_BOOTED || machine->state == MACHINE_PAUSED);
+	enum machine_state state = machine ? machine_state(machine) : MACHINE_CREATED;
+
+	return state == MACHINE_BOOTED || state == MACHINE_PAUSED;
 }
 
-static int attach_one(struct bridge *bridge, const struct party *party, struct error *err)
+/* What a place was before. */
+struct place {
+	bool attached, disconnected;
+	struct machine *machine;
+};
+
+static int attach_one(struct bridge *bridge, const struct party *party, struct place *before, struct error *err)
 {
 	struct member *member = bridge_place(bridge, party->name, err);
 
 	if (!member)
 		return -err->code;
-	member->machine = party->machine;
-	member->disconnected = false;
-	if (is_up(party->machine) && member_plug(member, err)) {
-		member->machine = NULL;
+	*before = (struct place){ member->attached, member->disconnected, member->machine };
+	member->machine = party->machine ? party->machine : lab_find_machine(bridge->home, party->name);
+	/* What was said about the NIC of a bare name holds for who takes its place. */
+	member->disconnected = member->attached && member->disconnected;
+	if (is_up(member->machine) && member_plug(member, err)) {
+		member->machine = before->machine;
 		return -err->code;
 	}
 	member->attached = true;
 	return 0;
 }
 
+static void undo_attach(struct bridge *bridge, const struct party *party, const struct place *before)
+{
+	struct member *member = bridge_find(bridge, party->name);
+
+	member_unplug(member);
+	member->attached = before->attached;
+	member->disconnected = before->disconnected;
+	member->machine = before->machine;
+}
+
+static int check_parties(struct bridge *bridge, const struct party *parties, size_t count, size_t *bad, struct error *err)
+{
+	size_t fresh = 0;
+
+	for (*bad = 0; *bad < count; (*bad)++) {
+		const struct party *party = &parties[*bad];
+
+		if (check_party(bridge, party, err))
+			return -err->code;
+		for (size_t i = 0; i < *bad; i++)
+			if (strcmp(parties[i].name, party->name) == 0)
+				return error_set(err, EEXIST, "`%s` is in the list twice", party->name);
+		if (!bridge_find(bridge, party->name) && check_room(bridge, fresh++, party->name, err))
+			return -err->code;
+	}
+	return 0;
+}
+
 int bridge_attach(struct bridge *bridge, const struct party *parties, size_t count, size_t *bad, struct error *err)
 {
+	struct place *before;
 	size_t done;
 	int code;
 
-	for (*bad = 0; *bad < count; (*bad)++) {
-		if (check_party(bridge, &parties[*bad], err))
-			return -err->code;
-		for (size_t i = 0; i < *bad; i++)
-			if (strcmp(parties[i].name, parties[*bad].name) == 0)
-				return error_set(err, EEXIST, "`%s` is in the list twice", parties[i].name);
-	}
+	if (check_parties(bridge, parties, count, bad, err))
+		return -err->code;
+	before = memory_new((count + 1) * sizeof(*before));
 	for (done = 0; done < count; done++)
-		if (attach_one(bridge, &parties[done], err))
+		if (attach_one(bridge, &parties[done], &before[done], err))
 			break;
 	code = done < count ? err->code : 0;
 	*bad = done;
-	while (code && done--) {
-		struct error ignored;
-
-		bridge_detach(bridge, parties[done].name, &ignored);
-	}
+	while (code && done--)
+		undo_attach(bridge, &parties[done], &before[done]);
+	free(before);
 	lab_refresh(bridge->home);
 	return -code;
 }

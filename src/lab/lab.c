@@ -106,6 +106,26 @@ static void drop_lab(struct lab *lab, size_t i)
 	lab_unref(sub);
 }
 
+static void add_machines(const struct lab *lab, unsigned int depth, struct machine ***list, size_t *count)
+{
+	for (size_t i = 0; i < lab->machine_count; i++)
+		if (lab->machines[i]->depth >= depth)
+			LIST_ADD(*list, *count, lab->machines[i]);
+	for (size_t i = 0; i < lab->lab_count; i++)
+		add_machines(lab->labs[i], depth, list, count);
+}
+
+/* All nodes of a scope of this depth or deeper at once, which is a matter of milliseconds for any number of them. */
+static void end_nodes(const struct lab *lab, unsigned int depth)
+{
+	struct machine **machines = NULL;
+	size_t count = 0;
+
+	add_machines(lab, depth, &machines, &count);
+	machines_shutdown(machines, count);
+	free(machines);
+}
+
 /* Whatever belongs to a scope of this depth or deeper: machines first, for they hang on bridges. */
 static void close_deeper(struct lab *lab, unsigned int depth)
 {
@@ -148,6 +168,7 @@ void lab_begin_scope(struct lab *lab)
 
 void lab_end_scope(struct lab *lab)
 {
+	end_nodes(lab, lab->depth);
 	close_deeper(lab, lab->depth);
 	set_depth(lab, lab->depth - 1);
 	lab_refresh(lab);
@@ -242,6 +263,8 @@ int lab_include_machine(struct lab *lab, struct machine *machine, struct error *
 
 	if (same == machine)
 		return 0;
+	if (!machine->home)
+		return error_set(err, EINVAL, "vm `%s` is closed; create a new one", machine->name);
 	if (lab_check_new_name(lab, "vm", machine->name, same ? same->depth : 0, same != NULL, err))
 		return -err->code;
 	machine_ref(machine);
@@ -257,6 +280,8 @@ int lab_include_bridge(struct lab *lab, struct bridge *bridge, struct error *err
 
 	if (same == bridge)
 		return 0;
+	if (bridge->closed)
+		return error_set(err, EINVAL, "bridge `%s` is closed; make a new one", bridge->name);
 	if (lab_check_new_name(lab, "bridge", bridge->name, same ? same->depth : 0, same != NULL, err))
 		return -err->code;
 	bridge_ref(bridge);

@@ -171,6 +171,8 @@ const char *machine_state_name(enum machine_state state);
 
 /* Boots all of them side by side; if one fails, the others are ended again. The deadline is for all. */
 int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns, struct error *err);
+/* Ends all of them at once; those that are not up are left alone. */
+void machines_shutdown(struct machine **machines, size_t count);
 int machine_shutdown(struct machine *machine, struct error *err);
 int machine_pause(struct machine *machine, struct error *err);
 int machine_resume(struct machine *machine, struct error *err);
@@ -214,6 +216,8 @@ void bridge_adopt(struct bridge *bridge, struct machine *machine);
 /* Puts the port of a booted machine in place, and takes it away. */
 int member_plug(struct member *member, struct error *err);
 void member_unplug(struct member *member);
+/* The same when its device is gone already. */
+void member_unplugged(struct member *member);
 /* Off the bridge, with the rules that are about it. */
 void member_detach(struct member *member);
 

@@ -8,12 +8,14 @@
 #include "lab/lab.h"
 #include "lab/list.h"
 #include "lab/run.h"
+#include "net/link.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
 
 #define FILE_NS   (30 * NS_PER_S)
 #define WHAT_SIZE 256
+#define ERROR_SIZE 512
 
 void machine_options_free(struct machine_options *options)
 {
@@ -122,19 +124,44 @@ size_t machine_members(const struct machine *machine, struct member ***members)
 	return search.count;
 }
 
-/* Ends the node. The machine's places stay attached, without a port. */
-static void end_node(struct machine *machine, enum machine_state state)
+/* The ports of all of them in the switch, which go at once. */
+static void delete_ports(struct machine **machines, size_t count)
 {
-	struct member **members;
-	size_t count = machine_members(machine, &members);
+	struct member **ports = NULL, **members;
+	size_t port_count = 0;
+	struct error ignored;
+	int *indexes;
 
-	for (size_t i = 0; i < count; i++)
-		member_unplug(members[i]);
-	free(members);
-	if (machine->node)
-		machine->kind->close(machine->node);
-	machine->node = NULL;
-	machine->state = state;
+	for (size_t i = 0; i < count; i++) {
+		size_t member_count = machine_members(machines[i], &members);
+
+		for (size_t k = 0; k < member_count; k++)
+			if (members[k]->plugged)
+				LIST_ADD(ports, port_count, members[k]);
+		free(members);
+	}
+	indexes = memory_new((port_count + 1) * sizeof(*indexes));
+	for (size_t i = 0; i < port_count; i++)
+		indexes[i] = ports[i]->nic.ifindex;
+	/* Rules hold for as long as there is a port. */
+	if (port_count)
+		link_delete_many(machines[0]->run->nl, indexes, port_count, &ignored);
+	for (size_t i = 0; i < port_count; i++)
+		member_unplugged(ports[i]);
+	free(indexes);
+	free(ports);
+}
+
+/* Ends the nodes. The machines' places stay attached, without a port. */
+static void end_nodes(struct machine **machines, size_t count, enum machine_state state)
+{
+	delete_ports(machines, count);
+	for (size_t i = 0; i < count; i++) {
+		if (machines[i]->node)
+			machines[i]->kind->close(machines[i]->node);
+		machines[i]->node = NULL;
+		machines[i]->state = state;
+	}
 }
 
 void machine_close(struct machine *machine)
@@ -145,7 +172,7 @@ void machine_close(struct machine *machine)
 
 	if (!machine->home)
 		return;
-	end_node(machine, MACHINE_SHUTDOWN);
+	end_nodes(&machine, 1, MACHINE_SHUTDOWN);
 	count = machine_members(machine, &members);
 	for (size_t i = 0; i < count; i++)
 		bridge_detach(members[i]->bridge, machine->name, &ignored);
@@ -157,7 +184,7 @@ enum machine_state machine_state(struct machine *machine)
 {
 	if ((machine->state == MACHINE_BOOTED || machine->state == MACHINE_PAUSED) &&
 	    !machine->kind->is_alive(machine->node))
-		end_node(machine, MACHINE_DEAD);
+		end_nodes(&machine, 1, MACHINE_DEAD);
 	return machine->state;
 }
 
@@ -195,6 +222,14 @@ int machine_need_booted(struct machine *machine, const char *what, struct error 
 	return state == MACHINE_CREATED ? error_append(err, " (cannot %s)", what) : -err->code;
 }
 
+/* Without the newline at its end. */
+static int line_length(const struct buffer *text)
+{
+	size_t length = text->size < ERROR_SIZE ? text->size : ERROR_SIZE;
+
+	return length && text->data[length - 1] == '\n' ? (int)length - 1 : (int)length;
+}
+
 /* Runs a command of ours to its end, with the answer's stdout in *out, or an error made of its stderr. */
 static int ask(struct machine *machine, const struct command *command, const char *what, struct buffer *out,
 	       struct error *err)
@@ -209,7 +244,8 @@ static int ask(struct machine *machine, const struct command *command, const cha
 	else if (process->status == PROCESS_RUNNING)
 		error_set(err, ETIMEDOUT, "vm `%s`: %s: not done within %llu s", machine->name, what, FILE_NS / NS_PER_S);
 	else if (process->status != PROCESS_EXITED || process->code)
-		error_set(err, EIO, "vm `%s`: %s: %s", machine->name, what, buffer_string(&process->err));
+		error_set(err, EIO, "vm `%s`: %s: %.*s", machine->name, what, line_length(&process->err),
+			  buffer_string(&process->err));
 	if (!err->code && out) {
 		*out = process->out;
 		process->out = (struct buffer){ 0 };
@@ -296,11 +332,28 @@ int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns,
 	while (!err->code && done < count)
 		finish_boot(machines[done++], deadline_ns, err);
 	code = err->code;
-	for (size_t i = 0; code && i < started; i++)
-		end_node(machines[i], MACHINE_CREATED);
+	if (code)
+		end_nodes(machines, started, MACHINE_CREATED);
 	if (count && !code)
 		lab_refresh(machines[0]->home);
 	return -code;
+}
+
+void machines_shutdown(struct machine **machines, size_t count)
+{
+	struct machine **up = NULL;
+	size_t up_count = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		enum machine_state state = machine_state(machines[i]);
+
+		if (state == MACHINE_BOOTED || state == MACHINE_PAUSED)
+			LIST_ADD(up, up_count, machines[i]);
+	}
+	end_nodes(up, up_count, MACHINE_SHUTDOWN);
+	if (up_count)
+		lab_refresh(up[0]->home);
+	free(up);
 }
 
 int machine_shutdown(struct machine *machine, struct error *err)
@@ -309,8 +362,7 @@ int machine_shutdown(struct machine *machine, struct error *err)
 
 	if (state != MACHINE_BOOTED && state != MACHINE_PAUSED)
 		return wrong_state(machine, err);
-	end_node(machine, MACHINE_SHUTDOWN);
-	lab_refresh(machine->home);
+	machines_shutdown(&machine, 1);
 	return 0;
 }
 

@@ -24,6 +24,9 @@
  */
 #define GROUP_FORWARD_ALL_ALLOWED 0xfff8
 
+/* The number of a group of devices that nobody else uses in the switch. */
+#define DOOMED_GROUP 0x70726f76U
+
 const char *mac_text(const uint8_t mac[static MAC_SIZE], char text[static MAC_TEXT_SIZE])
 {
 	snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
@@ -84,6 +87,26 @@ int link_delete(struct netlink *nl, int ifindex, struct error *err)
 {
 	begin_link(nl, RTM_DELLINK, 0, ifindex);
 	return netlink_ack(nl, err) ? error_wrap(err, "delete device %d", ifindex) : 0;
+}
+
+/* The kernel deletes a group of devices in one go, and waits once for those who still look at them. */
+int link_delete_many(struct netlink *nl, const int *ifindexes, size_t count, struct error *err)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++) {
+		begin_link(nl, RTM_NEWLINK, 0, ifindexes[i]);
+		netlink_put_u32(nl, IFLA_GROUP, DOOMED_GROUP);
+		if (!netlink_ack(nl, err))
+			any = true;
+		else if (err->code != ENODEV)
+			return error_wrap(err, "choose device %d for deletion", ifindexes[i]);
+	}
+	if (!any)
+		return 0;
+	begin_link(nl, RTM_DELLINK, 0, 0);
+	netlink_put_u32(nl, IFLA_GROUP, DOOMED_GROUP);
+	return netlink_ack(nl, err) ? error_wrap(err, "delete %zu devices", count) : 0;
 }
 
 static int take_index(const struct nlmsghdr *answer, void *context)

@@ -4,6 +4,7 @@
 #define PROVIUM_NET_LINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct error;
@@ -39,6 +40,8 @@ struct veth {
 int link_create_bridge(struct netlink *nl, const char *name, uint32_t mtu, struct error *err);
 int link_create_veth(struct netlink *nl, const struct veth *veth, struct error *err);
 int link_delete(struct netlink *nl, int ifindex, struct error *err);
+/* The same for many, in the time that one takes. Those that are gone already are no error. */
+int link_delete_many(struct netlink *nl, const int *ifindexes, size_t count, struct error *err);
 
 /* The index of the device of that name; an error with ENODEV if there is none. */
 int link_index(struct netlink *nl, const char *name, int *ifindex, struct error *err);

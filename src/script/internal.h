@@ -133,12 +133,26 @@ int script_vm_boot_all(lua_State *L, struct machine **machines, size_t count, ui
 /* nic.c */
 void script_push_nic(lua_State *L, struct member *member);
 
-/* process.c */
-int script_vm_run(lua_State *L);
-int script_vm_run_async(lua_State *L);
+/* request.c: what is to run, from the arguments 2 and 3 */
+
+struct script_request {
+	struct command command; /* lives as long as what is on the stack */
+	uint64_t timeout_ns;
+};
+void script_read_request(lua_State *L, struct script_request *request);
+/* As a person would type it. The caller's to free. */
+char *script_command_text(const struct command *command);
+/* The machine of argument 1, which must be booted; `what` as in "cannot run". */
+struct machine *script_check_booted(lua_State *L, const char *what);
+
+/* files.c */
 int script_vm_read_file(lua_State *L);
 int script_vm_write_file(lua_State *L);
 int script_vm_push_file(lua_State *L);
+
+/* process.c */
+int script_vm_run(lua_State *L);
+int script_vm_run_async(lua_State *L);
 void script_register_process(lua_State *L);
 /* Ends the processes that were started in a scope of this depth or deeper, the youngest first. */
 void script_close_processes(struct script *script, unsigned int depth);

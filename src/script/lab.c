@@ -120,14 +120,8 @@ static int lab_boot(lua_State *L)
 static int lab_shutdown(lua_State *L)
 {
 	struct lab *lab = check_lab(L);
-	struct error err;
 
-	for (size_t i = 0; i < lab->machine_count; i++) {
-		enum machine_state state = machine_state(lab->machines[i]);
-
-		if ((state == MACHINE_BOOTED || state == MACHINE_PAUSED) && machine_shutdown(lab->machines[i], &err))
-			return script_raise(L, &err);
-	}
+	machines_shutdown(lab->machines, lab->machine_count);
 	return 0;
 }
 

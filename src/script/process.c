@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Commands and files in nodes: run(), run_async() and what they return. Methods of nodes. */
-#include <errno.h>
+/* run(), run_async() and what they return. Methods of nodes; what their arguments may be is in request.c. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "script/internal.h"
 #include "util/clock.h"
-#include "util/memory.h"
 
 #define PROCESS_TYPE    "provium.process"
 #define RESULT_TYPE     "provium.result"
@@ -26,155 +22,6 @@ struct script_process {
 	struct script *script;
 	struct script_process *older, *younger;
 };
-
-struct request {
-	struct command command;
-	uint64_t timeout_ns;
-};
-
-static struct machine *booted(lua_State *L, const char *what)
-{
-	struct machine *machine = script_check_object(L, 1, &script_class_vm);
-	struct error err;
-
-	if (machine_need_booted(machine, what, &err))
-		script_raise(L, &err);
-	return machine;
-}
-
-/* Pushes a table that keeps the strings alive, and an array of them that ends with NULL. */
-static const char **new_strings(lua_State *L, size_t count)
-{
-	const char **strings;
-
-	lua_createtable(L, (int)count, 0);
-	strings = lua_newuserdatauv(L, (count + 1) * sizeof(*strings), 0);
-	memset(strings, 0, (count + 1) * sizeof(*strings));
-	return strings;
-}
-
-/* Takes the string on top of the stack into the i-th place. */
-static void keep_string(lua_State *L, const char **strings, size_t i, int keeper, const char *argument)
-{
-	if (lua_type(L, -1) == LUA_TNUMBER)
-		lua_tostring(L, -1);
-	strings[i] = script_check_string(L, lua_gettop(L), argument);
-	lua_rawseti(L, keeper, (lua_Integer)i + 1);
-}
-
-/* The program and its arguments, or a shell with the line. list 0: a shell line. */
-static const char *const *read_argv(lua_State *L, const char *program, int list)
-{
-	size_t count = list ? (size_t)luaL_len(L, list) : 0;
-	const char **argv = new_strings(L, list ? count + 1 : 3);
-	int keeper = lua_gettop(L) - 1;
-
-	if (!list) {
-		argv[0] = "sh";
-		argv[1] = "-c";
-		argv[2] = program;
-		return argv;
-	}
-	argv[0] = program;
-	for (size_t i = 0; i < count; i++) {
-		lua_rawgeti(L, list, (lua_Integer)i + 1);
-		keep_string(L, argv, i + 1, keeper, "args");
-	}
-	return argv;
-}
-
-static const char *const *read_env(lua_State *L, int table)
-{
-	const char **env;
-	size_t count = 0;
-	int keeper;
-
-	if (lua_isnil(L, table))
-		return NULL;
-	script_check_table(L, table, "env");
-	for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
-		count++;
-	env = new_strings(L, count);
-	keeper = lua_gettop(L) - 1;
-	count = 0;
-	lua_pushnil(L);
-	while (lua_next(L, table)) {
-		const char *name, *value;
-
-		if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
-			script_fail(L, "`env` is a table of NAME = \"value\"");
-		name = lua_tostring(L, -2);
-		lua_pushvalue(L, -1);
-		value = lua_tostring(L, -1);
-		lua_pushfstring(L, "%s=%s", name, value);
-		keep_string(L, env, count++, keeper, "env");
-		lua_pop(L, 2);
-	}
-	return env;
-}
-
-/* A table with none of the options is the list of arguments. */
-static bool is_list(lua_State *L, int table)
-{
-	static const char *const keys[] = { "args", "env", "cwd", "stdin", "timeout" };
-	bool list = true;
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && list; i++) {
-		list = lua_getfield(L, table, keys[i]) == LUA_TNIL;
-		lua_pop(L, 1);
-	}
-	/* {arg = …} is neither: to be refused as a slip of the pen. */
-	for (lua_pushnil(L); list && lua_next(L, table);) {
-		list = lua_type(L, -2) == LUA_TNUMBER;
-		lua_pop(L, list ? 1 : 2);
-	}
-	return list;
-}
-
-static void read_request(lua_State *L, struct request *request)
-{
-	const char *program = script_check_string(L, 2, "command");
-	int args = 0, env = 0, input = 0;
-	const struct option keys[] = {
-		{ "args", OPTION_VALUE, &args },
-		{ "env", OPTION_VALUE, &env },
-		{ "cwd", OPTION_STRING, &request->command.cwd },
-		{ "stdin", OPTION_VALUE, &input },
-		{ "timeout", OPTION_QUANTITY, &request->timeout_ns, .quantity = QUANTITY_DURATION },
-	};
-
-	*request = (struct request){ .timeout_ns = script_of(L)->timeout_ns };
-	if (!*program)
-		script_refuse(L, 2, "command", "a shell line, or a program with a table of arguments");
-	if (lua_isnoneornil(L, 3)) {
-		request->command.argv = read_argv(L, program, 0);
-		return;
-	}
-	script_check_table(L, 3, "args");
-	if (is_list(L, 3)) {
-		request->command.argv = read_argv(L, program, 3);
-		return;
-	}
-	SCRIPT_READ_OPTIONS(L, 3, keys);
-	if (!lua_isnil(L, args))
-		script_check_table(L, args, "args");
-	request->command.argv = read_argv(L, program, lua_isnil(L, args) ? 0 : args);
-	request->command.env = read_env(L, env);
-	if (!lua_isnil(L, input) && lua_type(L, input) != LUA_TSTRING)
-		script_refuse(L, input, "stdin", "a string");
-	request->command.stdin_data = lua_tolstring(L, input, &request->command.stdin_size);
-}
-
-/* As a person would type it. */
-static char *command_text(const struct command *command)
-{
-	bool shell = strcmp(command->argv[0], "sh") == 0 && command->argv[1] && strcmp(command->argv[1], "-c") == 0;
-	struct buffer text = { 0 };
-
-	for (const char *const *arg = command->argv + (shell ? 2 : 0); *arg; arg++)
-		buffer_printf(&text, "%s%s", text.size ? " " : "", *arg);
-	return text.data;
-}
 
 static void unlink_process(struct script_process *process)
 {
@@ -212,14 +59,14 @@ void script_close_processes(struct script *script, unsigned int depth)
  * Starts what the arguments say; the process is on top of the stack. A server that a script started and forgot is to go
  * on until its scope ends, so the registry refers to it until then.
  */
-static struct script_process *start(lua_State *L, struct request *request)
+static struct script_process *start(lua_State *L, struct script_request *request)
 {
-	struct machine *machine = booted(L, "run");
+	struct machine *machine = script_check_booted(L, "run");
 	struct script *script = script_of(L);
 	struct script_process *process;
 	struct error err;
 
-	read_request(L, request);
+	script_read_request(L, request);
 	process = lua_newuserdatauv(L, sizeof(*process), 0);
 	memset(process, 0, sizeof(*process));
 	luaL_setmetatable(L, PROCESS_TYPE);
@@ -228,7 +75,7 @@ static struct script_process *start(lua_State *L, struct request *request)
 		script_raise(L, &err);
 	}
 	strcpy(process->node, machine->name);
-	process->command = command_text(&request->command);
+	process->command = script_command_text(&request->command);
 	process->depth = script->root->depth;
 	process->script = script;
 	process->older = script->processes;
@@ -289,7 +136,7 @@ static int push_result(lua_State *L, const struct script_process *process, bool 
 
 int script_vm_run(lua_State *L)
 {
-	struct request request;
+	struct script_request request;
 	struct script_process *process = start(L, &request);
 	bool in_time = await_end(L, process, clock_after(request.timeout_ns));
 	struct error ignored;
@@ -305,73 +152,10 @@ int script_vm_run(lua_State *L)
 
 int script_vm_run_async(lua_State *L)
 {
-	struct request request;
+	struct script_request request;
 
 	start(L, &request);
 	return 1;
-}
-
-int script_vm_read_file(lua_State *L)
-{
-	struct machine *machine = booted(L, "read a file");
-	const char *path = script_check_string(L, 2, "path");
-	struct buffer content = { 0 };
-	struct error err;
-
-	if (machine_read_file(machine, path, &content, &err))
-		return script_raise(L, &err);
-	lua_pushlstring(L, buffer_string(&content), content.size);
-	buffer_free(&content);
-	return 1;
-}
-
-int script_vm_write_file(lua_State *L)
-{
-	struct machine *machine = booted(L, "write a file");
-	struct machine_file file = { .path = (char *)script_check_string(L, 2, "path") };
-	struct error err;
-
-	if (lua_type(L, 3) != LUA_TSTRING)
-		return script_refuse(L, 3, "data", "a string");
-	file.content = (char *)lua_tolstring(L, 3, &file.size);
-	return machine_write_file(machine, &file, &err) ? script_raise(L, &err) : 0;
-}
-
-static int read_host_file(const char *path, struct buffer *content, unsigned int *mode, struct error *err)
-{
-	FILE *file = fopen(path, "re");
-	char bytes[65536];
-	struct stat status;
-	size_t size;
-
-	if (!file)
-		return error_errno(err, errno, "open %s on this machine", path);
-	while ((size = fread(bytes, 1, sizeof(bytes), file)) > 0)
-		buffer_add(content, bytes, size);
-	err->code = 0;
-	if (ferror(file) || fstat(fileno(file), &status))
-		error_errno(err, errno, "read %s on this machine", path);
-	else
-		*mode = status.st_mode & 07777;
-	fclose(file);
-	return -err->code;
-}
-
-int script_vm_push_file(lua_State *L)
-{
-	struct machine *machine = booted(L, "write a file");
-	const char *host_path = script_check_string(L, 2, "host");
-	struct machine_file file = { .path = (char *)script_check_string(L, 3, "guest") };
-	struct buffer content = { 0 };
-	struct error err;
-
-	if (!read_host_file(host_path, &content, &file.mode, &err)) {
-		file.content = content.data;
-		file.size = content.size;
-		machine_write_file(machine, &file, &err);
-	}
-	buffer_free(&content);
-	return err.code ? script_raise(L, &err) : 0;
 }
 
 static struct script_process *check_process(lua_State *L)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "node/netns/netns.h"
@@ -57,8 +58,31 @@ static pid_t fork_into(const struct netns_node *node, struct error *err)
 	return pid;
 }
 
+/* A node is a machine of its own: proxies, paths of libraries and secrets of this one have no meaning there. */
+static bool is_for_nodes(const char *variable)
+{
+	static const char *const names[] = { "PATH=", "HOME=", "USER=", "LOGNAME=", "SHELL=", "TERM=", "LANG=", "LC_", "TZ=" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(variable, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static void sift_environment(void)
+{
+	char **kept = environ;
+
+	for (char **variable = environ; variable && *variable; variable++)
+		if (is_for_nodes(*variable))
+			*kept++ = *variable;
+	if (kept)
+		*kept = NULL;
+}
+
 static int find_and_exec(const struct command *command)
 {
+	sift_environment();
 	for (const char *const *env = command->env; env && *env; env++)
 		putenv((char *)*env);
 	execvp(command->argv[0], (char *const *)command->argv);
@@ -146,10 +170,30 @@ static int take_new(int *fd, struct buffer *buffer)
 	return 0;
 }
 
+/* write(2), but without a signal when nobody reads: the interpreter may belong to somebody else. */
+static ssize_t write_quietly(int fd, const void *data, size_t size)
+{
+	static const struct timespec at_once;
+	sigset_t broken_pipe, before;
+	ssize_t written;
+	int code;
+
+	sigemptyset(&broken_pipe);
+	sigaddset(&broken_pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+	written = write(fd, data, size);
+	code = errno;
+	if (written < 0 && code == EPIPE)
+		sigtimedwait(&broken_pipe, NULL, &at_once);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = code;
+	return written;
+}
+
 static void send_stdin(struct netns_process *process)
 {
 	size_t left = process->stdin_size - process->stdin_sent;
-	ssize_t sent = left ? write(process->input, process->stdin_data + process->stdin_sent, left) : 0;
+	ssize_t sent = left ? write_quietly(process->input, process->stdin_data + process->stdin_sent, left) : 0;
 
 	if (sent > 0)
 		process->stdin_sent += (size_t)sent;

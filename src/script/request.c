@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The arguments of run() and run_async(). */
+#include <stdio.h>
+#include <string.h>
+
+#include "script/internal.h"
+
+struct machine *script_check_booted(lua_State *L, const char *what)
+{
+	struct machine *machine = script_check_object(L, 1, &script_class_vm);
+	struct error err;
+
+	if (machine_need_booted(machine, what, &err))
+		script_raise(L, &err);
+	return machine;
+}
+
+/* Pushes a table that keeps the strings alive, and an array of them that ends with NULL. */
+static const char **new_strings(lua_State *L, size_t count)
+{
+	const char **strings;
+
+	lua_createtable(L, (int)count, 0);
+	strings = lua_newuserdatauv(L, (count + 1) * sizeof(*strings), 0);
+	memset(strings, 0, (count + 1) * sizeof(*strings));
+	return strings;
+}
+
+/* Takes the string on top of the stack into the i-th place. */
+static void keep_string(lua_State *L, const char **strings, size_t i, int keeper, const char *argument)
+{
+	if (lua_type(L, -1) == LUA_TNUMBER)
+		lua_tostring(L, -1);
+	strings[i] = script_check_string(L, lua_gettop(L), argument);
+	lua_rawseti(L, keeper, (lua_Integer)i + 1);
+}
+
+static void keep_argument(lua_State *L, const char **strings, size_t i, int keeper)
+{
+	char argument[32];
+
+	snprintf(argument, sizeof(argument), "args[%zu]", i);
+	keep_string(L, strings, i, keeper, argument);
+}
+
+/* The program and its arguments, or a shell with the line. list 0: a shell line. */
+static const char *const *read_argv(lua_State *L, const char *program, int list)
+{
+	size_t count = list ? (size_t)luaL_len(L, list) : 0;
+	const char **argv = new_strings(L, list ? count + 1 : 3);
+	int keeper = lua_gettop(L) - 1;
+
+	if (!list) {
+		argv[0] = "sh";
+		argv[1] = "-c";
+		argv[2] = program;
+		return argv;
+	}
+	argv[0] = program;
+	for (size_t i = 0; i < count; i++) {
+		lua_rawgeti(L, list, (lua_Integer)i + 1);
+		keep_argument(L, argv, i + 1, keeper);
+	}
+	return argv;
+}
+
+static const char *const *read_env(lua_State *L, int table)
+{
+	const char **env;
+	size_t count = 0;
+	int keeper;
+
+	if (lua_isnil(L, table))
+		return NULL;
+	script_check_table(L, table, "env");
+	for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
+		count++;
+	env = new_strings(L, count);
+	keeper = lua_gettop(L) - 1;
+	count = 0;
+	lua_pushnil(L);
+	while (lua_next(L, table)) {
+		const char *name, *value;
+
+		if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
+			script_fail(L, "`env` is a table of NAME = \"value\"");
+		name = script_check_string(L, -2, "env");
+		if (!*name || strchr(name, '='))
+			script_fail(L, "argument `env` has the name \"%s\"; one without = is accepted", name);
+		lua_pushvalue(L, -1);
+		lua_tostring(L, -1);
+		value = script_check_string(L, -1, name);
+		lua_pushfstring(L, "%s=%s", name, value);
+		keep_string(L, env, count++, keeper, "env");
+		lua_pop(L, 2);
+	}
+	return env;
+}
+
+/* A table with none of the options is the list of arguments. */
+static bool is_list(lua_State *L, int table)
+{
+	static const char *const keys[] = { "args", "env", "cwd", "stdin", "timeout" };
+	bool list = true;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && list; i++) {
+		list = lua_getfield(L, table, keys[i]) == LUA_TNIL;
+		lua_pop(L, 1);
+	}
+	/* {arg = …} is neither: to be refused as a slip of the pen. */
+	for (lua_pushnil(L); list && lua_next(L, table);) {
+		list = lua_type(L, -2) == LUA_TNUMBER;
+		lua_pop(L, list ? 1 : 2);
+	}
+	return list;
+}
+
+void script_read_request(lua_State *L, struct script_request *request)
+{
+	const char *program = script_check_string(L, 2, "command");
+	int args = 0, env = 0, input = 0;
+	const struct option keys[] = {
+		{ "args", OPTION_VALUE, &args },
+		{ "env", OPTION_VALUE, &env },
+		{ "cwd", OPTION_STRING, &request->command.cwd },
+		{ "stdin", OPTION_VALUE, &input },
+		{ "timeout", OPTION_QUANTITY, &request->timeout_ns, .quantity = QUANTITY_DURATION },
+	};
+
+	*request = (struct script_request){ .timeout_ns = script_of(L)->timeout_ns };
+	if (!*program)
+		script_refuse(L, 2, "command", "a shell line, or a program with a table of arguments");
+	if (lua_isnoneornil(L, 3)) {
+		request->command.argv = read_argv(L, program, 0);
+		return;
+	}
+	script_check_table(L, 3, "args");
+	if (is_list(L, 3)) {
+		request->command.argv = read_argv(L, program, 3);
+		return;
+	}
+	SCRIPT_READ_OPTIONS(L, 3, keys);
+	if (!lua_isnil(L, args))
+		script_check_table(L, args, "args");
+	request->command.argv = read_argv(L, program, lua_isnil(L, args) ? 0 : args);
+	request->command.env = read_env(L, env);
+	if (!lua_isnil(L, input) && lua_type(L, input) != LUA_TSTRING)
+		script_refuse(L, input, "stdin", "a string");
+	request->command.stdin_data = lua_tolstring(L, input, &request->command.stdin_size);
+}
+
+char *script_command_text(const struct command *command)
+{
+	bool shell = strcmp(command->argv[0], "sh") == 0 && command->argv[1] && strcmp(command->argv[1], "-c") == 0;
+	struct buffer text = { 0 };
+
+	for (const char *const *arg = command->argv + (shell ? 2 : 0); *arg; arg++)
+		buffer_printf(&text, "%s%s", text.size ? " " : "", *arg);
+	return text.data;
+}
