@@ -98,10 +98,11 @@ static void drop_lab(struct lab *lab, size_t i)
 {
 	struct lab *sub = lab->labs[i], *root = root_of(lab);
 
-	LIST_REMOVE(lab->labs, lab->lab_count, i);
+	/* Closed while the root still leads to it: that is how its machines find the bridges that they are on. */
 	if (!--sub->holders)
 		lab_close(sub);
-	else if (sub->parent == lab)
+	LIST_REMOVE(lab->labs, lab->lab_count, i);
+	if (sub->holders && sub->parent == lab)
 		sub->parent = find_holder(root, sub);
 	lab_unref(sub);
 }
