@@ -182,13 +182,16 @@ int link_add_altname(struct netlink *nl, int ifindex, const char *name, struct e
 static int take_counters(const struct nlmsghdr *answer, void *context)
 {
 	struct link_counters *counters = context;
-	struct rtnl_link_stats64 stats;
+	struct rtnl_link_stats64 stats = { 0 };
 	const struct nlattr *attr;
 
 	mnl_attr_for_each(attr, answer, sizeof(struct ifinfomsg)) {
-		if (mnl_attr_get_type(attr) != IFLA_STATS64 || mnl_attr_get_payload_len(attr) < sizeof(stats))
+		size_t size = mnl_attr_get_payload_len(attr);
+
+		if (mnl_attr_get_type(attr) != IFLA_STATS64)
 			continue;
-		memcpy(&stats, mnl_attr_get_payload(attr), sizeof(stats));
+		/* An older kernel knows fewer of them, a newer one more. */
+		memcpy(&stats, mnl_attr_get_payload(attr), size < sizeof(stats) ? size : sizeof(stats));
 		*counters = (struct link_counters){
 			.rx_bytes = stats.rx_bytes,
 			.tx_bytes = stats.tx_bytes,

@@ -147,6 +147,8 @@ struct answer {
 	mnl_cb_t each;
 	void *context;
 	struct error *err;
+	bool refused;	  /* by each() */
+	bool interrupted; /* what a dump lists has changed meanwhile */
 };
 
 static int on_error(const struct nlmsghdr *message, void *context)
@@ -183,48 +185,71 @@ static int on_done(const struct nlmsghdr *message, void *context)
 static int on_data(const struct nlmsghdr *message, void *context)
 {
 	struct answer *answer = context;
-	int status = answer->each ? answer->each(message, answer->context) : MNL_CB_OK;
 
-	/* A single answer has no NLMSG_DONE behind it: the ACK that was asked for ends it. */
-	if (status >= 0)
-		return MNL_CB_OK;
-	error_set(answer->err, EBADMSG, "the kernel's answer is not what was asked for");
-	return MNL_CB_ERROR;
+	/* An answer is read to its end, which is NLMSG_DONE or the ACK that was asked for: it would disturb the next one. */
+	if (answer->each && !answer->refused)
+		answer->refused = answer->each(message, answer->context) < 0;
+	return MNL_CB_OK;
 }
 
-/* The rest of an answer to an earlier request, which nobody read to its end: libmnl says so by these two. */
-static bool is_stale(int code)
+/* Takes the flag away, with which libmnl would not read on. */
+static bool was_interrupted(struct nlmsghdr *message, int size)
 {
-	return code == ESRCH || code == EPROTO;
+	bool interrupted = false;
+
+	for (; mnl_nlmsg_ok(message, size); message = mnl_nlmsg_next(message, &size)) {
+		interrupted |= message->nlmsg_flags & NLM_F_DUMP_INTR;
+		message->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+	}
+	return interrupted;
+}
+
+/* Receives one datagram. Returns MNL_CB_OK if there is more to come, MNL_CB_STOP, or MNL_CB_ERROR. */
+static int receive(struct netlink *nl, struct answer *answer)
+{
+	static mnl_cb_t control[] = { [NLMSG_ERROR] = on_error, [NLMSG_DONE] = on_done };
+	ssize_t size = mnl_socket_recvfrom(nl->socket, nl->answer_bytes, sizeof(nl->answer_bytes));
+	int status;
+
+	if (size < 0 && errno == EINTR)
+		return MNL_CB_OK;
+	if (size < 0 && errno == EAGAIN)
+		error_set(answer->err, ETIMEDOUT, "no answer from the kernel within %d s", ANSWER_SECONDS);
+	else if (size < 0)
+		error_errno(answer->err, errno, "receive the kernel's answer");
+	if (size < 0)
+		return MNL_CB_ERROR;
+	answer->interrupted |= was_interrupted((struct nlmsghdr *)nl->answer_bytes, (int)size);
+	status = mnl_cb_run2(nl->answer_bytes, (size_t)size, nl->sequence, mnl_socket_get_portid(nl->socket), on_data,
+			     answer, control, MNL_ARRAY_SIZE(control));
+	if (status >= 0 || answer->err->code)
+		return status;
+	/* By these two libmnl says that it is the rest of an answer to an earlier request, which had timed out. */
+	if (errno == ESRCH || errno == EPROTO)
+		return MNL_CB_OK;
+	error_errno(answer->err, errno, "read the kernel's answer");
+	return MNL_CB_ERROR;
 }
 
 static int transact(struct netlink *nl, mnl_cb_t each, void *context, struct error *err)
 {
-	static mnl_cb_t control[] = { [NLMSG_ERROR] = on_error, [NLMSG_DONE] = on_done };
 	struct answer answer = { .each = each, .context = context, .err = err };
-	int status = MNL_CB_OK;
+	int status;
 
 	if (nl->overflow)
 		return error_set(err, EMSGSIZE, "the request has more attributes than fit into %d bytes", REQUEST_SIZE);
 	if (mnl_socket_sendto(nl->socket, nl->request, nl->request->nlmsg_len) < 0)
 		return error_errno(err, errno, "send a rtnetlink request");
-	while (status > MNL_CB_STOP) {
-		ssize_t size = mnl_socket_recvfrom(nl->socket, nl->answer_bytes, sizeof(nl->answer_bytes));
-
-		if (size < 0 && errno == EINTR)
-			continue;
-		if (size < 0 && errno == EAGAIN)
-			return error_set(err, ETIMEDOUT, "no answer from the kernel within %d s", ANSWER_SECONDS);
-		if (size < 0)
-			return error_errno(err, errno, "receive the kernel's answer");
-		err->code = 0;
-		status = mnl_cb_run2(nl->answer_bytes, (size_t)size, nl->sequence, mnl_socket_get_portid(nl->socket),
-				     on_data, &answer, control, MNL_ARRAY_SIZE(control));
-		if (status < 0 && !err->code && is_stale(errno))
-			status = MNL_CB_OK;
-	}
+	err->code = 0;
+	do {
+		status = receive(nl, &answer);
+	} while (status > MNL_CB_STOP);
 	if (status < 0)
-		return err->code ? -err->code : error_errno(err, errno, "read the kernel's answer");
+		return -err->code;
+	if (answer.interrupted)
+		return error_set(err, EINTR, "what the kernel was to list has changed meanwhile");
+	if (answer.refused)
+		return error_set(err, EBADMSG, "the kernel's answer is not what was asked for");
 	return 0;
 }
 
@@ -243,7 +268,6 @@ int netlink_answers(struct netlink *nl, mnl_cb_t each, void *context, struct err
 		nl->request->nlmsg_flags |= NLM_F_ACK;
 	for (int tries = 1; tries < DUMP_TRIES; tries++) {
 		status = transact(nl, each, context, err);
-		/* What was listed changed meanwhile (NLM_F_DUMP_INTR). */
 		if (!dump || status != -EINTR)
 			return status;
 		nl->request->nlmsg_seq = ++nl->sequence;
