@@ -131,7 +131,7 @@ end
 --- Runs the function when the test ends, passed or failed; the last given runs first.
 function assertions:defer(fn)
 	if type(fn) ~= "function" then
-		fail("t:defer: argument `fn` is a " .. type(fn) .. "; a function is accepted", 2)
+		fail("t:defer: argument `fn` is " .. show(fn) .. "; a function is accepted", 2)
 	end
 	self.deferred[#self.deferred + 1] = fn
 end

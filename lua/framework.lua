@@ -42,7 +42,7 @@ local function source_line(path, number)
 	return text and text:gsub("^%s+", "") or ""
 end
 
--- The frame that a person wants to see: the innermost of the script itself, or else of any file, such as one that it requires.
+-- The frame that a person wants to see: the innermost of the script itself, or else of a file that it requires.
 local function find_frame(level)
 	local other, other_level
 	for i = level, level + 50 do
@@ -100,7 +100,7 @@ local META = { tags = "table", timeout = true, skip = true, slow = "boolean" }
 
 local function check_meta(meta)
 	if type(meta) ~= "table" then
-		error("test: argument `meta` is a " .. type(meta) .. "; a table is accepted", 3)
+		error("test: argument `meta` is " .. show(meta) .. "; a table is accepted", 3)
 	end
 	for key, value in pairs(meta) do
 		if not META[key] then
@@ -216,18 +216,18 @@ function framework.test(name, meta, fn)
 		error("test: argument `name` is " .. show(name) .. "; a string is accepted", 2)
 	end
 	if type(fn) ~= "function" then
-		error("test: the last argument is a " .. type(fn) .. "; a function is accepted", 2)
+		error("test: the last argument is " .. show(fn) .. "; a function is accepted", 2)
 	end
 	local tags = check_meta(meta)
-	if running then
-		error(("test: `%s` is inside of test `%s`; tests cannot be nested"):format(name, running.test_name), 2)
-	end
 	local limit = native.timeout()
 	if meta.timeout ~= nil then
 		limit = native.duration(meta.timeout, "test", "timeout")
 		if limit == 0 then
 			error("test: `timeout` is 0; a duration of more than 0 is accepted", 2)
 		end
+	end
+	if running then
+		error(("test: `%s` is inside of test `%s`; tests cannot be nested"):format(name, running.test_name), 2)
 	end
 	local line = debug.getinfo(2, "l").currentline
 	file.tests = file.tests + 1
@@ -263,7 +263,7 @@ local WAIT = { timeout = true, interval = true, desc = true }
 function framework.wait_until(fn, options)
 	options = options or {}
 	if type(fn) ~= "function" then
-		error("wait_until: argument `fn` is a " .. type(fn) .. "; a function is accepted", 2)
+		error("wait_until: argument `fn` is " .. show(fn) .. "; a function is accepted", 2)
 	end
 	if type(options) ~= "table" then
 		error("wait_until: argument `options` is " .. show(options) .. "; a table is accepted", 2)

@@ -19,6 +19,7 @@
 #define DEFAULT_MTU 1500
 #define MIN_MTU     1280 /* of IPv6, RFC 8200, section 5 */
 #define MAX_MTU     65535
+#define MIN_HOSTS   2U
 #define MAX_MEMBERS 1023 /* ports of a Linux bridge: BR_PORT_BITS in net/bridge/br_private.h */
 
 static int overlaps(const struct lab *lab, const struct address *subnet, struct error *err)
@@ -44,6 +45,9 @@ static int choose_subnets(struct lab *lab, struct bridge *bridge, const struct b
 	if (options->subnet6 && !subnet_parse(options->subnet6, AF_INET6, &given6))
 		return error_set(err, EINVAL, "`subnet6` is \"%s\"; an IPv6 network like \"fd00:20::/64\" is accepted",
 				 options->subnet6);
+	if ((given.family && subnet_hosts(&given) < MIN_HOSTS) || (given6.family && subnet_hosts(&given6) < MIN_HOSTS))
+		return error_set(err, EINVAL, "the subnet %s has no room for the router and a node; choose a larger one",
+				 given.family && subnet_hosts(&given) < MIN_HOSTS ? options->subnet : options->subnet6);
 	if ((given.family && overlaps(lab, &given, err)) || (given6.family && overlaps(lab, &given6, err)))
 		return -err->code;
 	do {
@@ -374,10 +378,10 @@ void member_detach(struct member *member)
 
 int bridge_detach(struct bridge *bridge, const char *name, struct error *err)
 {
-	struct member *member = bridge_attached(bridge, name, err);
+	struct member *member = bridge_find(bridge, name);
 
-	if (!member)
-		return -err->code;
+	if (!member || !member->attached)
+		return error_set(err, ENOENT, "`%s` is not attached to bridge `%s`", name, bridge->name);
 	if (member->router)
 		return error_set(err, EINVAL,
 				 "the router leaves with bridge:disable_uplink() and bridge:unroute(other); partition(a, "

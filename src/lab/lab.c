@@ -185,8 +185,7 @@ int lab_check_name(const char *name, struct error *err)
 	for (const char *c = name; *c; c++)
 		if (!isalnum((unsigned char)*c) && *c != '-' && *c != '_')
 			return error_set(err, EINVAL,
-					 "the name `%s` has the character `%c`; letters, digits, `-` and `_` are allowed",
-					 name, *c);
+					 "the name `%s` has a character that is none of letters, digits, `-` and `_`", name);
 	for (size_t i = 0; i < sizeof(reserved_names) / sizeof(reserved_names[0]); i++)
 		if (strcmp(name, reserved_names[i]) == 0)
 			return error_set(err, EINVAL, "the name `%s` is reserved; choose another", name);

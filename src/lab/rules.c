@@ -34,12 +34,8 @@ static void set_partition(struct bridge *bridge, struct wire_changes *changes, c
 static int cut_pair(struct bridge *bridge, struct wire_changes *changes, const char *one, const char *other,
 		    struct error *err)
 {
-	struct member *a, *b;
+	struct member *a = bridge_place(bridge, one, err), *b = a ? bridge_place(bridge, other, err) : NULL;
 
-	if (strcmp(one, other) == 0)
-		return error_set(err, EINVAL, "`%s` cannot be partitioned from itself", one);
-	a = bridge_place(bridge, one, err);
-	b = a ? bridge_place(bridge, other, err) : NULL;
 	if (!b)
 		return -err->code;
 	set_partition(bridge, changes, a, b, WIRE_CUT);
@@ -85,9 +81,24 @@ static int each_pair(struct bridge *bridge, const struct name_list *group, const
 	return wire_commit(bridge->run->wire, &changes, err);
 }
 
+/* Before the first of them gets a place on the bridge. */
+static int check_names(const struct bridge *bridge, const struct name_list *list, struct error *err)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!bridge_find(bridge, list->names[i]) && lab_check_name(list->names[i], err))
+			return -err->code;
+	return 0;
+}
+
 int rules_partition(struct bridge *bridge, const struct name_list *group, const struct name_list *others,
 		    struct error *err)
 {
+	if (check_names(bridge, group, err) || check_names(bridge, others, err))
+		return -err->code;
+	for (size_t i = 0; i < group->count; i++)
+		for (size_t k = 0; k < others->count; k++)
+			if (strcmp(group->names[i], others->names[k]) == 0)
+				return error_set(err, EINVAL, "`%s` cannot be partitioned from itself", group->names[i]);
 	return each_pair(bridge, group, others, cut_pair, err);
 }
 

@@ -21,7 +21,9 @@ static const char *describe(lua_State *L, int index)
 	case LUA_TNUMBER:
 		return luaL_tolstring(L, index, NULL);
 	default:
-		return lua_pushfstring(L, "a %s", luaL_typename(L, index));
+		if (luaL_getmetafield(L, index, "__name") != LUA_TSTRING)
+			lua_pushstring(L, luaL_typename(L, index));
+		return lua_pushfstring(L, "a %s", lua_tostring(L, -1));
 	}
 }
 

@@ -112,10 +112,17 @@ void *script_check_object(lua_State *L, int index, const struct script_class *cl
 	void *object = script_test_object(L, index, class);
 
 	if (!object && index == 1)
-		script_fail(L, "call it with a colon, on a %s: %s:method(…)", class->name, class->name);
+		script_fail(L, "call it with a colon: %s(…)", script_method_name(L));
 	if (!object)
 		script_refuse(L, index, class->name, class->type);
 	return object;
+}
+
+const char *script_method_name(lua_State *L)
+{
+	const char *name = lua_tostring(L, lua_upvalueindex(1));
+
+	return name ? name : "object:method";
 }
 
 void script_set_count(lua_State *L, const char *key, uint64_t value)

@@ -61,6 +61,9 @@ void *script_check_object(lua_State *L, int index, const struct script_class *cl
 /* The same, or NULL. */
 void *script_test_object(lua_State *L, int index, const struct script_class *class);
 
+/* Of the method that runs, as a script writes it. */
+const char *script_method_name(lua_State *L);
+
 /* table[key] = value for the table on top of the stack. */
 void script_set_count(lua_State *L, const char *key, uint64_t value);
 

@@ -130,7 +130,7 @@ static json_t *to_json(lua_State *L, int index, int depth, const char **why)
 	size_t length;
 
 	if (depth > MAX_DEPTH || !lua_checkstack(L, 4)) {
-		*why = "nested more than 100 deep, or in itself";
+		*why = "a table nested more than 100 deep, or in itself";
 		return NULL;
 	}
 	switch (lua_type(L, index)) {
@@ -168,7 +168,8 @@ static int json_encode(lua_State *L)
 	const char *why = NULL;
 	char *text;
 
-	luaL_checkany(L, 1);
+	if (lua_isnone(L, 1))
+		return script_refuse(L, 1, "value", "any value but a function or a userdata");
 	text = encode(L, 1, lua_toboolean(L, 2) ? JSON_INDENT(2) : JSON_COMPACT, &why);
 	if (!text)
 		return script_fail(L, "cannot encode %s", why ? why : "this value");

@@ -315,13 +315,13 @@ static int lab_newindex(lua_State *L)
 
 	check_lab(L);
 	if (strcmp(key, "timeout") == 0) {
-		timeout_ns = script_check_quantity(L, 3, "timeout", QUANTITY_DURATION);
+		timeout_ns = script_check_quantity(L, 3, "provium.timeout", QUANTITY_DURATION);
 		if (!timeout_ns)
-			return script_refuse(L, 3, "timeout", "a duration of more than 0");
+			return script_refuse(L, 3, "provium.timeout", "a duration of more than 0");
 		set_timeout(script, timeout_ns);
 	} else if (strcmp(key, "reset_between_tests") == 0) {
 		if (lua_type(L, 3) != LUA_TBOOLEAN)
-			return script_refuse(L, 3, "reset_between_tests", "true or false");
+			return script_refuse(L, 3, "provium.reset_between_tests", "true or false");
 		script->reset_between_tests = lua_toboolean(L, 3);
 	} else {
 		return script_fail(L, "provium.%s cannot be set; the keys are: timeout, reset_between_tests", key);

@@ -143,9 +143,11 @@ static int native_duration(lua_State *L)
 				    units_from_string(QUANTITY_DURATION, lua_tostring(L, 1), &value);
 
 	if (!good) {
+		const char *quote = lua_type(L, 1) == LUA_TSTRING ? "\"" : "";
+
 		luaL_where(L, 2);
-		lua_pushfstring(L, "%s: argument `%s` is %s; %s is accepted", lua_tostring(L, 2), lua_tostring(L, 3),
-				luaL_tolstring(L, 1, NULL), units_accepted(QUANTITY_DURATION));
+		lua_pushfstring(L, "%s: argument `%s` is %s%s%s; %s is accepted", lua_tostring(L, 2), lua_tostring(L, 3), quote,
+				luaL_tolstring(L, 1, NULL), quote, units_accepted(QUANTITY_DURATION));
 		lua_remove(L, -2);
 		lua_concat(L, 2);
 		return lua_error(L);

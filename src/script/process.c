@@ -163,7 +163,7 @@ static struct script_process *check_process(lua_State *L)
 	struct script_process *process = luaL_testudata(L, 1, PROCESS_TYPE);
 
 	if (!process)
-		script_fail(L, "call it with a colon, on a process: process:method(…)");
+		script_fail(L, "call it with a colon: %s(…)", script_method_name(L));
 	if (!process->process)
 		script_fail(L, "`%s` was ended with the scope that it belongs to", process->command);
 	return process;

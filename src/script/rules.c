@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a script does to the traffic of a bridge: partitions, isolation, impairments. Further methods of bridges. */
+#include <stdio.h>
+
 #include "lab/rules.h"
 #include "script/internal.h"
 
@@ -14,21 +16,35 @@ struct bridge *script_open_bridge(lua_State *L)
 }
 
 /* A node, a name, or a list of them. The names live as long as the argument. */
-static struct name_list check_group(lua_State *L, int index, const char *argument)
+static struct name_list read_group(lua_State *L, int index, const char *argument)
 {
-	size_t count = lua_istable(L, index) ? (size_t)luaL_len(L, index) : 1;
+	bool is_list = lua_istable(L, index);
+	size_t count = is_list ? (size_t)luaL_len(L, index) : 1;
 	const char **names = lua_newuserdatauv(L, (count + 1) * sizeof(*names), 0);
+	char element[32];
 
 	if (!count)
 		script_fail(L, "argument `%s` is an empty list; nodes or their names are accepted", argument);
-	if (!lua_istable(L, index))
+	if (!is_list)
 		names[0] = script_check_party(L, index, argument).name;
-	for (size_t i = 0; lua_istable(L, index) && i < count; i++) {
+	for (size_t i = 0; is_list && i < count; i++) {
 		lua_rawgeti(L, index, (lua_Integer)i + 1);
-		names[i] = script_check_party(L, lua_gettop(L), argument).name;
+		snprintf(element, sizeof(element), "%s[%zu]", argument, i + 1);
+		names[i] = script_check_party(L, lua_gettop(L), element).name;
 		lua_pop(L, 1);
 	}
 	return (struct name_list){ .names = names, .count = count };
+}
+
+static void check_groups(lua_State *L, struct name_list *group, struct name_list *others)
+{
+	/* Both before anything is pushed, which a missing argument would be taken for. */
+	if (!lua_istable(L, 2))
+		script_check_party(L, 2, "a");
+	if (!lua_istable(L, 3))
+		script_check_party(L, 3, "b");
+	*group = read_group(L, 2, "a");
+	*others = read_group(L, 3, "b");
 }
 
 /* {from=, to=} */
@@ -60,8 +76,7 @@ static int bridge_partition(lua_State *L)
 		check_direction(L, &from, &to);
 		return rules_partition_one_way(bridge, from.name, to.name, &err) ? script_raise(L, &err) : 0;
 	}
-	group = check_group(L, 2, "a");
-	others = check_group(L, 3, "b");
+	check_groups(L, &group, &others);
 	return rules_partition(bridge, &group, &others, &err) ? script_raise(L, &err) : 0;
 }
 
@@ -76,8 +91,7 @@ static int bridge_unpartition(lua_State *L)
 		check_direction(L, &from, &to);
 		return rules_unpartition_one_way(bridge, from.name, to.name, &err) ? script_raise(L, &err) : 0;
 	}
-	group = check_group(L, 2, "a");
-	others = check_group(L, 3, "b");
+	check_groups(L, &group, &others);
 	return rules_unpartition(bridge, &group, &others, &err) ? script_raise(L, &err) : 0;
 }
 

@@ -168,10 +168,15 @@ static int vm_console(lua_State *L)
 static struct member *find_place(lua_State *L, struct machine *machine, int index)
 {
 	struct bridge *bridge = script_test_object(L, index, &script_class_bridge);
-	const char *name = bridge || lua_isnoneornil(L, index) ? NULL : script_check_string(L, index, "bridge");
+	const char *name = NULL;
 	struct member **members, *found = NULL;
-	size_t count = machine_members(machine, &members);
+	size_t count;
 
+	if (!bridge && !lua_isnoneornil(L, index) && lua_type(L, index) != LUA_TSTRING)
+		script_refuse(L, index, "bridge", "a bridge or the name of one");
+	if (!bridge && !lua_isnoneornil(L, index))
+		name = script_check_string(L, index, "bridge");
+	count = machine_members(machine, &members);
 	for (size_t i = 0; i < count && !found; i++)
 		if (bridge ? members[i]->bridge == bridge : !name || strcmp(members[i]->bridge->name, name) == 0)
 			found = members[i];

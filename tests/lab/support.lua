@@ -60,7 +60,7 @@ local function read_total(line)
 	return total
 end
 
--- All that came: totals by kind, sender and receiver; and with log, each frame {kind, from, to, number, delay} in order.
+-- All that came: totals by kind, sender and receiver; with log also each frame, in order.
 function Listener:stop()
 	self.process:kill("TERM")
 	local result = self.process:wait("20s"):assert_ok()
@@ -152,8 +152,8 @@ function support.run(files, arguments)
 		local file <close> = assert(io.open(folder .. "/" .. name, "w"))
 		file:write(text)
 	end
-	local command = ("cd %s && timeout 60 %s --format json %s . >events 2>errors; echo $?"):format(folder, support.provium,
-		arguments or "")
+	local command = ("cd %s && timeout 60 %s --format json %s . >events 2>errors; echo $?"):format(folder,
+		support.provium, arguments or "")
 	local run = { status = tonumber(ask(command)), events = {}, tests = {} }
 	for line in io.lines(folder .. "/events") do
 		local event = json.decode(line)
