@@ -21,7 +21,9 @@
 #include <linux/kvm.h>
 #include <linux/perf_event.h>
 
+#include "lab/forwarding.h"
 #include "net/link.h"
+#include "net/nat.h"
 #include "net/netlink.h"
 #include "net/qdisc.h"
 #include "util/error.h"
@@ -217,6 +219,33 @@ static int try_limits(struct error *err)
 			 (unsigned long long)files.rlim_cur, (unsigned long long)files.rlim_cur / 4);
 }
 
+static int try_nft(struct error *err)
+{
+	struct nat_rule rule = { .out_device = "lo" };
+	struct nat *nat;
+
+	if (nat_open(&nat, "provium-doctor", &rule, 1, err))
+		return -err->code;
+	nat_close(nat);
+	return 0;
+}
+
+static void name_device(const char *device, void *context)
+{
+	struct error *err = context;
+
+	if (!err->code)
+		error_set(err, EBUSY, "a run that was killed left forwarding on at:");
+	error_append(err, " %s", device);
+}
+
+static int try_forwarding(struct error *err)
+{
+	err->code = 0;
+	forwarding_each_left(name_device, err);
+	return -err->code;
+}
+
 const struct probe probes[] = {
 	{ "rights", "namespaces, devices, programs", "run provium as root", .basic = true, .attempt = try_rights },
 	{ "kernel", "everything", "Linux 5.15 or later", .basic = true, .attempt = try_kernel },
@@ -251,6 +280,11 @@ const struct probe probes[] = {
 	{ "kvm", "virtual machines at full speed; without it QEMU emulates",
 	  "modprobe kvm_intel or kvm_amd; in a virtual machine: allow nested virtualization", .degrades = true,
 	  .attempt = try_kvm },
+	{ "nft", "uplinks", "modprobe nf_tables nft_chain_nat nft_masq, or a kernel with CONFIG_NF_TABLES_INET and CONFIG_NFT_MASQ",
+	  .in_switch = true, .attempt = try_nft },
+	{ "forwarding", "nothing; a run with an uplink switches it on and back",
+	  "the next run with an uplink switches it back; or by hand: sysctl -w net.ipv4.conf.DEVICE.forwarding=0",
+	  .degrades = true, .attempt = try_forwarding },
 	{ "limits", "labs with many nodes", "ulimit -n 65536", .degrades = true, .attempt = try_limits },
 };
 const size_t probe_count = sizeof(probes) / sizeof(probes[0]);

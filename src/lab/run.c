@@ -9,28 +9,50 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lab/list.h"
 #include "lab/registry.h"
 #include "lab/router.h"
 #include "net/link.h"
 #include "net/namespace.h"
 #include "net/netlink.h"
+#include "net/route.h"
 #include "util/error.h"
 #include "util/hash.h"
 #include "util/memory.h"
 #include "wire/wire.h"
+
+static void add_host_network(const struct route *route, void *context)
+{
+	struct run *run = context;
+
+	if (route->destination.prefix)
+		LIST_ADD(run->host_networks, run->host_network_count, route->destination);
+}
+
+/* While the process is still in there. */
+static int look_at_host(struct run *run, struct error *err)
+{
+	struct netlink *nl;
+
+	run->host = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (run->host < 0)
+		return error_errno(err, errno, "open the network namespace");
+	if (netlink_open(&nl, err))
+		return -err->code;
+	err->code = 0;
+	if (!route_each(nl, AF_INET, add_host_network, run, err))
+		route_each(nl, AF_INET6, add_host_network, run, err);
+	netlink_close(nl);
+	return -err->code;
+}
 
 int run_open(struct run **result, uint64_t seed, struct error *err)
 {
 	struct run *run = memory_new(sizeof(*run));
 
 	run->registry = -1;
-	run->host = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (run->host < 0) {
-		error_errno(err, errno, "open the network namespace");
-		run_close(run);
-		return -err->code;
-	}
-	if (namespace_make_switch(err) || netlink_open(&run->nl, err) || wire_load(&run->wire, err)) {
+	run->host = -1;
+	if (look_at_host(run, err) || namespace_make_switch(err) || netlink_open(&run->nl, err) || wire_load(&run->wire, err)) {
 		run_close(run);
 		return -err->code;
 	}
@@ -50,6 +72,7 @@ void run_close(struct run *run)
 		close(run->host);
 	wire_close(run->wire);
 	netlink_close(run->nl);
+	free(run->host_networks);
 	free(run);
 }
 
@@ -59,21 +82,48 @@ void run_set_seed(struct run *run, uint64_t seed)
 	wire_set_seed(run->wire, seed);
 }
 
-int run_take_subnets(struct run *run, struct address *subnet, struct address *subnet6, unsigned int *n,
-		     struct error *err)
+static void make_subnets(unsigned int n, struct address *subnet, struct address *subnet6)
 {
-	for (*n = 1; *n < sizeof(run->subnets) - 1; (*n)++)
-		if (!run->subnets[*n])
-			break;
-	if (*n == sizeof(run->subnets) - 1)
-		return error_set(err, EADDRNOTAVAIL, "no subnet is left; close bridges, or give this one a `subnet`");
-	run->subnets[*n] = 1;
-	*subnet = (struct address){ .family = AF_INET, .prefix = 16, .bytes = { 10, (uint8_t)*n } };
+	*subnet = (struct address){ .family = AF_INET, .prefix = 16, .bytes = { 10, (uint8_t)n } };
 	*subnet6 = (struct address){
 		.family = AF_INET6,
 		.prefix = 64,
-		.bytes = { 0xfd, 'p', 'r', 'o', 'v', 'i', 0, (uint8_t)*n },
+		.bytes = { 0xfd, 'p', 'r', 'o', 'v', 'i', 0, (uint8_t)n },
 	};
+}
+
+static bool is_hosts(const struct run *run, const struct address *subnet)
+{
+	for (size_t i = 0; i < run->host_network_count; i++)
+		if (subnets_overlap(&run->host_networks[i], subnet))
+			return true;
+	return false;
+}
+
+/* The lowest number that is free, 0 if there is none. */
+static unsigned int find_number(const struct run *run, bool beside_host)
+{
+	struct address subnet, subnet6;
+
+	for (unsigned int n = 1; n < sizeof(run->subnets) - 1; n++) {
+		make_subnets(n, &subnet, &subnet6);
+		if (!run->subnets[n] && !(beside_host && (is_hosts(run, &subnet) || is_hosts(run, &subnet6))))
+			return n;
+	}
+	return 0;
+}
+
+int run_take_subnets(struct run *run, struct address *subnet, struct address *subnet6, unsigned int *n,
+		     struct error *err)
+{
+	*n = find_number(run, true);
+	/* A host with a route to all of 10.0.0.0/8: labs that need no uplink work all the same. */
+	if (!*n)
+		*n = find_number(run, false);
+	if (!*n)
+		return error_set(err, EADDRNOTAVAIL, "no subnet is left; close bridges, or give this one a `subnet`");
+	run->subnets[*n] = 1;
+	make_subnets(*n, subnet, subnet6);
 	return 0;
 }
 

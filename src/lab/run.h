@@ -7,6 +7,7 @@
 #define PROVIUM_LAB_RUN_H
 
 #include <net/if.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "net/address.h"
@@ -24,6 +25,8 @@ struct run {
 	unsigned char subnets[256]; /* which second octets are taken */
 	int registry;               /* see registry.h */
 	int host;                   /* the network namespace that the run was started in */
+	struct address *host_networks; /* that it has routes to; subnets that are given out overlap none of them */
+	size_t host_network_count;
 	struct router *router;      /* NULL until a bridge needs one */
 };
 
@@ -33,7 +36,7 @@ void run_close(struct run *run);
 
 /*
  * The n-th subnet of each family: 10.n.0.0/16 and fd70:726f:7669:n::/64 ("provi" in ASCII). Takes the lowest n that
- * is free; n goes back with run_return_subnets().
+ * is free and overlaps no network of the host, so that nodes can get an uplink; n goes back with run_return_subnets().
  */
 int run_take_subnets(struct run *run, struct address *subnet, struct address *subnet6, unsigned int *n,
 		     struct error *err);
