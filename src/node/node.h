@@ -18,12 +18,20 @@
 struct error;
 struct netlink;
 
-/* What a node is to be like. The node copies what it keeps. */
+/*
+ * What a node is to be like. The node copies what it keeps. All but the name may be 0 or NULL, which is the kind's own
+ * default; a kind without its own kernel has no use for them.
+ */
 struct node_config {
 	const char *name;
-	uint64_t memory_bytes; /* 0: the kind's default. A kind without its own kernel has no use for these three. */
+	uint64_t memory_bytes;
 	unsigned int cpus;
-	const char *kernel_cmdline;
+	const char *kernel, *initrd; /* of a direct boot; without them and without a disk: the built-in guest */
+	const char *kernel_cmdline;  /* added to the kernel's own */
+	const char *disk;            /* an image, which is never written to */
+	const char *machine;         /* QEMU's -machine */
+	const char *accel;           /* "kvm", "tcg"; NULL: what works */
+	bool no_agent;               /* the guest has none: no commands, no files, no addresses */
 };
 
 /* One network card, as the node's kind needs to know it. */
