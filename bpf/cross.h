@@ -68,14 +68,20 @@ static __always_inline enum wire_verdict cross_path(struct frame *frame, const s
 	enum wire_verdict verdict;
 
 	frame->now_ns = bpf_ktime_get_ns();
+	frame->hop = WIRE_ACCESS_OUT;
 	verdict = stage_cross(frame, &path->access_out, frame->pair.from, 0);
-	if (verdict == WIRE_DELIVERED)
-		verdict = stage_cross(frame, &path->medium, 0, 0);
-	if (verdict == WIRE_DELIVERED)
-		verdict = stage_cross(frame, &path->pair, frame->pair.from, frame->pair.to);
-	if (verdict == WIRE_DELIVERED)
-		verdict = stage_cross(frame, &path->access_in, 0, frame->pair.to);
-	return verdict;
+	if (verdict != WIRE_DELIVERED)
+		return verdict;
+	frame->hop = WIRE_MEDIUM;
+	verdict = stage_cross(frame, &path->medium, 0, 0);
+	if (verdict != WIRE_DELIVERED)
+		return verdict;
+	frame->hop = WIRE_PAIR;
+	verdict = stage_cross(frame, &path->pair, frame->pair.from, frame->pair.to);
+	if (verdict != WIRE_DELIVERED)
+		return verdict;
+	frame->hop = WIRE_ACCESS_IN;
+	return stage_cross(frame, &path->access_in, 0, frame->pair.to);
 }
 
 #endif

@@ -20,6 +20,7 @@ struct frame {
 	__u64 free_ns;	/* when the last of the rate-limited links has sent its last bit */
 	__u64 delay_ns; /* the sum of the links */
 	__u64 flow;	/* of fq */
+	enum wire_hop hop; /* the link that it is on */
 };
 
 /* The links of a frame's path, all zero where there is none. */

@@ -13,11 +13,13 @@
 #include "cross.h"
 #include "hold.h"
 #include "count.h"
+#include "capture.h"
 
 /* The one place where a verdict becomes an action. */
-static __always_inline int settle(const struct frame *frame, enum wire_verdict verdict)
+static __always_inline int settle(struct __sk_buff *skb, const struct frame *frame, enum wire_verdict verdict)
 {
 	count_verdict(frame, verdict);
+	verdict = capture_outcome(skb, frame, verdict);
 	return verdict == WIRE_DELIVERED ? TC_ACT_OK : TC_ACT_SHOT;
 }
 
@@ -27,9 +29,29 @@ int wire_ingress(struct __sk_buff *skb)
 	__u32 index = skb->ifindex;
 	const struct wire_port *port = bpf_map_lookup_elem(&ports, &index);
 
-	if (port)
-		count_sent(skb, port);
+	if (!port)
+		return TC_ACT_OK;
+	count_sent(skb, port);
+	capture_sent(skb, port);
 	return TC_ACT_OK;
+}
+
+/* What becomes of the frame. False: it goes on as a clone, which comes back here and is decided then. */
+static __always_inline bool decide(struct __sk_buff *skb, struct frame *frame, const struct path *path,
+				   enum wire_verdict *verdict)
+{
+	*verdict = stage_cut(frame, path);
+	if (*verdict != WIRE_DELIVERED)
+		return true;
+	if (must_clone(skb, path)) {
+		*verdict = WIRE_ERROR;
+		/* More than 0: the clone came here and was dropped, or fq had no room for it. That is counted already. */
+		return bpf_clone_redirect(skb, skb->ifindex, 0) < 0;
+	}
+	*verdict = cross_path(frame, path);
+	if (*verdict == WIRE_DELIVERED)
+		*verdict = stage_hold(skb, frame);
+	return true;
 }
 
 SEC("tc")
@@ -41,19 +63,9 @@ int wire_egress(struct __sk_buff *skb)
 
 	if (!identify(skb, &frame) || !find_path(&frame, &path))
 		return TC_ACT_OK;
-	verdict = stage_cut(&frame, &path);
-	if (verdict != WIRE_DELIVERED)
-		return settle(&frame, verdict);
-	if (must_clone(skb, &path)) {
-		/* More than 0: the clone came here and was dropped, or fq had no room for it. That is counted already. */
-		if (bpf_clone_redirect(skb, skb->ifindex, 0) >= 0)
-			return TC_ACT_STOLEN;
-		return settle(&frame, WIRE_ERROR);
-	}
-	verdict = cross_path(&frame, &path);
-	if (verdict == WIRE_DELIVERED)
-		verdict = stage_hold(skb, &frame);
-	return settle(&frame, verdict);
+	if (!decide(skb, &frame, &path, &verdict))
+		return TC_ACT_STOLEN;
+	return settle(skb, &frame, verdict);
 }
 
 char LICENSE[] SEC("license") = "GPL";

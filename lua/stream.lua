@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- A stream of bytes that a script reads piece by piece, waiting for what it looks for.
 --
--- source(timeout_ns) gives the next piece, false if none came in time, and nil at the end.
+-- source(timeout_ns) gives the next piece, false if none came in time, nil at the end, and nil with a text if it failed.
 
 local native = require "provium.native"
 
@@ -20,7 +20,11 @@ local function fill(self, deadline)
 	if self.ended or self.closed then
 		return false
 	end
-	local piece = self.source(math.max(0, deadline - native.now()))
+	local piece, failure = self.source(math.max(0, deadline - native.now()))
+	if failure then
+		self.failed = true
+		error(self.name .. ": " .. failure, 3)
+	end
 	if piece == nil then
 		self.ended = true
 	end
@@ -84,7 +88,7 @@ function stream:expect(text, timeout)
 	if ok then
 		return true
 	end
-	if self.closed or type(text) ~= "string" or #self.rest < #kept then
+	if self.closed or self.failed or type(text) ~= "string" or #self.rest < #kept then
 		error(answer, 2)
 	end
 	return false

@@ -36,6 +36,14 @@ enum wire_verdict {
 	WIRE_ERROR,	    /* the kernel had no memory for it */
 };
 
+/* Which of the links of its path a frame is on. */
+enum wire_hop {
+	WIRE_ACCESS_OUT = 0,
+	WIRE_MEDIUM,
+	WIRE_PAIR,
+	WIRE_ACCESS_IN,
+};
+
 /* ports: interface index → port. */
 struct wire_port {
 	__u32 bridge;
@@ -116,12 +124,22 @@ struct wire_counters {
 	__u64 dropped_error;
 };
 
+#define WIRE_MAX_READERS  8  /* processes that capture: the run, and whoever looks on */
+#define WIRE_MAX_CAPTURES 32 /* of all of them together */
+
 /* The one value of the map "control". */
 struct wire_control {
 	__u64 epoch;
 	__u64 seed;
 	__u64 seeding;	 /* how often the seed was set: the dice start over each time */
 	__u64 uncounted; /* frames whose pair found no room in the counters map */
+	/* See provium/capture.h. One bit a capture. */
+	__u32 captures;       /* that are open: 0 is all that frames look at when there are none */
+	__u32 looking_inside; /* those of them whose filter needs the headers of the frame */
+	struct wire_reader {
+		__u32 owner; /* the process; 0: free */
+		__u32 captures;
+	} readers[WIRE_MAX_READERS];
 };
 
 #define WIRE_MAX_PORTS 16384

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lab/capture.h"
 #include "lab/lab.h"
 #include "lab/list.h"
 #include "lab/router.h"
@@ -144,6 +145,7 @@ void bridge_close(struct bridge *bridge)
 
 	if (bridge->closed)
 		return;
+	lab_capture_end(bridge);
 	router_forget_bridge(bridge);
 	for (size_t i = 0; i < bridge->member_count; i++)
 		if (bridge->members[i]->attached)

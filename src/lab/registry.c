@@ -70,11 +70,15 @@ static json_t *describe_ids(const struct run *run)
 {
 	struct wire_ids ids = { 0 };
 	struct error ignored;
+	json_t *list;
 
 	wire_ids(run->wire, &ids, &ignored);
-	return json_pack("{si si si si si si si}", "wire_ingress", (int)ids.ingress, "wire_egress", (int)ids.egress,
+	list = json_pack("{si si si si si si si si}", "wire_ingress", (int)ids.ingress, "wire_egress", (int)ids.egress,
 			 "ports", (int)ids.ports, "links", (int)ids.links, "states", (int)ids.states, "counters",
-			 (int)ids.counters, "control", (int)ids.control);
+			 (int)ids.counters, "control", (int)ids.control, "captures", (int)ids.captures);
+	if (ids.events)
+		json_object_set_new(list, "events", json_integer(ids.events));
+	return list;
 }
 
 void registry_publish(struct run *run, const struct lab *root)

@@ -12,7 +12,9 @@
 
 #include "net/address.h"
 
+struct capture_hub;
 struct error;
+struct lab_capture;
 struct netlink;
 struct router;
 struct wire;
@@ -28,6 +30,8 @@ struct run {
 	struct address *host_networks; /* that it has routes to; subnets that are given out overlap none of them */
 	size_t host_network_count;
 	struct router *router;      /* NULL until a bridge needs one */
+	struct capture_hub *captures; /* NULL unless a capture is open */
+	struct lab_capture *open_captures;
 };
 
 /* Moves the process into the switch namespace and loads the wire program. The seed fixes all dice. */

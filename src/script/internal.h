@@ -21,6 +21,7 @@
 #include "util/error.h"
 #include "util/units.h"
 
+struct script_capture;
 struct script_process;
 
 struct script {
@@ -29,6 +30,7 @@ struct script {
 	struct run *run;
 	struct lab *root;
 	struct script_process *processes; /* all that are open, the youngest first */
+	struct script_capture *captures;  /* the same */
 	uint64_t timeout_ns;              /* of a test */
 	bool reset_between_tests;
 	bool guarded; /* a test or a file's body runs: an interrupt is to be raised in it */
@@ -159,6 +161,14 @@ int script_vm_run_async(lua_State *L);
 void script_register_process(lua_State *L);
 /* Ends the processes that were started in a scope of this depth or deeper, the youngest first. */
 void script_close_processes(struct script *script, unsigned int depth);
+
+/* capture.c */
+int script_bridge_capture(lua_State *L);
+int script_bridge_wait_for(lua_State *L);
+int script_nic_capture(lua_State *L);
+void script_register_capture(lua_State *L);
+/* Closes the captures that were opened in a scope of this depth or deeper. */
+void script_close_captures(struct script *script, unsigned int depth);
 
 /* json.c */
 int script_open_json(lua_State *L);

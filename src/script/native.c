@@ -238,6 +238,7 @@ static int native_end_scope(lua_State *L)
 {
 	struct script *script = script_of(L);
 
+	script_close_captures(script, script->root->depth);
 	script_close_processes(script, script->root->depth);
 	lab_end_scope(script->root);
 	if (script->reset_between_tests)

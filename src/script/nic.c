@@ -122,6 +122,7 @@ static int nic_tostring(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "counters", nic_counters_method },
+	{ "capture", script_nic_capture },
 	{ "disconnect", nic_disconnect },
 	{ "reconnect", nic_reconnect },
 	{ "is_connected", nic_is_connected },

@@ -291,6 +291,8 @@ const luaL_Reg script_bridge_rules[] = {
 	{ "bandwidth_bps", bridge_bandwidth_bps },
 	{ "counters", script_bridge_counters },
 	{ "path", script_bridge_path },
+	{ "capture", script_bridge_capture },
+	{ "wait_for", script_bridge_wait_for },
 	{ "enable_uplink", script_bridge_enable_uplink },
 	{ "disable_uplink", script_bridge_disable_uplink },
 	{ "has_uplink", script_bridge_has_uplink },

@@ -68,6 +68,7 @@ static int close_script(lua_State *L)
 
 	if (!script->run)
 		return 0;
+	script_close_captures(script, 0);
 	script_close_processes(script, 0);
 	lab_close(script->root);
 	lab_unref(script->root);
@@ -100,6 +101,7 @@ static void register_classes(lua_State *L)
 	script_register_class(L, &script_class_vm);
 	script_register_class(L, &script_class_nic);
 	script_register_process(L);
+	script_register_capture(L);
 }
 
 static void preload(lua_State *L, const char *name, lua_CFunction open)

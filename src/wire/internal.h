@@ -13,6 +13,7 @@ struct wire {
 	int ports, links, states, counters, control; /* map descriptors, owned by the skeleton */
 	struct wire_control *global;		     /* the one value of the map "control", mapped */
 	bool can_hold;
+	bool can_capture;
 	uint32_t generation;
 };
 

@@ -40,15 +40,32 @@ static int keep_log(enum libbpf_print_level level, const char *format, va_list a
 	return 0;
 }
 
+/* Without perf events the kernel has neither the map nor the helper, and refuses a program that asks for them. */
+static void choose_stages(struct wire *wire)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	wire->can_capture = cpus > 0 && libbpf_probe_bpf_map_type(BPF_MAP_TYPE_PERF_EVENT_ARRAY, NULL) == 1;
+	wire->skeleton->rodata->can_capture = wire->can_capture;
+	bpf_map__set_autocreate(wire->skeleton->maps.events, wire->can_capture);
+	if (!wire->can_capture)
+		return;
+	wire->skeleton->rodata->cpu_count = (uint32_t)cpus;
+	bpf_map__set_max_entries(wire->skeleton->maps.events, WIRE_MAX_READERS * (uint32_t)cpus);
+}
+
 static int load_program(struct wire *wire, struct error *err)
 {
 	int code;
 
 	libbpf_log[0] = '\0';
 	libbpf_set_print(keep_log);
-	wire->skeleton = wire_bpf__open_and_load();
-	if (wire->skeleton)
-		return 0;
+	wire->skeleton = wire_bpf__open();
+	if (wire->skeleton) {
+		choose_stages(wire);
+		if (!wire_bpf__load(wire->skeleton))
+			return 0;
+	}
 	code = errno;
 	error_errno(err, code, "load the wire program");
 	if (code == EPERM)
@@ -124,6 +141,11 @@ bool wire_can_hold(const struct wire *wire)
 	return wire->can_hold;
 }
 
+bool wire_can_capture(const struct wire *wire)
+{
+	return wire->can_capture;
+}
+
 int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, struct error *err)
 {
 	uint32_t index = (uint32_t)ifindex;
@@ -192,7 +214,9 @@ int wire_ids(const struct wire *wire, struct wire_ids *ids, struct error *err)
 	if (program_id(wire_ingress_fd(wire), &ids->ingress) || program_id(wire_egress_fd(wire), &ids->egress) ||
 	    map_id(wire->ports, &ids->ports) || map_id(wire->links, &ids->links) ||
 	    map_id(wire->states, &ids->states) || map_id(wire->counters, &ids->counters) ||
-	    map_id(wire->control, &ids->control))
+	    map_id(wire->control, &ids->control) ||
+	    map_id(bpf_map__fd(wire->skeleton->maps.captures), &ids->captures) ||
+	    (wire->can_capture && map_id(bpf_map__fd(wire->skeleton->maps.events), &ids->events)))
 		return error_errno(err, errno, "ask for the ids of programs and maps");
 	return 0;
 }

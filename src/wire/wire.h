@@ -33,6 +33,9 @@ bool wire_can_hold(const struct wire *wire);
 /* Finds that out, once, on the loopback device of the namespace. */
 void wire_probe_fq(struct wire *wire, struct netlink *nl);
 
+/* Whether the kernel has perf events, without which nothing can be captured. */
+bool wire_can_capture(const struct wire *wire);
+
 /* The link as it is in force; all zero if there is none. */
 struct wire_link wire_link(const struct wire *wire, struct wire_key key);
 
@@ -82,7 +85,8 @@ uint64_t wire_uncounted(const struct wire *wire);
 /* Program and map ids, for the registry that `provium inspect` and `provium top` read. */
 struct wire_ids {
 	uint32_t ingress, egress;
-	uint32_t ports, links, states, counters, control;
+	uint32_t ports, links, states, counters, control, captures;
+	uint32_t events; /* 0 if the kernel has no perf events */
 };
 int wire_ids(const struct wire *wire, struct wire_ids *ids, struct error *err);
 

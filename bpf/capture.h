@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stage "capture": copies of frames, and what became of them, for whoever has opened a capture: see provium/capture.h.
+ *
+ * Whoever wants a frame is asked by a global function, which the verifier looks at by itself and once; all other code it
+ * looks at anew for each way that leads there, at the start of every run. (A global function that takes the frame itself
+ * would be refused by kernels that are built without their own BTF.)
+ */
+#ifndef PROVIUM_BPF_CAPTURE_H
+#define PROVIUM_BPF_CAPTURE_H
+
+#include <linux/errno.h>
+
+#include "frame.h"
+#include "headers.h"
+#include "hold.h"
+
+/* Fixed for a run. Without perf events in the kernel nothing of this is used. */
+const volatile bool can_capture;
+const volatile __u32 cpu_count = 1; /* possible ones */
+
+static __always_inline struct wire_control *find_captures(void)
+{
+	__u32 zero = 0;
+	struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
+
+	return global && global->captures ? global : NULL;
+}
+
+static __always_inline struct event_room *find_room(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&event_rooms, &zero);
+}
+
+static __always_inline bool port_matches(const struct wire_capture *capture, const struct wire_event *event)
+{
+	__u16 own = event->kind == WIRE_EVENT_SENT ? event->from : event->to;
+
+	return (!capture->nic || capture->nic == own) && (!capture->from || capture->from == event->from) &&
+	       (!capture->to || capture->to == event->to);
+}
+
+static __always_inline bool inside_matches(const struct wire_capture *capture, const struct headers *headers)
+{
+	return (!capture->ethertype || capture->ethertype == headers->ethertype ||
+		capture->ethertype == headers->tag_type) &&
+	       (!capture->protocol || capture->protocol == headers->protocol) &&
+	       (!capture->port || capture->port == headers->ports[0] || capture->port == headers->ports[1]);
+}
+
+static __always_inline bool wants(const struct wire_capture *capture, const struct event_room *room)
+{
+	const struct wire_event *event = &room->event;
+
+	if (capture->bridge != event->bridge || !(capture->kinds & 1U << event->kind) || !port_matches(capture, event))
+		return false;
+	if (event->kind == WIRE_EVENT_OUTCOME && !(capture->verdicts & 1U << event->verdict))
+		return false;
+	return !capture->looks_inside || inside_matches(capture, &room->headers);
+}
+
+/* Notes it if that capture wants the frame, and how much of it. */
+__noinline int ask_capture(__u32 number)
+{
+	const struct wire_capture *capture = bpf_map_lookup_elem(&captures, &number);
+	struct event_room *room = find_room();
+
+	if (!capture || !room || !(room->open & 1U << (number & 31)) || !wants(capture, room))
+		return 0;
+	room->wanted_by |= 1U << (number & 31);
+	if (capture->snaplen > room->snaplen)
+		room->snaplen = capture->snaplen;
+	return 0;
+}
+
+static long count_lost(void *map, const __u32 *number, struct wire_capture *capture, const __u32 *lost_by)
+{
+	(void)map;
+	if (*lost_by & 1U << (*number & 31))
+		__sync_fetch_and_add(&capture->lost, 1);
+	return 0;
+}
+
+/* On the same CPU with nothing in between, so it stands right behind the event that it belongs to. */
+static __always_inline long put_tail(struct __sk_buff *skb, struct event_room *room, __u64 ring)
+{
+	/* From 1 to WIRE_TAIL_BYTES, in a form that every verifier sees. */
+	__u32 size = ((room->event.captured - WIRE_EVENT_BYTES - 1) & (WIRE_TAIL_BYTES - 1)) + 1;
+	long status = bpf_skb_load_bytes(skb, WIRE_EVENT_BYTES, room->tail, size);
+	__u8 kind = room->event.kind;
+
+	if (status)
+		return status;
+	room->event.kind = WIRE_EVENT_TAIL;
+	status = bpf_perf_event_output(skb, &events, ring, &room->event, sizeof(room->event) + size);
+	room->event.kind = kind;
+	return status;
+}
+
+/* The event, for those of the captures that belong to that reader. */
+static __noinline int put_event(struct __sk_buff *skb, struct wire_control *global, struct event_room *room,
+				__u32 reader)
+{
+	__u64 bytes = room->event.captured < WIRE_EVENT_BYTES ? room->event.captured : WIRE_EVENT_BYTES;
+	__u32 wanted_by = room->wanted_by & global->readers[reader & (WIRE_MAX_READERS - 1)].captures;
+	__u64 ring = reader * cpu_count + bpf_get_smp_processor_id();
+	long status;
+
+	if (!wanted_by)
+		return 0;
+	room->event.captures = wanted_by;
+	status = bpf_perf_event_output(skb, &events, ring | bytes << 32, &room->event, sizeof(room->event));
+	if (!status && room->event.captured > WIRE_EVENT_BYTES)
+		status = put_tail(skb, room, ring);
+	if (!status)
+		return 0;
+	bpf_for_each_map_elem(&captures, count_lost, &wanted_by, 0);
+	/* The rings went with their reader, which was killed and could not take its captures back. */
+	if (status == -ENOENT)
+		__sync_fetch_and_and(&global->captures, ~wanted_by);
+	return 0;
+}
+
+/* Who wants the frame about which the caller has left a note in the room? */
+static __always_inline void ask_captures(struct __sk_buff *skb, const struct wire_control *global,
+					 struct event_room *room)
+{
+	__u32 open = global->captures;
+
+	room->open = open;
+	room->wanted_by = 0;
+	room->snaplen = 0;
+	if (global->looking_inside & open)
+		read_headers(skb, &room->headers);
+	/* Old verifiers take a call in one branch of a loop for a loop that does not end. */
+	for (__u32 i = 0; i < WIRE_MAX_CAPTURES && open; i++, open >>= 1)
+		ask_capture(i);
+}
+
+static __noinline int capture(struct __sk_buff *skb, struct wire_control *global, struct event_room *room)
+{
+	__u32 most = WIRE_EVENT_BYTES + WIRE_TAIL_BYTES;
+
+	ask_captures(skb, global, room);
+	if (!room->wanted_by)
+		return 0;
+	if (room->snaplen < most)
+		most = room->snaplen;
+	room->event.length = skb->len;
+	room->event.captured = skb->len < most ? skb->len : most;
+	room->event.tagged = skb->vlan_present;
+	room->event.vlan_tci = skb->vlan_tci;
+	room->event.vlan_proto = skb->vlan_proto;
+	for (__u32 reader = 0; reader < WIRE_MAX_READERS; reader++)
+		put_event(skb, global, room, reader);
+	return 0;
+}
+
+/* The frame has no receiver yet. */
+static __always_inline void capture_sent(struct __sk_buff *skb, const struct wire_port *port)
+{
+	struct wire_control *global;
+	struct event_room *room;
+
+	if (!can_capture)
+		return;
+	global = find_captures();
+	if (!global)
+		return;
+	room = find_room();
+	if (!room)
+		return;
+	room->event.kind = WIRE_EVENT_SENT;
+	room->event.verdict = WIRE_DELIVERED;
+	room->event.bridge = port->bridge;
+	room->event.from = port->port;
+	room->event.to = 0;
+	room->event.time_ns = bpf_ktime_get_ns();
+	room->event.departure_ns = room->event.time_ns;
+	capture(skb, global, room);
+}
+
+/*
+ * Returns the verdict, out of the room: were it kept in a register meanwhile, the verifier would look at all of the above
+ * once for each.
+ */
+static __always_inline enum wire_verdict capture_outcome(struct __sk_buff *skb, const struct frame *frame,
+							 enum wire_verdict verdict)
+{
+	struct wire_control *global;
+	struct event_room *room;
+
+	if (!can_capture)
+		return verdict;
+	global = find_captures();
+	if (!global)
+		return verdict;
+	room = find_room();
+	if (!room)
+		return verdict;
+	room->event.kind = WIRE_EVENT_OUTCOME;
+	room->event.verdict = verdict;
+	room->event.hop = frame->hop;
+	room->event.bridge = frame->pair.bridge;
+	room->event.from = frame->pair.from;
+	room->event.to = frame->pair.to;
+	room->event.time_ns = frame->now_ns ? frame->now_ns : bpf_ktime_get_ns();
+	room->event.departure_ns = room->event.time_ns;
+	if (verdict == WIRE_DELIVERED && is_held(frame))
+		room->event.departure_ns = skb->tstamp;
+	capture(skb, global, room);
+	return room->event.verdict;
+}
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "lab/capture.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/lab.h"
+#include "lab/run.h"
+#include "util/error.h"
+#include "util/memory.h"
+#include "wire/wire.h"
+
+#define WAIT_RING_SIZE (1U << 20) /* nothing of the frames is kept */
+
+#define SENT	(1U << WIRE_EVENT_SENT)
+#define OUTCOME (1U << WIRE_EVENT_OUTCOME)
+
+#define DELIVERED (1U << WIRE_DELIVERED)
+#define DROPPED	  (1U << WIRE_PARTITION | 1U << WIRE_ISOLATION | 1U << WIRE_LOSS | 1U << WIRE_QUEUE | 1U << WIRE_ERROR)
+
+struct lab_capture {
+	struct capture *stream;
+	const struct bridge *bridge; /* NULL once that is closed */
+	struct run *run;
+	char *site;
+	struct lab_capture *next;
+};
+
+static uint16_t verdicts_of(enum lab_verdicts verdicts, enum lab_verdicts otherwise)
+{
+	switch (verdicts == VERDICTS_DEFAULT ? otherwise : verdicts) {
+	case VERDICTS_DELIVERED:
+		return DELIVERED;
+	case VERDICTS_DROPPED:
+		return DROPPED;
+	default:
+		return DELIVERED | DROPPED;
+	}
+}
+
+/* Which events are the frames that the script means. */
+static void choose_events(struct wire_capture *wanted, const struct member *nic,
+			  const struct lab_capture_options *options)
+{
+	bool as_sent = !nic && options->format == CAPTURE_PCAP && options->verdicts == VERDICTS_DEFAULT;
+
+	wanted->kinds = as_sent ? SENT : OUTCOME;
+	wanted->verdicts = verdicts_of(options->verdicts, nic ? VERDICTS_DELIVERED : VERDICTS_ALL);
+	if (!nic)
+		return;
+	wanted->nic = nic->port;
+	if (options->verdicts != VERDICTS_DROPPED)
+		wanted->kinds |= SENT;
+}
+
+/*
+ * When a frame is sent, it has no receiver yet. So frames as they were sent, but to a certain receiver, are taken when
+ * they are about to get there, whatever becomes of them.
+ */
+static void choose_receiver(struct capture_options *stream)
+{
+	struct wire_capture *wanted = &stream->wanted;
+
+	if (!wanted->to || !(wanted->kinds & SENT))
+		return;
+	wanted->kinds = OUTCOME;
+	if (wanted->nic == wanted->to)
+		return;
+	stream->as_sent = true;
+	wanted->verdicts = DELIVERED | DROPPED;
+	if (wanted->nic && wanted->from && wanted->from != wanted->nic)
+		wanted->kinds = 0; /* it is neither from the NIC nor to it */
+	else if (wanted->nic)
+		wanted->from = wanted->nic;
+	wanted->nic = 0;
+}
+
+static int find_port(struct bridge *bridge, const char *name, uint16_t *port, struct error *err)
+{
+	struct member *member = name ? bridge_place(bridge, name, err) : NULL;
+
+	if (name && !member)
+		return -err->code;
+	*port = member ? member->port : 0;
+	return 0;
+}
+
+static int translate(struct bridge *bridge, const struct member *nic, const struct lab_capture_options *options,
+		     struct capture_options *stream, struct error *err)
+{
+	struct wire_capture *wanted = &stream->wanted;
+
+	*stream = (struct capture_options){
+		.format = options->format,
+		.keep = true,
+		.strict = options->strict,
+		.limit = options->limit,
+		.title = options->site,
+	};
+	wanted->bridge = bridge->number;
+	wanted->snaplen = options->snaplen;
+	wanted->ethertype = options->filter.ethertype;
+	wanted->protocol = options->filter.protocol;
+	wanted->port = options->filter.port;
+	if (find_port(bridge, options->filter.from, &wanted->from, err) ||
+	    find_port(bridge, options->filter.to, &wanted->to, err))
+		return -err->code;
+	choose_events(wanted, nic, options);
+	choose_receiver(stream);
+	return 0;
+}
+
+static int open_hub(struct run *run, uint64_t ring, struct error *err)
+{
+	struct wire_ids ids = { 0 };
+
+	if (run->captures && ring > capture_hub_ring_size(run->captures))
+		return error_set(
+			err, EBUSY,
+			"the ring is open already, with %llu KiB, for another capture; close that first, or give "
+			"it the larger `ring`",
+			(unsigned long long)(capture_hub_ring_size(run->captures) >> 10));
+	if (run->captures)
+		return 0;
+	if (wire_ids(run->wire, &ids, err))
+		return -err->code;
+	return capture_hub_open(&run->captures, &ids, ring, err);
+}
+
+static void close_hub(struct run *run)
+{
+	if (!run->captures || !capture_hub_is_idle(run->captures))
+		return;
+	capture_hub_close(run->captures);
+	run->captures = NULL;
+}
+
+int lab_capture_open(struct lab_capture **result, struct bridge *bridge, const struct member *nic,
+		     const struct lab_capture_options *options, struct error *err)
+{
+	struct run *run = bridge->run;
+	struct lab_capture *capture;
+	struct capture_options wanted;
+	struct capture *stream;
+
+	if (nic && !nic->plugged)
+		return error_set(err, ENODEV,
+				 "vm `%s` has no TAP on bridge `%s` (not booted?). Call lab:boot() / vm:boot() first.",
+				 nic->name, bridge->name);
+	if (translate(bridge, nic, options, &wanted, err) || open_hub(run, options->ring, err))
+		return -err->code;
+	if (capture_open(&stream, run->captures, &wanted, err)) {
+		close_hub(run);
+		return -err->code;
+	}
+	capture = memory_new(sizeof(*capture));
+	capture->stream = stream;
+	capture->bridge = bridge;
+	capture->run = run;
+	capture->site = memory_string(options->site);
+	capture->next = run->open_captures;
+	run->open_captures = capture;
+	*result = capture;
+	return 0;
+}
+
+void lab_capture_close(struct lab_capture *capture)
+{
+	struct run *run = capture->run;
+	struct lab_capture **place = &run->open_captures;
+
+	while (*place != capture)
+		place = &(*place)->next;
+	*place = capture->next;
+	capture_close(capture->stream);
+	close_hub(run);
+	free(capture->site);
+	free(capture);
+}
+
+struct capture *lab_capture_stream(const struct lab_capture *capture)
+{
+	return capture->stream;
+}
+
+const char *lab_capture_site(const struct machine *machine)
+{
+	struct member **members;
+	size_t count = machine_members(machine, &members);
+	const char *site = NULL;
+
+	for (const struct lab_capture *capture = machine->run->open_captures; capture && !site; capture = capture->next)
+		for (size_t i = 0; i < count; i++)
+			if (members[i]->bridge == capture->bridge)
+				site = capture->site;
+	free(members);
+	return site;
+}
+
+void lab_capture_end(const struct bridge *bridge)
+{
+	for (struct lab_capture *capture = bridge->run->open_captures; capture; capture = capture->next) {
+		if (capture->bridge != bridge)
+			continue;
+		capture_end(capture->stream);
+		capture->bridge = NULL;
+	}
+}
+
+int lab_wait_for(struct bridge *bridge, const struct lab_filter *filter, uint64_t count, uint64_t deadline_ns,
+		 uint64_t *seen, struct error *err)
+{
+	const struct lab_capture_options options = {
+		.filter = *filter,
+		.format = CAPTURE_COUNT,
+		.verdicts = VERDICTS_DELIVERED,
+		.ring = bridge->run->captures ? 0 : WAIT_RING_SIZE,
+		.strict = true,
+		.site = "",
+	};
+	struct lab_capture *capture;
+	int status;
+
+	if (lab_capture_open(&capture, bridge, NULL, &options, err))
+		return -err->code;
+	status = capture_await(capture->stream, count, deadline_ns, err);
+	*seen = capture_state(capture->stream).frames;
+	lab_capture_close(capture);
+	return status;
+}
