@@ -34,6 +34,12 @@ enum machine_state {
 	MACHINE_DEAD,
 };
 
+/* A kind of node, and what machines of it are like unless their options say otherwise. Lives as long as the run. */
+struct machine_profile {
+	const struct node_kind *kind;
+	struct node_config config; /* without a name */
+};
+
 struct machine_options {
 	uint64_t memory_bytes;
 	unsigned int cpus;
@@ -53,6 +59,7 @@ struct machine {
 	char name[NAME_LIMIT + 1];
 	char *profile; /* as the script named it */
 	const struct node_kind *kind;
+	struct node_config defaults; /* the profile's */
 	struct machine_options options;
 	enum machine_state state;
 	struct node *node; /* NULL unless booting, booted or paused */
@@ -115,8 +122,8 @@ struct lab {
 	size_t lab_count;
 	int refs;
 	bool closed;
-	/* Which kind a profile is: NULL if there is no such profile. Set by who knows the configuration. */
-	const struct node_kind *(*find_profile)(void *context, const char *profile);
+	/* What a profile is, or an error that names those that there are. Set by who knows the configuration. */
+	int (*find_profile)(void *context, const char *name, const struct machine_profile **profile, struct error *err);
 	void *profile_context;
 };
 

@@ -32,22 +32,20 @@ int machine_new(struct lab *lab, const char *name, const char *profile, const st
 		struct machine **result, struct error *err)
 {
 	struct machine *same = lab_find_machine(lab, name);
-	const struct node_kind *kind = lab->find_profile(lab->profile_context, profile);
+	const struct machine_profile *found;
 	struct machine *machine;
 
-	if (lab_check_new_name(lab, "vm", name, same ? same->depth : 0, same != NULL, err))
+	if (lab_check_new_name(lab, "vm", name, same ? same->depth : 0, same != NULL, err) ||
+	    lab->find_profile(lab->profile_context, profile, &found, err))
 		return -err->code;
-	if (!kind)
-		return error_set(err, ENOENT,
-				 "no profile named `%s`; `netns` is built in, and --profile %s=netns maps a name to it",
-				 profile, profile);
 	machine = memory_new(sizeof(*machine));
 	machine->refs = 1;
 	machine->holders = 1;
 	machine->depth = lab->depth;
 	snprintf(machine->name, sizeof(machine->name), "%s", name);
 	machine->profile = memory_string(profile);
-	machine->kind = kind;
+	machine->kind = found->kind;
+	machine->defaults = found->config;
 	machine->options = *options;
 	machine->home = lab;
 	machine->run = lab->run;
@@ -304,13 +302,16 @@ static int finish_boot(struct machine *machine, uint64_t deadline_ns, struct err
 
 static int start_boot(struct machine *machine, struct error *err)
 {
-	struct node_config config = {
-		.name = machine->name,
-		.memory_bytes = machine->options.memory_bytes,
-		.cpus = machine->options.cpus,
-		.kernel_cmdline = machine->options.kernel_cmdline,
-	};
+	const struct machine_options *options = &machine->options;
+	struct node_config config = machine->defaults;
 
+	config.name = machine->name;
+	if (options->memory_bytes)
+		config.memory_bytes = options->memory_bytes;
+	if (options->cpus)
+		config.cpus = options->cpus;
+	if (options->kernel_cmdline)
+		config.kernel_cmdline = options->kernel_cmdline;
 	if (machine->kind->boot(&config, machine->run->nl, &machine->node, err))
 		return -err->code;
 	machine->state = MACHINE_BOOTING;

@@ -21,12 +21,14 @@
 #include "util/error.h"
 #include "util/units.h"
 
+struct profiles;
 struct script_capture;
 struct script_process;
 
 struct script {
 	lua_State *L;
 	const struct script_options *options;
+	struct profiles *profiles;
 	struct run *run;
 	struct lab *root;
 	struct script_process *processes; /* all that are open, the youngest first */

@@ -14,6 +14,7 @@
 #include "lab/run.h"
 #include "node/node.h"
 #include "script/internal.h"
+#include "script/profiles.h"
 #include "util/clock.h"
 #include "util/interrupt.h"
 
@@ -36,32 +37,6 @@ struct script *script_of(lua_State *L)
 	return script;
 }
 
-static const struct node_kind *find_kind(const char *name)
-{
-	static const struct node_kind *const kinds[] = { &node_kind_netns };
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(kinds[i]->name, name) == 0)
-			return kinds[i];
-	return NULL;
-}
-
-/* --profile NAME=OTHER, the last one first; OTHER may itself be mapped by an earlier one. */
-static const struct node_kind *find_profile(void *context, const char *profile)
-{
-	const struct script_options *options = context;
-	size_t length;
-
-	for (size_t i = options->profile_count; i-- > 0;) {
-		const char *mapping = options->profiles[i];
-
-		length = strcspn(mapping, "=");
-		if (strlen(profile) == length && strncmp(profile, mapping, length) == 0 && mapping[length])
-			profile = mapping + length + 1;
-	}
-	return find_kind(profile);
-}
-
 static int close_script(lua_State *L)
 {
 	struct script *script = lua_touserdata(L, 1);
@@ -73,6 +48,7 @@ static int close_script(lua_State *L)
 	lab_close(script->root);
 	lab_unref(script->root);
 	run_close(script->run);
+	profiles_close(script->profiles);
 	script->run = NULL;
 	return 0;
 }
@@ -131,18 +107,21 @@ static void open_common(lua_State *L)
 	script_register_modules(L);
 }
 
-/* Fills a state that has its standard libraries. */
-static int attach(lua_State *L, const struct script_options *options, struct error *err)
+/* Fills a state that has its standard libraries. The configuration is looked for from the script's path on. */
+static int attach(lua_State *L, const char *path, const struct script_options *options, struct error *err)
 {
 	struct script *script = new_script(L, options);
 
+	if (profiles_open(&script->profiles, path, options, err))
+		return -err->code;
 	if (run_open(&script->run, options->seed, err)) {
 		script->run = NULL;
+		profiles_close(script->profiles);
 		return -err->code;
 	}
 	script->root = lab_new(script->run);
-	script->root->find_profile = find_profile;
-	script->root->profile_context = (void *)options;
+	script->root->find_profile = profiles_find;
+	script->root->profile_context = script->profiles;
 	register_classes(L);
 	open_common(L);
 	preload(L, "provium.native", script_open_native);
@@ -173,7 +152,7 @@ lua_State *script_open(const struct script_options *options, struct error *err)
 	lua_State *L = luaL_newstate();
 
 	luaL_openlibs(L);
-	if (attach(L, options, err)) {
+	if (attach(L, "./", options, err)) {
 		lua_close(L);
 		return NULL;
 	}
@@ -207,7 +186,7 @@ int script_run_file(const char *path, const struct script_options *options)
 
 	registry_set_title(path);
 	luaL_openlibs(L);
-	if (attach(L, options, &err)) {
+	if (attach(L, path, options, &err)) {
 		open_common(L);
 		report_no_lab(L, path, options->events, err.text);
 		lua_close(L);
@@ -240,7 +219,7 @@ int luaopen_provium(lua_State *L)
 
 	options.seed = random_seed();
 	registry_set_title("lua");
-	if (attach(L, &options, &err)) {
+	if (attach(L, "./", &options, &err)) {
 		luaL_where(L, 1);
 		lua_pushfstring(L, "provium: %s", err.text);
 		lua_concat(L, 2);
