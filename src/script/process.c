@@ -18,7 +18,6 @@ struct script_process {
 	char node[NAME_LIMIT + 1];
 	char *command;      /* for people */
 	unsigned int depth; /* of the scope that it was started in */
-	size_t streamed[2]; /* how much of its two outputs a stream has given out */
 	struct script *script;
 	struct script_process *older, *younger;
 };
@@ -214,27 +213,28 @@ static int process_running(lua_State *L)
 	return 1;
 }
 
-/* The source of a stream: what is new, false if nothing came in time, nil at the end. */
+/* The source of a stream, with what it has given so far in its last upvalue: what is new, false if nothing came in time, nil at the end. */
 static int next_chunk(lua_State *L)
 {
 	struct script_process *process = lua_touserdata(L, lua_upvalueindex(2));
 	bool is_errors = lua_toboolean(L, lua_upvalueindex(3));
 	uint64_t deadline_ns = clock_after((uint64_t)luaL_checkinteger(L, 1));
-	size_t *streamed = &process->streamed[is_errors];
+	size_t given = (size_t)lua_tointeger(L, lua_upvalueindex(4));
 	struct error err;
 
 	while (process->process) {
 		struct buffer *output = is_errors ? &process->process->err : &process->process->out;
 
-		if (output->size > *streamed) {
-			lua_pushlstring(L, output->data + *streamed, output->size - *streamed);
-			*streamed = output->size;
+		if (output->size > given) {
+			lua_pushlstring(L, output->data + given, output->size - given);
+			lua_pushinteger(L, (lua_Integer)output->size);
+			lua_replace(L, lua_upvalueindex(4));
 			return 1;
 		}
 		if (process->process->status != PROCESS_RUNNING)
 			return 0;
 		if (clock_now() >= deadline_ns && process->process->ops->wait(process->process, 0, true, &err) == 0 &&
-		    output->size == *streamed && process->process->status == PROCESS_RUNNING) {
+		    output->size == given && process->process->status == PROCESS_RUNNING) {
 			lua_pushboolean(L, false);
 			return 1;
 		}
@@ -252,7 +252,8 @@ static int push_stream(lua_State *L, bool errors)
 	lua_pushnil(L);
 	lua_pushvalue(L, 1); /* kept alive by the stream */
 	lua_pushboolean(L, errors);
-	lua_pushcclosure(L, next_chunk, 3);
+	lua_pushinteger(L, 0);
+	lua_pushcclosure(L, next_chunk, 4);
 	lua_pushstring(L, errors ? "stderr" : "stdout");
 	lua_call(L, 2, 1);
 	return 1;

@@ -5,6 +5,9 @@
 
 #include "script/internal.h"
 
+/* Not to be looked up in a PATH that is made for the line. */
+#define SHELL "/bin/sh"
+
 struct machine *script_check_booted(lua_State *L, const char *what)
 {
 	struct machine *machine = script_check_object(L, 1, &script_class_vm);
@@ -51,7 +54,7 @@ static const char *const *read_argv(lua_State *L, const char *program, int list)
 	int keeper = lua_gettop(L) - 1;
 
 	if (!list) {
-		argv[0] = "sh";
+		argv[0] = SHELL;
 		argv[1] = "-c";
 		argv[2] = program;
 		return argv;
@@ -151,7 +154,7 @@ void script_read_request(lua_State *L, struct script_request *request)
 
 char *script_command_text(const struct command *command)
 {
-	bool shell = strcmp(command->argv[0], "sh") == 0 && command->argv[1] && strcmp(command->argv[1], "-c") == 0;
+	bool shell = strcmp(command->argv[0], SHELL) == 0 && command->argv[1] && strcmp(command->argv[1], "-c") == 0;
 	struct buffer text = { 0 };
 
 	for (const char *const *arg = command->argv + (shell ? 2 : 0); *arg; arg++)

@@ -21,15 +21,19 @@
 #include "util/memory.h"
 #include "util/wait.h"
 
+/* An init that was killed is gone after this long, or stuck in the kernel. */
+#define END_NS (5 * NS_PER_S)
+
 static void netns_close(struct node *base)
 {
 	struct netns_node *node = (struct netns_node *)base;
 
 	if (node->pid > 0) {
-		/* The kernel ends all other processes of the namespace before init itself is gone. */
+		/* The kernel kills all other processes of the namespace, and waits for them before init itself is gone. */
 		kill(node->pid, SIGKILL);
-		while (waitpid(node->pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		netns_end_all(node);
+		if (node->pidfd < 0 || netns_await(node->pidfd, clock_after(END_NS)))
+			waitpid(node->pid, NULL, 0);
 	}
 	if (node->pidfd >= 0)
 		close(node->pidfd);
@@ -85,9 +89,9 @@ static int netns_wait_ready(struct node *base, uint64_t deadline_ns, struct erro
 static bool netns_is_alive(struct node *base)
 {
 	struct netns_node *node = (struct netns_node *)base;
-	struct pollfd ended = { .fd = node->pidfd, .events = POLLIN };
 
-	return poll(&ended, 1, 0) == 0;
+	netns_reap_all(node);
+	return !netns_await(node->pidfd, 0);
 }
 
 static int netns_pause(struct node *base, struct error *err)

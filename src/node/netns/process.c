@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Commands in a namespace node: children of the run that were moved into the node's namespaces. */
+/* Commands in a namespace node, as the run sees them: their pipes and their end. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,10 +18,14 @@
 #include "util/wait.h"
 
 #define READ_SIZE 65536
-#define VISIT_FLAGS (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)
+
+/* What was killed is gone after this long, or not in our hands. */
+#define END_NS (5 * NS_PER_S)
 
 struct netns_process {
 	struct process process; /* first */
+	struct netns_node *node; /* NULL once that is closed */
+	struct netns_process *older, *younger; /* of the node's */
 	pid_t pid;
 	int pidfd;
 	int input, output, errors; /* our ends of its pipes, -1 when done */
@@ -34,84 +38,6 @@ static void close_fd(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-}
-
-/* Children are born in the PID namespace that their parent chose for them, so it is chosen around the fork. */
-static pid_t fork_into(const struct netns_node *node, struct error *err)
-{
-	int home = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-	pid_t pid = -1;
-
-	if (home < 0)
-		return error_errno(err, errno, "open the process namespace of the run");
-	if (setns(node->pidfd, CLONE_NEWPID)) {
-		error_errno(err, errno, "enter the process namespace of node `%s`", node->name);
-	} else {
-		pid = fork();
-		if (pid == 0)
-			return 0;
-		if (pid < 0)
-			error_errno(err, errno, "fork");
-		setns(home, CLONE_NEWPID);
-	}
-	close(home);
-	return pid;
-}
-
-/* A node is a machine of its own: proxies, paths of libraries and secrets of this one have no meaning there. */
-static bool is_for_nodes(const char *variable)
-{
-	static const char *const names[] = { "PATH=", "HOME=", "USER=", "LOGNAME=", "SHELL=", "TERM=", "LANG=", "LC_", "TZ=" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strncmp(variable, names[i], strlen(names[i])) == 0)
-			return true;
-	return false;
-}
-
-static void sift_environment(void)
-{
-	char **kept = environ;
-
-	for (char **variable = environ; variable && *variable; variable++)
-		if (is_for_nodes(*variable))
-			*kept++ = *variable;
-	if (kept)
-		*kept = NULL;
-}
-
-static int find_and_exec(const struct command *command)
-{
-	sift_environment();
-	for (const char *const *env = command->env; env && *env; env++)
-		putenv((char *)*env);
-	execvp(command->argv[0], (char *const *)command->argv);
-	return errno;
-}
-
-/* Runs in the child. Whatever fails is reported as errno through the pipe, which exec closes. */
-__attribute__((noreturn)) static void child_main(const struct netns_node *node, const struct command *command,
-						 int stdio[3], int report)
-{
-	sigset_t none;
-	int code = 0;
-
-	setsid();
-	signal(SIGPIPE, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (setns(node->pidfd, VISIT_FLAGS))
-		code = errno;
-	for (int fd = 0; fd < 3 && !code; fd++)
-		if (dup2(stdio[fd], fd) < 0)
-			code = errno;
-	if (!code && chdir(command->cwd ? command->cwd : "/"))
-		code = errno;
-	if (!code)
-		code = find_and_exec(command);
-	if (write(report, &code, sizeof(code)) < 0)
-		_exit(126);
-	_exit(127);
 }
 
 struct pipes {
@@ -156,10 +82,10 @@ static int exec_report(struct netns_node *node, const struct command *command, i
 	return error_errno(err, code, "run `%s` in node `%s`", command->argv[0], node->name);
 }
 
-static int take_new(int *fd, struct buffer *buffer)
+static int take_some(int *fd, struct buffer *buffer, size_t limit)
 {
 	char bytes[READ_SIZE];
-	ssize_t size = read(*fd, bytes, sizeof(bytes));
+	ssize_t size = read(*fd, bytes, limit < sizeof(bytes) ? limit : sizeof(bytes));
 
 	if (size > 0) {
 		buffer_add(buffer, bytes, (size_t)size);
@@ -168,6 +94,18 @@ static int take_new(int *fd, struct buffer *buffer)
 	if (size == 0 || (errno != EAGAIN && errno != EINTR))
 		close_fd(fd);
 	return 0;
+}
+
+/* What is there now, and not what somebody goes on to write. */
+static void take_rest(int *fd, struct buffer *buffer)
+{
+	int left = 0;
+
+	if (*fd >= 0 && ioctl(*fd, FIONREAD, &left))
+		left = 0;
+	for (size_t end = buffer->size + (size_t)left; buffer->size < end;)
+		if (!take_some(fd, buffer, end - buffer->size))
+			break;
 }
 
 /* write(2), but without a signal when nobody reads: the interpreter may belong to somebody else. */
@@ -202,6 +140,19 @@ static void send_stdin(struct netns_process *process)
 		close_fd(&process->input);
 }
 
+static void unlink_process(struct netns_process *process)
+{
+	if (!process->node)
+		return;
+	if (process->younger)
+		process->younger->older = process->older;
+	else
+		process->node->processes = process->older;
+	if (process->older)
+		process->older->younger = process->younger;
+	process->node = NULL;
+}
+
 /* Output that was written before the end is there to be read now; what a left-over child may still write is not waited for. */
 static void reap(struct netns_process *process)
 {
@@ -209,12 +160,45 @@ static void reap(struct netns_process *process)
 
 	if (waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED | WNOHANG) || !info.si_pid)
 		return;
-	while (process->output >= 0 && take_new(&process->output, &process->process.out))
-		;
-	while (process->errors >= 0 && take_new(&process->errors, &process->process.err))
-		;
+	take_rest(&process->output, &process->process.out);
+	take_rest(&process->errors, &process->process.err);
 	process->process.status = info.si_code == CLD_EXITED ? PROCESS_EXITED : PROCESS_SIGNALLED;
 	process->process.code = info.si_status;
+	unlink_process(process);
+}
+
+bool netns_await(int pidfd, uint64_t deadline_ns)
+{
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+	int ready;
+
+	do
+		ready = poll(&ended, 1, clock_poll_ms(deadline_ns));
+	while (ready < 0 && errno == EINTR && clock_now() < deadline_ns);
+	return ready > 0;
+}
+
+void netns_reap_all(struct netns_node *node)
+{
+	struct netns_process *process = node->processes, *older;
+
+	for (; process; process = older) {
+		older = process->older;
+		reap(process);
+	}
+}
+
+void netns_end_all(struct netns_node *node)
+{
+	uint64_t deadline_ns = clock_after(END_NS);
+
+	while (node->processes) {
+		struct netns_process *process = node->processes;
+
+		if (netns_await(process->pidfd, deadline_ns))
+			reap(process);
+		unlink_process(process);
+	}
 }
 
 static int netns_process_kill(struct process *base, int number, struct error *err)
@@ -246,9 +230,9 @@ static int netns_process_wait(struct process *base, uint64_t deadline_ns, bool u
 		if (ready <= 0)
 			return ready;
 		if (fds[1].revents)
-			fresh += take_new(&process->output, &base->out);
+			fresh += take_some(&process->output, &base->out, READ_SIZE);
 		if (fds[2].revents)
-			fresh += take_new(&process->errors, &base->err);
+			fresh += take_some(&process->errors, &base->err, READ_SIZE);
 		if (fds[3].revents)
 			send_stdin(process);
 		if (base->out.size > PROCESS_OUTPUT_LIMIT || base->err.size > PROCESS_OUTPUT_LIMIT) {
@@ -271,9 +255,10 @@ static void netns_process_close(struct process *base)
 
 	if (base->status == PROCESS_RUNNING) {
 		netns_process_kill(base, SIGKILL, &ignored);
-		while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		if (netns_await(process->pidfd, clock_after(END_NS)))
+			waitpid(process->pid, NULL, 0);
 	}
+	unlink_process(process);
 	close_fd(&process->pidfd);
 	close_fd(&process->input);
 	close_fd(&process->output);
@@ -299,11 +284,16 @@ static int take_end(int pipe_ends[2], int end)
 	return fd;
 }
 
-static struct netns_process *new_process(pid_t pid, const struct command *command, struct pipes *pipes)
+static struct netns_process *new_process(struct netns_node *node, pid_t pid, const struct command *command, struct pipes *pipes)
 {
 	struct netns_process *process = memory_new(sizeof(*process));
 
 	process->process.ops = &netns_process_ops;
+	process->node = node;
+	process->older = node->processes;
+	if (process->older)
+		process->older->younger = process;
+	node->processes = process;
 	process->pid = pid;
 	process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	process->input = take_end(pipes->input, 1);
@@ -326,13 +316,13 @@ int netns_start(struct node *base, const struct command *command, struct process
 	struct pipes pipes;
 	pid_t pid;
 
-	if (open_pipes(&pipes, err) || (pid = fork_into(node, err)) < 0) {
+	if (open_pipes(&pipes, err) || (pid = netns_fork_into(node, err)) < 0) {
 		close_pipes(&pipes);
 		return -err->code;
 	}
 	if (pid == 0)
-		child_main(node, command, (int[]){ pipes.input[0], pipes.output[1], pipes.errors[1] }, pipes.report[1]);
-	process = new_process(pid, command, &pipes);
+		netns_child_main(node, command, (int[]){ pipes.input[0], pipes.output[1], pipes.errors[1] }, pipes.report[1]);
+	process = new_process(node, pid, command, &pipes);
 	close_fd(&pipes.report[1]);
 	err->code = 0;
 	exec_report(node, command, pipes.report[0], err);
@@ -342,23 +332,5 @@ int netns_start(struct node *base, const struct command *command, struct process
 		return -err->code;
 	}
 	*result = &process->process;
-	return 0;
-}
-
-int netns_signal_all(struct netns_node *node, int number, struct error *err)
-{
-	pid_t pid = fork_into(node, err);
-	int status;
-
-	if (pid < 0)
-		return -err->code;
-	if (pid == 0) {
-		/* Twice, for a process that was born during the first sweep. -1 spares init and the sender. */
-		kill(-1, number);
-		kill(-1, number);
-		_exit(0);
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
 	return 0;
 }

@@ -1,0 +1,181 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- The life of a node: what it may do in which state, and what it says if it may not.
+
+local support = require "support"
+
+local function refuses(t, call, words)
+	local message = t:assert_error(call, words)
+	t:assert_eq(message:sub(-#words), words)
+end
+
+test("created, booted, paused, booted, shutdown", { tags = { "smoke" } }, function(t)
+	local a = provium:vm("a", "netns")
+	t:assert_eq(a:state(), "created")
+	t:assert_eq(a:boot(), a)
+	t:assert_eq(a:state(), "booted")
+	a:pause()
+	t:assert_eq(a:state(), "paused")
+	a:resume()
+	t:assert_eq(a:state(), "booted")
+	a:shutdown()
+	t:assert_eq(a:state(), "shutdown")
+	t:assert_eq(a:name(), "a")
+	t:assert_eq(a:profile(), "netns")
+	t:assert_eq(tostring(a), "vm a")
+	t:assert_eq(a:console(), "")
+end)
+
+test("what a node that was not booted refuses", function(t)
+	local a = provium:vm("a", "netns")
+	for _, method in ipairs({ "run", "run_async" }) do
+		refuses(t, function()
+			a[method](a, "true")
+		end, "vm `a`: VM not booted (cannot run)")
+	end
+	refuses(t, function()
+		a:read_file("/etc/hosts")
+	end, "vm `a`: VM not booted (cannot read a file)")
+	refuses(t, function()
+		a:write_file("/tmp/x", "")
+	end, "vm `a`: VM not booted (cannot write a file)")
+	refuses(t, function()
+		a:pause()
+	end, "vm `a`: VM not booted (cannot pause)")
+	refuses(t, function()
+		a:shutdown()
+	end, "vm `a`: VM not booted")
+	t:assert_eq(a:state(), "created")
+end)
+
+test("a paused node", function(t)
+	local a = provium:vm("a", "netns"):boot()
+	local ticks = a:run_async("while :; do echo; sleep 0.01; done")
+	local output = ticks:stdout_stream()
+	output:read_until("\n")
+	a:pause()
+	output:drain("50ms")
+	t:assert_eq(output:next("100ms"), nil, "a process of a paused node still runs")
+	for _, method in ipairs({ "run", "pause", "boot", "read_file" }) do
+		refuses(t, function()
+			a[method](a, method ~= "boot" and "/etc/hosts" or nil)
+		end, "vm `a`: VM is paused; use resume()")
+	end
+	t:assert_eq(select(2, ticks:wait("50ms")), "timed out")
+	a:resume()
+	output:read_until("\n")
+	a:pause()
+	a:shutdown()
+	t:assert_eq(a:state(), "shutdown")
+	t:assert_eq(ticks:wait().signal, "SIGKILL")
+end)
+
+test("a node that was shut down", function(t)
+	local a = provium:vm("a", "netns"):boot()
+	a:shutdown()
+	for _, method in ipairs({ "run", "pause", "resume", "boot", "shutdown", "read_file" }) do
+		refuses(t, function()
+			a[method](a, method ~= "boot" and "/etc/hosts" or nil)
+		end, "vm `a`: VM is shutdown; create a new one")
+	end
+end)
+
+test("booting twice, and resuming what is not paused", function(t)
+	local a = provium:vm("a", "netns"):boot()
+	refuses(t, function()
+		a:boot()
+	end, "vm `a`: VM already booted")
+	refuses(t, function()
+		a:resume()
+	end, "vm `a`: VM is not paused")
+	provium:boot() -- of a lab: those that are not yet
+	t:assert_eq(a:state(), "booted")
+end)
+
+test("a node whose first process is killed is dead", { tags = { "smoke" } }, function(t)
+	local lan, a, b = support.network(2)
+	local sleep = a:run_async("sleep 1000")
+	local pid = a:run("readlink /proc/1/ns/net").stdout
+	-- From outside: in a node, process 1 is safe from its children.
+	a:run("kill -9 1")
+	t:assert_eq(a:state(), "booted")
+	local found = support.ask("for p in /proc/[0-9]*; do [ \"$(readlink $p/ns/net)\" = '" .. pid:gsub("\n", "")
+		.. "' ] && echo ${p#/proc/}; done | head -n1")
+	support.ask("kill -9 " .. found)
+	wait_until(function()
+		return a:state() == "dead"
+	end, { timeout = "2s", interval = "10ms" })
+	refuses(t, function()
+		a:run("true")
+	end, "vm `a`: VM is dead: it ended by itself; create a new one")
+	refuses(t, function()
+		a:pause()
+	end, "vm `a`: VM is dead: it ended by itself; create a new one")
+	t:assert_eq(sleep:wait("2s").signal, "SIGKILL")
+	t:assert_eq(lan:nic(a):counters().rx_packets, 0)
+	t:assert(not support.reaches(b, a:ip()))
+	lan:detach(a)
+	t:assert_eq(table.concat(lan:members(), " "), "b")
+end)
+
+test("all boot side by side, and if one cannot, none does", function(t)
+	local lan = provium:bridge("lan")
+	local a = provium:vm("a", "netns")
+	local b = provium:vm("b", "netns", { files = { { path = "/proc/sys/no/such", content = "" } } })
+	lan:attach({ a, b })
+	local message = t:assert_error(function()
+		provium:boot()
+	end, "vm `b`: write /proc/sys/no/such:")
+	t:assert(message:find("provium:boot: ", 1, true), message)
+	t:assert_eq(a:state(), "created")
+	t:assert_eq(b:state(), "created")
+	t:assert_eq(support.ask("ip -o link show type veth | wc -l"), "0")
+	b:boot({ files = {} })
+	provium:boot({ timeout = "10s" })
+	t:assert(support.reaches(a, b))
+end)
+
+test("files of a node are there when it has booted", function(t)
+	local a = provium:vm("a", "netns", {
+		memory = "64M",
+		cpus = 1,
+		kernel_cmdline = "quiet",
+		files = { { path = "/tmp/deep/er/one", content = "1\0\255" }, { path = "/tmp/two", content = "" } },
+	})
+	a:boot()
+	t:assert_eq(a:read_file("/tmp/deep/er/one"), "1\0\255")
+	t:assert_eq(a:read_file("/tmp/two"), "")
+end)
+
+test("a profile of nil, or options in its place, mean netns", function(t)
+	t:assert_eq(provium:vm("a", nil, {}):profile(), "netns")
+	t:assert_eq(provium:vm("b", { cpus = 2 }):profile(), "netns")
+end)
+
+test("a profile that is mapped keeps its name", function(t)
+	local run = support.run({
+		["x.test.lua"] = [[
+			test("x", function(t)
+				t:assert_eq(provium:vm("a", "mine"):boot():profile(), "mine")
+				t:assert_eq(provium:vm("b", "alias"):boot():profile(), "alias")
+				t:assert_error(function() provium:vm("c", "other") end, "no profile named `other`; `netns` is built in, and "
+					.. "--profile other=netns maps a name to it")
+			end)
+		]],
+	}, "--profile mine=netns --profile alias=mine")
+	t:assert_eq(run.tests.x.message, nil)
+	t:assert_eq(run.tests.x.status, "passed")
+end)
+
+test("nodes see themselves as machines of their own", function(t)
+	local a, b = provium:vm("a", "netns"):boot(), provium:vm("b", "netns"):boot()
+	a:write_file("/tmp/mine", "a")
+	t:assert(not b:run("test -e /tmp/mine"):ok(), "/tmp is shared")
+	t:assert_eq(support.ask("test -e /tmp/mine && echo yes || echo no"), "no")
+	local before = a:run("ls -d /proc/[0-9]* | wc -l").stdout
+	b:run_async("sleep 100")
+	t:assert_eq(a:run("ls -d /proc/[0-9]* | wc -l").stdout, before, "processes are seen from elsewhere")
+	t:assert_eq(a:run("cat /proc/1/comm").stdout, "a\n")
+	a:run("hostname changed"):assert_ok()
+	t:assert_eq(b:run("hostname").stdout, "b\n")
+	t:assert(a:run("ip link show lo"):assert_ok().stdout:find("LOOPBACK,UP"), "loopback is not up")
+end)
