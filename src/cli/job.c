@@ -199,16 +199,22 @@ static int read_rest(struct job *job, struct report *report, struct error *err)
 	return 0;
 }
 
-void job_signal(const struct job *job, int number)
+static void send_signal(const struct job *job, int number)
 {
 	syscall(SYS_pidfd_send_signal, job->pidfd, number, NULL, 0);
+}
+
+/* Not SIGINT, to which a process is deaf as long as it is in system(3), which is os.execute(). */
+void job_interrupt(const struct job *job)
+{
+	send_signal(job, SIGTERM);
 }
 
 void job_kill(struct job *job, const char *why)
 {
 	job->killed = why;
 	kill(-job->pid, SIGKILL);
-	job_signal(job, SIGKILL);
+	send_signal(job, SIGKILL);
 }
 
 int job_end(struct job *job, struct report *report, struct error *err)

@@ -85,7 +85,7 @@ static void take_signal(struct runner *runner)
 	runner->deadline_ns = clock_after(END_CLEANLY_NS);
 	for (unsigned int i = 0; i < runner->plan->jobs; i++)
 		if (runner->jobs[i].number)
-			job_signal(&runner->jobs[i], runner->interrupted);
+			job_interrupt(&runner->jobs[i]);
 }
 
 static int take_from_job(struct runner *runner, struct job *job, const struct pollfd *fds, struct error *err)

@@ -48,8 +48,8 @@ struct job {
 int job_start(struct job *job, const struct plan *plan, size_t number, struct error *err);
 /* Hands what has arrived to the report. */
 int job_read(struct job *job, struct report *report, struct error *err);
-/* Passes a signal on to the script alone. */
-void job_signal(const struct job *job, int number);
+/* Asks the script, and it alone, to come to its end. */
+void job_interrupt(const struct job *job);
 /* Ends it and all that is in its process group. */
 void job_kill(struct job *job, const char *why);
 /* After its end: tells the report how it went, and frees the place. */

@@ -22,8 +22,9 @@ echo 'test("fine", function() end)' >fine.lua
 
 # start ARG...: in the background, as pid.
 start() {
-	# The command as a child of this shell alone: signals are not to go to anybody else.
-	setsid "$provium" "$@" >out 2>err </dev/null &
+	rm -f waiting.*
+	# In a session of its own: signals are not to go to anybody else. A shell without job control would have SIGINT ignored.
+	setsid env --default-signal=INT "$provium" "$@" >out 2>err </dev/null &
 	pid=$!
 }
 # The exit status of pid, which is to come within so many seconds.
@@ -37,7 +38,6 @@ ends_within() {
 once() {
 	start -j 2 waits.lua waits.lua fine.lua
 	wait_for are_waiting 2 || return
-	rm waiting.*
 	kill -"$1" "$pid"
 	ends_within 5 && exits "$2" && ! prints ran && prints_line 'interrupted; 1 more files were not run' &&
 		[[ $(grep -c '✓ done before' out) == 2 ]] && ends_with "2 passed, 2 failed, 0 skipped"
@@ -68,6 +68,39 @@ group() {
 	kill -INT -- "-$pid"
 	ends_within 5 && exits 130 && ends_with "1 passed, 1 failed, 0 skipped"
 }
+# What the script has started is the script's to end.
+reaches_the_script_alone() {
+	cat >child.lua <<-'END'
+		os.execute("trap 'touch hit' INT; mktemp -q waiting.XXXXXX >/dev/null; sleep 1; sleep 1")
+	END
+	start child.lua
+	wait_for are_waiting 1 || return
+	kill -INT -- "-$pid"
+	ends_within 5 && exits 130 && [[ ! -e hit ]]
+}
+is_not_deaf_in_a_child() {
+	cat >deaf.lua <<-'END'
+		test("waits", function()
+			os.execute("mktemp -q waiting.XXXXXX >/dev/null; sleep 0.5")
+			wait_until(function() end, { timeout = 50 })
+		end)
+	END
+	start deaf.lua
+	wait_for are_waiting 1 || return
+	kill -INT "$pid"
+	ends_within 5 && exits 130 && prints "interrupted"
+}
+# Whenever it comes, nothing crashes of it.
+at_any_moment() {
+	local moment
+	for moment in 0.0{02,03,04,05,06,07,08,10,12,14,16,18,20,25,30}; do
+		start waits.lua
+		until [[ ! -e /proc/$pid || $(<"/proc/$pid/comm") == provium ]]; do :; done
+		sleep "$moment"
+		kill -INT "$pid"
+		ends_within 5 && exits 130 && ! prints crashed || return
+	done
+}
 ends_cleanly() {
 	cat >clean.lua <<-'END'
 		setmetatable({}, { __gc = function() io.open("cleaned", "w"):close() end })
@@ -96,6 +129,9 @@ keeps() {
 check "SIGINT once: the rest is not run, a summary, 130" once INT 130
 check "SIGTERM once: the same, 143" once TERM 143
 check "Ctrl-C for the whole process group" group
+check "Ctrl-C reaches the script, not what it started" reaches_the_script_alone
+check "in the middle of os.execute()" is_not_deaf_in_a_child
+check "at any moment" at_any_moment
 check "the script ends cleanly, and the report is written" ends_cleanly
 check "twice: killed at once" twice
 check "a script that does not end is killed after 10 s" does_not_wait_for_ever

@@ -19,23 +19,24 @@ lan:partition(a, b)
 print("up")
 wait_until(function() end, { timeout = 100 })
 END
-sed 's/"late"/"elsewhere"/' one.lua >one-more.lua
+sed 's/"late"/"elsewhere"/' one.lua >one.lua-more
 
 start_lab() {
-	"$provium" --timeout 110s --seed 99 "$1" >"$1.out" 2>&1 </dev/null &
+	"$provium" --timeout 110s --seed $seed "$1" >"$1.out" 2>&1 </dev/null &
 	runs+=($!)
 	wait_for grep -qs up "$1.out" || return
 	lab=$(<"/proc/$!/task/$!/children")
 	lab=${lab// /}
 }
 runs=()
-start_lab "$work/one-more.lua"
+seed=$(((1 << 53) - 1))
+start_lab "$work/one.lua-more"
 other_lab=$lab
 start_lab "$work/one.lua"
 
 shows_labs() {
 	run ps
-	exits 0 && grep -qE "^$lab +[0-9]+s +99 +$work/one.lua$" out && prints "nodes: a, b, late, other.a, other.alone" &&
+	exits 0 && grep -qE "^$lab +[0-9]+s +$seed +$work/one.lua$" out && prints "nodes: a, b, late, other.a, other.alone" &&
 		prints "bridges: lan"
 }
 shows_labs_as_json() {
@@ -43,8 +44,8 @@ shows_labs_as_json() {
 	exits 0 && python3 -c '
 import json, sys
 lab = [l for l in json.load(open("out")) if l["pid"] == int(sys.argv[1])][0]
-assert lab["seed"] == 99 and lab["labs"][0]["bridges"][0]["members"][1]["name"] == "b", lab
-assert [n["state"] for n in lab["labs"][0]["nodes"]] == ["booted", "booted", "created"], lab' "$lab" 2>err
+assert lab["seed"] == int(sys.argv[2]) and lab["labs"][0]["bridges"][0]["members"][1]["name"] == "b", lab
+assert [n["state"] for n in lab["labs"][0]["nodes"]] == ["booted", "booted", "created"], lab' "$lab" "$seed" 2>err
 }
 
 execs() {
@@ -56,15 +57,15 @@ execs_where_ps_says() {
 	local processes net
 	read -r processes net <out
 	# init and these: nothing of the machine is in sight.
-	((processes < 8)) && [[ $net != "$(readlink /proc/self/ns/net)" ]]
+	((processes < 8)) && [[ $net && $net != "$(readlink /proc/self/ns/net)" ]]
 }
 execs_by_title() {
-	run exec "$work/one.l" a true
-	exits 0 || return
-	run exec "$work/one.lua" a true
-	exits 0 || return
+	run exec "$work/one.lua-" elsewhere true
+	exits 2 && complains "is not up" || return
+	run exec "$work/one.lua" late true
+	exits 2 && complains "is not up" || return
 	run exec "$work/one" a true
-	exits 2 && complains "is the beginning of 2 labs" && complains "$lab ($work/one.lua)" && complains "$other_lab ($work/one-more.lua)"
+	exits 2 && complains "is the beginning of 2 labs" && complains "$lab ($work/one.lua)" && complains "$other_lab ($work/one.lua-more)"
 }
 execs_in_sub_labs() {
 	run exec "$lab" alone hostname
@@ -109,8 +110,8 @@ passes_on_term() {
 
 inspects() {
 	run inspect "$lab"
-	exits 0 && prints "lab $lab: $work/one.lua, seed 99" && prints "nsenter --target $lab --net --mount" &&
-		prints "bridge lan: number 1 in the maps, device lan" && grep -qE 'port 2: b, device b-lan, 10\.1\.0\.3, fd70:.*::3' out
+	exits 0 && prints "lab $lab: $work/one.lua, seed $seed" && prints "nsenter --target $lab --net --mount" &&
+		prints "bridge lan: number 1 in the maps, device lan" && grep -qE 'port [0-9]+: b, device b-lan, 10\.1\.0\.3, fd70:.*::3' out
 }
 # run_line TEXT ARG...: runs the command line below the line with TEXT, as it stands, with ARGs behind.
 run_line() {
@@ -131,13 +132,13 @@ nsenter_lines_work() {
 }
 inspects_all() {
 	run inspect --json
-	exits 0 && [[ $(python3 -c 'import json; print(len([l for l in json.load(open("out")) if l["seed"] == 99]))') == 2 ]]
+	exits 0 && [[ $(python3 -c 'import json; print(len([l for l in json.load(open("out")) if l["seed"] == '"$seed"']))') == 2 ]]
 }
 goes_with_the_process() {
 	kill -KILL "$lab"
 	wait "${runs[1]}" 2>/dev/null
 	run ps
-	exits 0 && ! prints "$work/one.lua" && prints "$work/one-more.lua"
+	exits 0 && ! grep -q "one.lua$" out && prints "$work/one.lua-more"
 }
 
 check "ps" shows_labs

@@ -9,7 +9,8 @@ set -uo pipefail
 here=$(realpath "${BASH_SOURCE[0]%/*}")
 provium=${PROVIUM:-$(realpath "$here/../..")/build/provium}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# Not by a child that a signal ends before it is another program.
+trap '[[ $BASHPID != "$$" ]] || rm -rf "$work"' EXIT
 cd "$work" || exit 1
 unset NO_COLOR
 export LC_ALL=C.UTF-8
