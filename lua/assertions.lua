@@ -21,6 +21,9 @@ function module.show(value)
 	if type(value) == "string" then
 		return ("%q"):format(value)
 	end
+	if math.type(value) == "float" and tonumber(tostring(value)) ~= value then
+		return ("%.17g"):format(value)
+	end
 	if type(value) == "table" and not getmetatable(value) then
 		local ok, text = pcall(native.encode, value)
 		return ok and text or tostring(value)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What became of the frames of a pair, and what its frames meet on their way. Methods of bridges. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "lab/router.h"
@@ -133,7 +134,8 @@ static void add_links(lua_State *L, const struct bridge *bridge, const struct me
 static int set_sum(lua_State *L, const struct path_sum *sum)
 {
 	set_number(L, "latency_ms", sum->delay_ns / 1e6);
-	set_number(L, "drop_rate_pct", (1 - sum->survival) * 100);
+	/* So that 5 % of a single link are 5, and not 5.0000000000000044. */
+	set_number(L, "drop_rate_pct", round((1 - sum->survival) * 1e12) / 1e10);
 	script_set_count(L, "bandwidth_bps", sum->rate_bps);
 	set_flag(L, "partitioned", sum->partitioned);
 	set_flag(L, "isolated", sum->isolated);

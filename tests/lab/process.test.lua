@@ -37,7 +37,7 @@ test("kill, by name, by number and without either", function(t)
 	process:kill() -- of what has ended: nothing to do
 end)
 
-test("kill reaches the whole process group", function(t)
+test("kill reaches the whole process group", function()
 	local process = a:run_async("sleep 1000 & sleep 1000 & wait")
 	wait_until(function()
 		return a:run("pgrep -cx sleep").stdout == "2\n"
