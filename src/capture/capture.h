@@ -34,10 +34,24 @@ struct capture_options {
 	enum capture_format format;
 	bool as_sent;	   /* outcomes have the time at which the frame was sent, not that at which it arrives */
 	bool keep;	   /* what was read stays, for capture_save() */
+	uint64_t count;	   /* it ends after so many frames; 0: it does not */
 	bool strict;	   /* the stream ends with an error if anything was lost */
 	uint64_t limit;	   /* in bytes, of what was not read, and with `keep` of all; 0: the default */
 	const char *title; /* pcapng: of the section */
 };
+
+enum capture_verdicts {
+	CAPTURE_AS_USUAL, /* of a bridge: frames as they were sent, for pcap; all, for pcapng. Of a NIC: what it got */
+	CAPTURE_ALL,
+	CAPTURE_DELIVERED,
+	CAPTURE_DROPPED,
+};
+
+/*
+ * Which events are the frames that a person means: of a whole bridge (nic 0), or sent by that port and on their way to it.
+ * Everything else in the options, `from` and `to` too, must be set. Changes `wanted` and `as_sent`.
+ */
+void capture_choose_events(struct capture_options *options, uint16_t nic, enum capture_verdicts verdicts);
 
 /* The rings are those of the wire with these ids. A ring_size of 0: the default. */
 int capture_hub_open(struct capture_hub **result, const struct wire_ids *ids, uint64_t ring_size, struct error *err);

@@ -62,6 +62,7 @@ void hub_stop_capture(struct capture *capture, const struct error *why)
 	wire_tap_remove(hub->tap, capture->number);
 	hub->captures[capture->number] = NULL;
 	capture->number = WIRE_MAX_CAPTURES;
+	capture->held_count = capture->held_size = 0;
 	tell(capture);
 }
 

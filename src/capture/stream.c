@@ -126,4 +126,6 @@ void stream_add(struct capture *capture, const struct ring_event *event, uint64_
 		add_pcapng(capture, event, time_ns);
 	if (spool_settle(spool, &err))
 		hub_stop_capture(capture, &err);
+	else if (capture->frames == capture->options.count)
+		hub_stop_capture(capture, NULL);
 }

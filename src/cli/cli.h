@@ -17,6 +17,7 @@ int cli_run(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_ps(int argc, char **argv);
 int cli_exec(int argc, char **argv);
+int cli_capture(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_repl(int argc, char **argv);
 

@@ -75,54 +75,76 @@ json_t *labs_find(const json_t *list, const char *which, struct error *err)
 	return NULL;
 }
 
-static void full_name(const json_t *lab, const json_t *node, char *name, size_t size)
+static void full_name(const json_t *lab, const json_t *one, char *name, size_t size)
 {
 	snprintf(name, size, "%s%s%s", labs_text(lab, "name"), *labs_text(lab, "name") ? "." : "",
-		 labs_text(node, "name"));
+		 labs_text(one, "name"));
 }
 
-static void list_nodes(const json_t *run, struct error *err)
+/* "node" or "bridge"; the array is called "nodes" or "bridges". */
+static json_t *all_of(const json_t *lab, const char *kind)
 {
-	json_t *lab, *node;
+	char name[16];
+
+	snprintf(name, sizeof(name), "%ss", kind);
+	return json_object_get(lab, name);
+}
+
+static void list_all(const json_t *run, const char *kind, struct error *err)
+{
+	json_t *lab, *one;
 	bool any = false;
 	size_t i, k;
 
 	json_array_foreach (json_object_get(run, "labs"), i, lab) {
-		json_array_foreach (json_object_get(lab, "nodes"), k, node) {
+		json_array_foreach (all_of(lab, kind), k, one) {
+			const char *state = labs_text(one, "state");
 			char name[128];
 
-			full_name(lab, node, name, sizeof(name));
-			error_append(err, "%s%s (%s)", any ? ", " : "; there are: ", name, labs_text(node, "state"));
+			full_name(lab, one, name, sizeof(name));
+			error_append(err, "%s%s", any ? ", " : "; there are: ", name);
+			if (*state)
+				error_append(err, " (%s)", state);
 			any = true;
 		}
 	}
 	if (!any)
-		error_append(err, "; it has no nodes");
+		error_append(err, "; it has no %ss", kind);
 }
 
-json_t *labs_find_node(const json_t *run, const char *which, struct error *err)
+static json_t *find_one(const json_t *run, const char *kind, const char *which, struct error *err)
 {
-	json_t *lab, *node, *found = NULL;
+	json_t *lab, *one, *found = NULL;
 	size_t i, k, count = 0;
 
 	json_array_foreach (json_object_get(run, "labs"), i, lab) {
-		json_array_foreach (json_object_get(lab, "nodes"), k, node) {
+		json_array_foreach (all_of(lab, kind), k, one) {
 			char name[128];
 
-			full_name(lab, node, name, sizeof(name));
+			full_name(lab, one, name, sizeof(name));
 			if (strcmp(name, which) == 0)
-				return node;
-			/* A node that several labs share is in the list several times. */
-			if (strcmp(labs_text(node, "name"), which) == 0 && !(found && json_equal(found, node))) {
-				found = node;
+				return one;
+			/* One that several labs share is in the list several times. */
+			if (strcmp(labs_text(one, "name"), which) == 0 && !(found && json_equal(found, one))) {
+				found = one;
 				count++;
 			}
 		}
 	}
 	if (count == 1)
 		return found;
-	error_set(err, ENOENT, count ? "lab %lld has several nodes `%s`" : "lab %lld has no node `%s`",
-		  (long long)labs_number(run, "pid"), which);
-	list_nodes(run, err);
+	error_set(err, ENOENT, count ? "lab %lld has several %ss `%s`" : "lab %lld has no %s `%s`",
+		  (long long)labs_number(run, "pid"), kind, which);
+	list_all(run, kind, err);
 	return NULL;
+}
+
+json_t *labs_find_node(const json_t *run, const char *which, struct error *err)
+{
+	return find_one(run, "node", which, err);
+}
+
+json_t *labs_find_bridge(const json_t *run, const char *which, struct error *err)
+{
+	return find_one(run, "bridge", which, err);
 }

@@ -19,5 +19,7 @@ json_t *labs_find(const json_t *list, const char *which, struct error *err);
 
 /* The node of that name; in a sub-lab by "LAB.NODE" too. NULL and an error that lists what there is. */
 json_t *labs_find_node(const json_t *run, const char *which, struct error *err);
+/* The same for a bridge. */
+json_t *labs_find_bridge(const json_t *run, const char *which, struct error *err);
 
 #endif

@@ -13,12 +13,6 @@
 
 #define WAIT_RING_SIZE (1U << 20) /* nothing of the frames is kept */
 
-#define SENT	(1U << WIRE_EVENT_SENT)
-#define OUTCOME (1U << WIRE_EVENT_OUTCOME)
-
-#define DELIVERED (1U << WIRE_DELIVERED)
-#define DROPPED	  (1U << WIRE_PARTITION | 1U << WIRE_ISOLATION | 1U << WIRE_LOSS | 1U << WIRE_QUEUE | 1U << WIRE_ERROR)
-
 struct lab_capture {
 	struct capture *stream;
 	const struct bridge *bridge; /* NULL once that is closed */
@@ -26,55 +20,6 @@ struct lab_capture {
 	char *site;
 	struct lab_capture *next;
 };
-
-static uint16_t verdicts_of(enum lab_verdicts verdicts, enum lab_verdicts otherwise)
-{
-	switch (verdicts == VERDICTS_DEFAULT ? otherwise : verdicts) {
-	case VERDICTS_DELIVERED:
-		return DELIVERED;
-	case VERDICTS_DROPPED:
-		return DROPPED;
-	default:
-		return DELIVERED | DROPPED;
-	}
-}
-
-/* Which events are the frames that the script means. */
-static void choose_events(struct wire_capture *wanted, const struct member *nic,
-			  const struct lab_capture_options *options)
-{
-	bool as_sent = !nic && options->format == CAPTURE_PCAP && options->verdicts == VERDICTS_DEFAULT;
-
-	wanted->kinds = as_sent ? SENT : OUTCOME;
-	wanted->verdicts = verdicts_of(options->verdicts, nic ? VERDICTS_DELIVERED : VERDICTS_ALL);
-	if (!nic)
-		return;
-	wanted->nic = nic->port;
-	if (options->verdicts != VERDICTS_DROPPED)
-		wanted->kinds |= SENT;
-}
-
-/*
- * When a frame is sent, it has no receiver yet. So frames as they were sent, but to a certain receiver, are taken when
- * they are about to get there, whatever becomes of them.
- */
-static void choose_receiver(struct capture_options *stream)
-{
-	struct wire_capture *wanted = &stream->wanted;
-
-	if (!wanted->to || !(wanted->kinds & SENT))
-		return;
-	wanted->kinds = OUTCOME;
-	if (wanted->nic == wanted->to)
-		return;
-	stream->as_sent = true;
-	wanted->verdicts = DELIVERED | DROPPED;
-	if (wanted->nic && wanted->from && wanted->from != wanted->nic)
-		wanted->kinds = 0; /* it is neither from the NIC nor to it */
-	else if (wanted->nic)
-		wanted->from = wanted->nic;
-	wanted->nic = 0;
-}
 
 static int find_port(struct bridge *bridge, const char *name, uint16_t *port, struct error *err)
 {
@@ -106,8 +51,7 @@ static int translate(struct bridge *bridge, const struct member *nic, const stru
 	if (find_port(bridge, options->filter.from, &wanted->from, err) ||
 	    find_port(bridge, options->filter.to, &wanted->to, err))
 		return -err->code;
-	choose_events(wanted, nic, options);
-	choose_receiver(stream);
+	capture_choose_events(stream, nic ? nic->port : 0, options->verdicts);
 	return 0;
 }
 
@@ -214,7 +158,7 @@ int lab_wait_for(struct bridge *bridge, const struct lab_filter *filter, uint64_
 	const struct lab_capture_options options = {
 		.filter = *filter,
 		.format = CAPTURE_COUNT,
-		.verdicts = VERDICTS_DELIVERED,
+		.verdicts = CAPTURE_DELIVERED,
 		.ring = bridge->run->captures ? 0 : WAIT_RING_SIZE,
 		.strict = true,
 		.site = "",

@@ -20,17 +20,10 @@ struct lab_filter {
 	uint8_t protocol;
 };
 
-enum lab_verdicts {
-	VERDICTS_DEFAULT, /* of a bridge: frames as they were sent, for pcap; all, for pcapng. Of a NIC: what it got */
-	VERDICTS_ALL,
-	VERDICTS_DELIVERED,
-	VERDICTS_DROPPED,
-};
-
 struct lab_capture_options {
 	struct lab_filter filter;
 	enum capture_format format;
-	enum lab_verdicts verdicts;
+	enum capture_verdicts verdicts;
 	uint32_t snaplen;     /* 0: whole frames */
 	uint64_t limit, ring; /* 0: the defaults */
 	bool strict;

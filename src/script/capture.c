@@ -274,7 +274,7 @@ static void read_options(lua_State *L, int index, struct lab_capture_options *op
 	options->format =
 		choice(L, format, "format", formats, "\"pcap\" or \"pcapng\"") == 2 ? CAPTURE_PCAPNG : CAPTURE_PCAP;
 	options->verdicts =
-		(enum lab_verdicts)choice(L, verdict, "verdicts", verdicts, "\"all\", \"delivered\" or \"dropped\"");
+		(enum capture_verdicts)choice(L, verdict, "verdicts", verdicts, "\"all\", \"delivered\" or \"dropped\"");
 	if (!lua_isnil(L, filter))
 		read_filter(L, filter, &options->filter, NULL);
 }
