@@ -71,11 +71,22 @@ static bool is_array(lua_State *L, int index)
 	return marked || luaL_len(L, index) > 0;
 }
 
+static lua_Integer count_keys(lua_State *L, int index)
+{
+	lua_Integer count = 0;
+
+	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+		count++;
+	return count;
+}
+
 static json_t *array_to_json(lua_State *L, int index, int depth, const char **why)
 {
 	lua_Integer count = luaL_len(L, index);
 	json_t *array = json_array();
 
+	if (count_keys(L, index) != count)
+		*why = "a table with other keys beside 1 to n, or with holes";
 	for (lua_Integer i = 1; i <= count && !*why; i++) {
 		lua_rawgeti(L, index, i);
 		json_array_append_new(array, to_json(L, lua_gettop(L), depth + 1, why));

@@ -1,0 +1,332 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- test(), its options and its t; wait_until(), todo(); the settings of a file.
+
+local support = require "support"
+
+-- Runs one script, and returns its tests by name and in order.
+local function run(text, arguments)
+	return support.run({ ["x.test.lua"] = text }, arguments)
+end
+
+local function statuses(tests)
+	local list = {}
+	for i, event in ipairs(tests) do
+		list[i] = event.name .. " " .. event.status
+	end
+	return table.concat(list, ", ")
+end
+
+test("claims that hold", { tags = { "smoke" } }, function(t)
+	t:assert_eq(t:name(), "claims that hold")
+	t:assert_eq(t:assert(5), 5)
+	t:assert_eq(1, 1.0)
+	t:assert_ne("1", 1)
+	local message = t:assert_error(function()
+		error("some text")
+	end, "me te")
+	t:assert(message:find("some text", 1, true))
+	t:assert_eq(t:assert_error(function()
+		error({ 1 })
+	end):sub(1, 5), "table")
+end)
+
+test("claims that do not hold", function(t)
+	local function fails(words, claim)
+		local message = t:assert_error(claim)
+		t:assert_eq((message:gsub("^[^:]*:%d+: ", "")), words)
+		t:assert(message:find("^[^:]*framework%.test%.lua:%d+: "), message)
+	end
+	fails("assertion failed!", function()
+		t:assert(false)
+	end)
+	fails("because", function()
+		t:assert(nil, "because")
+	end)
+	fails("got 1, wanted 2", function()
+		t:assert_eq(1, 2)
+	end)
+	fails('sum: got "a\\\nb", wanted nil', function()
+		t:assert_eq("a\nb", nil, "sum")
+	end)
+	fails('got [1,2], wanted {"a":1}', function()
+		t:assert_eq({ 1, 2 }, { a = 1 })
+	end)
+	fails("got 0.1, wanted 0.30000000000000004", function()
+		t:assert_eq(0.1, 0.1 + 0.2)
+	end)
+	fails("got 5, wanted anything else", function()
+		t:assert_ne(5, 5)
+	end)
+	fails("no error was raised", function()
+		t:assert_error(function() end)
+	end)
+	fails('the error is "x", without "y" in it', function()
+		t:assert_error(function()
+			error("x", 0)
+		end, "y")
+	end)
+	fails("failed", function()
+		t:fail()
+	end)
+	fails("words", function()
+		t:fail("words")
+	end)
+end)
+
+test("statuses, and what belongs to each", function(t)
+	local result = run([[
+		test("good", function() end)
+		test("bad", function(t) t:note("a", 1, nil) local x = 7 t:assert(x == 8) end)
+		test("raises", function() error({}) end)
+		test("skips", function(t) t:skip("no time") end)
+		test("is skipped", {skip = true}, function(t) t:fail() end)
+		test("is skipped too", {skip = "reason"}, function(t) t:fail() end)
+		test("is to do", function(t) t:todo("later") end)
+		test("is to do too", function() todo("much later") end)
+		test("skips deep inside", function(t) pcall(function() local _ <close> = setmetatable({}, {__close = function() end})
+			t:assert_error(function() t:skip() end) end) end)
+		test("after", function() end)
+	]])
+	t:assert_eq(statuses(result.tests), "good passed, bad failed, raises failed, skips skipped, is skipped skipped, "
+		.. "is skipped too skipped, is to do todo, is to do too todo, skips deep inside passed, after passed")
+	t:assert_eq(result.status, 1)
+	local bad = result.tests.bad
+	t:assert_eq(bad.message, "./x.test.lua:2: assertion failed!  "
+		.. 'test("bad", function(t) t:note("a", 1, nil) local x = 7 t:assert(x == 8) end)')
+	t:assert_eq(bad.line, 2)
+	t:assert_eq(bad.notes[1], "a 1 nil")
+	t:assert_eq(bad.values[2], "x = 7")
+	t:assert(bad.trace:find("x.test.lua:2", 1, true))
+	t:assert(result.tests.raises.message:find("table: ", 1, true))
+	t:assert_eq(result.tests.skips.reason, "no time")
+	t:assert_eq(result.tests["is skipped"].reason, nil)
+	t:assert_eq(result.tests["is skipped too"].reason, "reason")
+	t:assert_eq(result.tests["is to do"].reason, "later")
+	t:assert_eq(result.tests["is to do too"].reason, "much later")
+end)
+
+test("a failure in a file that the script requires is shown where the script called it", function(t)
+	local result = support.run({
+		["x.test.lua"] = 'local helper = require "helper"\n\ntest("x", function()\n\thelper()\nend)\n',
+		["helper.lua"] = 'return function()\n\terror("deep inside")\nend\n',
+	})
+	t:assert_eq(result.tests.x.line, 4)
+	t:assert_eq(result.tests.x.message, "./helper.lua:2: deep inside")
+end)
+
+test("a file without tests is one", function(t)
+	t:assert_eq(statuses(run("assert(true)").tests), "x.test.lua passed")
+	t:assert_eq(statuses(run("error('x')").tests), "x.test.lua failed")
+	t:assert_eq(statuses(run("todo('x')").tests), "x.test.lua todo")
+	local result = run("this is no Lua")
+	t:assert_eq(result.status, 2)
+end)
+
+test("a file that fails between its tests", function(t)
+	local result = run([[
+		test("first", function() end)
+		error("between")
+		test("never", function() end)
+	]])
+	t:assert_eq(statuses(result.tests), "first passed, x.test.lua failed")
+	t:assert_eq(result.tests["x.test.lua"].message, "./x.test.lua:2: between")
+end)
+
+test("tests cannot be nested", function(t)
+	t:assert_error(function()
+		test("inner", function() end)
+	end, "test: `inner` is inside of test `tests cannot be nested`; tests cannot be nested")
+end)
+
+test("deferred functions run in the end, the last one first, whatever happens", function(t)
+	local result = run([[
+		local order = {}
+		test("bad", function(t)
+			for i = 1, 3 do t:defer(function() order[#order + 1] = i end) end
+			t:defer(function() order[#order + 1] = provium.a and "node" or "no node" end)
+			provium:vm("a", "netns"):boot()
+			error("x")
+		end)
+		test("order", function(t) t:assert_eq(table.concat(order, " "), "node 3 2 1") end)
+		test("an error in one fails the test, and the others run", function(t)
+			order = {}
+			t:defer(function() order[#order + 1] = "first" end)
+			t:defer(function() error("deferred") end)
+			t:defer(function() error("is heard of") end)
+		end)
+		test("order 2", function(t) t:assert_eq(table.concat(order, " "), "first") end)
+		test("the test's own error comes first", function(t)
+			t:defer(function() error("deferred") end)
+			error("own")
+		end)
+	]])
+	t:assert_eq(statuses(result.tests), "bad failed, order passed, "
+		.. "an error in one fails the test, and the others run failed, order 2 passed, "
+		.. "the test's own error comes first failed")
+	t:assert(result.tests[3].message:find("is heard of", 1, true), result.tests[3].message)
+	t:assert(result.tests[5].message:find("own", 1, true))
+end)
+
+test("which tests run", function(t)
+	local text = [[
+		test("one", {tags = {"x", "y"}}, function() end)
+		test("two", {tags = {"y"}, slow = true}, function() end)
+		test("three (3)", function() end)
+	]]
+	t:assert_eq(statuses(run(text, "--tag x").tests), "one passed")
+	t:assert_eq(statuses(run(text, "--tag y").tests), "one passed, two passed")
+	t:assert_eq(statuses(run(text, "--tag '!y'").tests), "three (3) passed")
+	t:assert_eq(statuses(run(text, "--tag y --tag '!x'").tests), "two passed")
+	t:assert_eq(statuses(run(text, "--tag slow").tests), "two passed")
+	t:assert_eq(statuses(run(text, "--filter t").tests), "two passed, three (3) passed")
+	t:assert_eq(statuses(run(text, "--filter '(3'").tests), "three (3) passed", "plain text")
+	t:assert_eq(statuses(run(text, "--filter '^o'").tests), "one passed", "a pattern")
+	t:assert_eq(statuses(run(text, "--shard 1/2").tests), "one passed, three (3) passed")
+	t:assert_eq(statuses(run(text, "--shard 2/2").tests), "two passed")
+end)
+
+test("time limits: of a test, of the file, of the command", { tags = { "smoke" } }, function(t)
+	local result = run([[
+		provium.timeout = "200ms"
+		test("of the file", function() provium:sleep(10) end)
+		test("of a test", {timeout = 0.1}, function() while true do end end)
+		test("catches all errors", {timeout = "100ms"}, function() while true do pcall(error, "x") end end)
+		test("in a coroutine", {timeout = "100ms"}, function()
+			coroutine.wrap(function() while true do pcall(function() while true do end end) end end)()
+		end)
+		test("catches while it waits", {timeout = "100ms"}, function()
+			while true do pcall(provium.sleep, provium, 100) end
+		end)
+		test("in wait_until", {timeout = "100ms"}, function()
+			wait_until(function() while true do end end, {timeout = 100})
+		end)
+		test("in a claim", {timeout = "100ms"}, function(t)
+			while true do t:assert_error(function() while true do end end) end
+		end)
+		test("a command in a node", {timeout = "100ms"}, function()
+			provium:vm("a", "netns"):boot():run("sleep 100", {timeout = "50s"})
+		end)
+		test("deferred", {timeout = "100ms"}, function(t) t:defer(function() while true do end end) end)
+		test("after", function() end)
+	]])
+	t:assert_eq(statuses(result.tests), "of the file failed, of a test failed, catches all errors failed, "
+		.. "in a coroutine failed, catches while it waits failed, in wait_until failed, in a claim failed, "
+		.. "a command in a node failed, deferred failed, after passed")
+	for i, event in ipairs(result.tests) do
+		local limit = (i == 1 or i == 9) and "0.2" or "0.1"
+		t:assert(event.status == "passed" or event.message:find("the time limit of " .. limit
+			.. " s has passed; provium.timeout or --timeout sets another", 1, true), event.message)
+		t:assert(event.seconds < 1, event.name .. " took " .. event.seconds)
+	end
+	t:assert(run("test('x', function() provium:sleep(9) end)", "--timeout 100ms").tests.x.message:find("0.1 s", 1, true))
+	t:assert(run("provium.timeout = 0.1 while true do end").tests["x.test.lua"].message:find("0.1 s", 1, true))
+	t:assert_eq(run("provium:sleep('300ms') provium.timeout = 10", "--timeout 400ms").status, 0)
+end)
+
+test("a script that waits in a library for ever is ended", { timeout = "30s" }, function(t)
+	local result = run([[
+		test("stuck", {timeout = "100ms"}, function()
+			setmetatable({}, {__gc = function() while true do end end})
+			collectgarbage()
+		end)
+	]])
+	t:assert_eq(result.tests.stuck.status, "failed")
+	t:assert(result.tests.stuck.message:find("SIGALRM", 1, true), result.tests.stuck.message)
+end)
+
+test("settings of a file", function(t)
+	local before = provium.timeout
+	provium.timeout = "1m"
+	t:assert_eq(provium.timeout, 60)
+	provium.timeout = 2.5
+	t:assert_eq(provium.timeout, 2.5)
+	provium.timeout = before
+	t:assert_eq(provium.reset_between_tests, false)
+	local result = run([[
+		local lan = provium:bridge("lan")
+		local a = provium:vm("a", "netns")
+		lan:attach(a)
+		test("breaks it", function(t)
+			lan:drop_rate(5) lan:partition("a", "b") lan:isolate(a) lan:nic(a):disconnect()
+		end)
+		test("is still broken", function(t)
+			t:assert(lan:is_isolated(a) and lan:is_partitioned("a", "b") and lan:drop_rate_pct() == 5)
+			t:assert(not lan:nic(a):is_connected())
+			provium.reset_between_tests = true
+		end)
+		test("is whole", function(t)
+			t:assert(not (lan:is_isolated(a) or lan:is_partitioned("a", "b") or lan:drop_rate_pct() == 5))
+			t:assert(lan:nic(a):is_connected())
+		end)
+	]])
+	t:assert_eq(statuses(result.tests), "breaks it passed, is still broken passed, is whole passed")
+end)
+
+test("wait_until", function(t)
+	local calls = 0
+	local value = wait_until(function()
+		calls = calls + 1
+		return calls == 3 and "done"
+	end, { interval = "10ms" })
+	t:assert_eq(value, "done")
+	t:assert_eq(calls, 3)
+	calls = 0
+	t:assert_eq(wait_until(function()
+		calls = calls + 1
+		assert(calls > 2, "not yet")
+		return 7
+	end, { interval = "1ms" }), 7, "an error counts as not yet")
+	t:assert_eq(wait_until(function()
+		return true
+	end, { timeout = 0 }), true, "it is tried once at least")
+	t:assert_error(function()
+		wait_until(function()
+			return nil
+		end, { timeout = "20ms", interval = "5ms", desc = "the thing" })
+	end, "wait_until: the thing: not true within 0.02 s; it returned nil")
+	local result = run([[
+		test("skips", function(t) wait_until(function() t:skip("in the middle") end) end)
+	]])
+	t:assert_eq(statuses(result.tests), "skips skipped")
+end)
+
+test("what a script prints", function(t)
+	local result = run('test("x", function() print("out") io.stderr:write("err\\n") io.write("half") end)')
+	t:assert_eq(result.status, 0)
+end)
+
+test("a stock interpreter", function(t)
+	local module = support.provium:gsub("provium$", "?.so")
+	local script = os.tmpname()
+	t:defer(function()
+		os.remove(script)
+	end)
+	local file = io.open(script, "w")
+	file:write([[
+		local a = provium:vm("a", "netns"):boot()
+		print(a:run("echo in the node").stdout)
+		test("good", function(t) t:assert(true) end)
+		test("bad", function(t) t:assert(false, "on purpose") end)
+		print("never")
+	]])
+	file:close()
+	local output = support.ask(("LUA_CPATH='%s' lua5.4 -e 'provium = require \"provium\"' %s 2>&1"):format(module, script))
+	t:assert(output:find("in the node", 1, true), output)
+	t:assert(output:find("passed: good", 1, true), output)
+	t:assert(output:find("test `bad` failed: ", 1, true), output)
+	t:assert(output:find("on purpose", 1, true), output)
+	t:assert(not output:find("never", 1, true), output)
+end)
+
+test("a stock interpreter is interrupted by Ctrl-C, whatever it does", function(t)
+	local module = support.provium:gsub("provium$", "?.so")
+	local command = "LUA_CPATH='%s' timeout -s INT 0.3 lua5.4 -e 'provium = require \"provium\" %s' 2>&1"
+	for _, text in ipairs({
+		"while true do end",
+		"provium:sleep(100)",
+		'provium:vm("a", "netns"):boot():run("sleep 100")',
+	}) do
+		local output = support.ask(command:format(module, text))
+		t:assert(output:find("interrupted", 1, true), text .. ": " .. output)
+	end
+end)
