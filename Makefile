@@ -29,8 +29,8 @@ package_libs   = $(eval package_libs := $$(shell pkg-config --libs $(PACKAGES) |
 
 WARNINGS := -Wall -Wextra -Werror -Wformat=2 -Wmissing-prototypes -Wshadow -Wpointer-arith -Wstrict-prototypes \
 	-Wno-missing-field-initializers
-SANITIZE := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 comma    := ,
+SANITIZE := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 # Every object is fit for both the command and the Lua module; only luaopen_provium is to be seen from outside.
 ALL_CFLAGS = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -DPROVIUM_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden \
 	-Iinclude -Isrc -I$(B) $(package_cflags) $(WARNINGS) $(SANITIZE)
