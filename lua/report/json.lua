@@ -1,7 +1,5 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- A line of JSON an event, as the script sent it, and a summary as the last line.
-local text = require "provium.report.text"
-
 local Json = {}
 Json.__index = Json
 
@@ -13,12 +11,9 @@ Json.start = pass_on
 Json.list = pass_on
 Json.begin = pass_on
 Json.test = pass_on
+Json.output = pass_on
 Json.keep = pass_on
 Json.ended = pass_on
-
-function Json:output(event)
-	pass_on(self, { event = "output", file = event.file, text = text.utf8(event.text) })
-end
 
 function Json:finish(totals)
 	local summary = { event = "summary" }

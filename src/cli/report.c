@@ -155,8 +155,6 @@ static int open_file(struct report *report, const char *path, struct error *err)
 
 	/* Through a link to what it leads to, and never in the place of a device or a pipe. */
 	report->path = exists ? realpath(path, NULL) : memory_string(path);
-	if (exists && S_ISDIR(status.st_mode))
-		return error_errno(err, EISDIR, "--output %s", path);
 	if (!report->path)
 		return error_errno(err, errno, "--output %s", path);
 	if (!exists || S_ISREG(status.st_mode))

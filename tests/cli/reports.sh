@@ -10,7 +10,7 @@ print("at the top")
 test("passes", function() print("printed") end)
 test("is # not \\ a directive", function(t)
 	local answer = 41
-	t:note("a note")
+	t:note("  a note\nof two lines")
 	error("first line\n  second <&> line\n\n  fourth \"line\"")
 end)
 test("is skipped", { skip = "no time # today" }, function() end)
@@ -86,16 +86,19 @@ tap_lines() {
 }
 tap_diagnostics_are_yaml() {
 	run --format tap --seed 5 mixed.lua
-	sed -n '/^not ok 2/,/^  \.\.\./p' out | sed '1,2d;$d' | read_yaml
-	[[ $(<yaml) == "mixed.lua 6 5 True True True" ]]
-}
-read_yaml() {
+	diagnostics 'not ok 2' >yaml
 	python3 -c '
-import sys, yaml
-d = yaml.safe_load(sys.stdin)
-print(d["file"], d["line"], d["seed"], "first line\n  second <&> line\n\n  fourth" in d["message"], "answer = 41" in d["values"],
-      "mixed.lua:6" in d["trace"])' >yaml 2>>err
+import yaml
+d = yaml.safe_load(open("yaml"))
+assert (d["file"], d["line"], d["seed"]) == ("mixed.lua", 6, 5), d
+assert "first line\n  second <&> line\n\n  fourth" in d["message"] and "answer = 41" in d["values"], d
+assert "mixed.lua:6" in d["trace"] and "a note\nof two lines" in d["notes"], d' 2>>err || return
+	run --format tap bytes.lua
+	diagnostics 'not ok 1' >yaml
+	python3 -c 'import yaml; assert "]]></system-out>" in yaml.safe_load(open("yaml", encoding="utf-8"))["message"]' 2>>err
 }
+# What stands between --- and ... below a line that begins so.
+diagnostics() { sed -n "/^$1/,/^  \\.\\.\\.\$/p" out | sed '1,2d;$d'; }
 
 junit_is_xml() {
 	run --format junit "$1"
@@ -152,7 +155,7 @@ output_keeps_a_link() {
 }
 output_into_a_device() {
 	mkfifo pipe
-	cat pipe >from-pipe &
+	timeout 20 cat pipe >from-pipe &
 	run --format tap --output pipe mixed.lua
 	wait $!
 	[[ -p pipe ]] && grep -q '^1\.\.4' from-pipe
