@@ -102,12 +102,13 @@ _Static_assert(sizeof(struct wire_rule) == 96, "wire_rule has no hidden padding"
 struct wire_state {
 	struct bpf_spin_lock lock;
 	__u32 reserved;
+	__u64 rate_bps; /* of the pacing clock: another one starts it over */
 	__u64 next_ns;	/* pacing clock: when the link is free for the next frame */
 	__u64 sequence; /* of the next frame, for the dice */
 	__u64 seeding;	/* the one that the sequence belongs to: another one starts it over */
 	__u64 salt;	/* from the names of the link: the dice do not depend on numbering */
 };
-_Static_assert(sizeof(struct wire_state) == 40, "wire_state has no hidden padding");
+_Static_assert(sizeof(struct wire_state) == 48, "wire_state has no hidden padding");
 
 /*
  * counters: key → totals. {bridge, a, b}: what became of the frames from a to b. {bridge, a, 0}: what a sent, before

@@ -13,15 +13,23 @@ static struct wire_link limited(uint64_t rate_bps, uint64_t queue_ns)
 	return (struct wire_link){ .rate_bps = rate_bps, .queue_ns = queue_ns, .generation = 1 };
 }
 
+/* The link is busy for the next 24 s: what is sent now waits. */
+static void make_busy(uint64_t rate_bps)
+{
+	struct wire_key of = key(A, B);
+	struct wire_state state = { .rate_bps = rate_bps, .next_ns = clock_after(NS(24000)) };
+
+	set_link(A, B, limited(rate_bps, LONG));
+	assert_int_equal(bpf_map_update_elem(lab.wire->states, &of, &state, BPF_EXIST), 0);
+}
+
 /* How long a frame takes: the time between one and the next when both are waiting. */
 static uint64_t serialization(uint64_t rate_bps, uint32_t size)
 {
 	struct seen first, second;
 
 	clear_lab(NULL);
-	set_link(A, B, limited(1000, LONG));
-	send_held(A, B, 3000); /* a head start, so that the next two wait */
-	set_link(A, B, limited(rate_bps, LONG));
+	make_busy(rate_bps);
 	first = send_held(A, B, size);
 	second = send_held(A, B, size);
 	assert_int_equal(second.tstamp, state_of(A, B).next_ns);
@@ -164,22 +172,38 @@ static void test_refused_late_has_used_what_came_before(void **state)
 	assert_counted(A, B, .packets = 1, .bytes = 250, .delayed = 1, .dropped_queue = 1);
 }
 
-static void test_a_new_rule_keeps_the_clock(void **state)
+static void test_another_rate_starts_anew(void **state)
 {
-	struct wire_link link = limited(4000, LONG);
-	uint64_t next_ns;
+	struct seen seen;
 
 	(void)state;
 	set_link(A, B, limited(1000, LONG));
+	send_held(A, B, 250);
+	send_held(A, B, 250);
+	/* Without a queue: a frame that had to wait for what the old rate still holds would be refused. */
+	set_link(A, B, limited(4000, 0));
+	seen = send_held(A, B, 250);
+	assert_in_range(seen.tstamp, seen.before + NS(500), seen.after + NS(500));
+	assert_counted(A, B, .packets = 3, .bytes = 750, .delayed = 3);
+}
+
+static void test_a_new_rule_keeps_the_clock(void **state)
+{
+	struct wire_link link = limited(1000, LONG);
+	uint64_t next_ns;
+
+	(void)state;
+	set_link(A, B, link);
 	next_ns = send_held(A, B, 250).tstamp;
 	link.delay_ns = NS(100);
+	link.loss_ppb = 1;
 	set_link(A, B, link);
-	assert_int_equal(send_held(A, B, 250).tstamp, next_ns + NS(500) + NS(100));
+	assert_int_equal(send_held(A, B, 250).tstamp, next_ns + NS(2000) + NS(100));
 	/* Not even when it was away for a while. */
 	set_link(A, B, (struct wire_link){ 0 });
 	assert_int_equal(send_frame(A, B, 250).action, TC_ACT_OK);
 	set_link(A, B, limited(1000, LONG));
-	assert_int_equal(send_held(A, B, 250).tstamp, next_ns + NS(500) + NS(2000));
+	assert_int_equal(send_held(A, B, 250).tstamp, next_ns + 2 * NS(2000));
 }
 
 #define EACH 20000
@@ -201,17 +225,16 @@ static void test_two_cpus_lose_nothing(void **state)
 	pthread_t thread[2];
 
 	(void)state;
-	/* A head start, for the link must not be idle until both have begun. */
-	set_link(A, B, limited(1000, LONG));
-	next_ns = send_held(A, B, 3000).tstamp;
-	set_link(A, B, limited(MBIT / 10, LONG));
+	/* The link must not be idle until both have begun. */
+	make_busy(MBIT / 10);
+	next_ns = state_of(A, B).next_ns;
 	for (intptr_t i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, saturate, (void *)i), 0);
 	for (int i = 0; i < 2; i++)
 		pthread_join(thread[i], NULL);
 	assert_int_equal(state_of(A, B).next_ns, next_ns + 2 * EACH * sending_ns);
-	assert_int_equal(state_of(A, B).sequence, 2 * EACH + 1);
-	assert_counted(A, B, .packets = 2 * EACH + 1, .bytes = 3000 + 64 * 2 * EACH, .delayed = 2 * EACH + 1);
+	assert_int_equal(state_of(A, B).sequence, 2 * EACH);
+	assert_counted(A, B, .packets = 2 * EACH, .bytes = 64 * 2 * EACH, .delayed = 2 * EACH);
 }
 
 int main(void)
@@ -226,6 +249,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_rate_for_each_destination, clear_lab),
 		cmocka_unit_test_setup(test_a_lost_frame_uses_its_share, clear_lab),
 		cmocka_unit_test_setup(test_refused_late_has_used_what_came_before, clear_lab),
+		cmocka_unit_test_setup(test_another_rate_starts_anew, clear_lab),
 		cmocka_unit_test_setup(test_a_new_rule_keeps_the_clock, clear_lab),
 		cmocka_unit_test_setup(test_two_cpus_lose_nothing, clear_lab),
 	};
