@@ -49,6 +49,7 @@ static const char doc[] =
 	"  provium doctor                what this machine can do, and the fix for what it cannot\n"
 	"  provium ps                    the labs that run now\n"
 	"  provium exec LAB NODE CMD...  run a command in a node of a running lab\n"
+	"  provium capture LAB BRIDGE    what crosses a bridge of a running lab, as pcap\n"
 	"  provium inspect [LAB]         bridges, ports, programs and maps of a running lab\n"
 	"  provium repl                  a lab to type at\n"
 	"\n"

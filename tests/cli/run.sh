@@ -220,8 +220,10 @@ help() {
 man_page_is_complete() {
 	local page=$here/../../docs/provium.1 command option
 	[[ -z $(groff -man -ww -z "$page" 2>&1) ]] || return
-	for command in run doctor ps exec inspect repl; do
-		run $command --help
+	for command in $(grep -oE '\{ "[a-z]+", cli_' "$here/../../src/cli/main.c" | cut -d '"' -f 2); do
+		run --help
+		[[ $command == run ]] || prints "provium $command" && grep -qF "provium $command" "$page" || return
+		run "$command" --help
 		exits 0 || return
 		while read -r option; do
 			sed 's/\\-/-/g' "$page" | grep -F -- "$option" >/dev/null || { echo "$option of $command" >>err && return 1; }
