@@ -97,7 +97,7 @@ demo: ## set up, build, and run the examples
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tools/demo
 
-TEST_SOURCES := $(wildcard tests/unit/*.c tests/wire/*.c)
+TEST_SOURCES := $(wildcard tests/unit/*.c tests/wire/*.c tests/vm/*.c)
 TESTS        := $(filter %_test,$(TEST_SOURCES:%.c=$(B)/%))
 
 # What tests run inside of nodes: static, for guests of any kind.

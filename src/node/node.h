@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A node: a machine of the lab, whatever it is made of. The lab knows this interface alone; each kind implements it
- * (src/node/netns: a node without its own kernel, in namespaces).
+ * (src/node/netns: a node without its own kernel, in namespaces; src/node/qemu: a virtual machine).
  */
 #ifndef PROVIUM_NODE_NODE_H
 #define PROVIUM_NODE_NODE_H
@@ -93,8 +93,16 @@ struct node_kind {
 	int (*pid)(const struct node *node);
 	/* What the guest printed. */
 	const char *(*console)(struct node *node);
+
+	/*
+	 * The whole state of the node in a file, and back again. Network cards stay as they are attached now. NULL for a kind
+	 * that cannot. A node whose restore fails has ended.
+	 */
+	int (*snapshot)(struct node *node, const char *path, struct error *err);
+	int (*restore)(struct node *node, const char *path, struct error *err);
 };
 
 extern const struct node_kind node_kind_netns;
+extern const struct node_kind node_kind_qemu;
 
 #endif

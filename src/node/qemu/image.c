@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "node/qemu/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "node/node.h"
+#include "node/qemu/qcow2.h"
+#include "util/error.h"
+
+#define CACHE     "/var/cache/provium"
+#define GUEST     "guest.1" /* guest_recipe in tools/mkguest */
+#define SCRATCH   "/var/tmp"
+#define COPY_SIZE 65536
+
+const char *image_cache(void)
+{
+	const char *cache = getenv("PROVIUM_CACHE");
+
+	return cache && *cache ? cache : CACHE;
+}
+
+static bool is_zero(const char *bytes, size_t size)
+{
+	return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+int copy_file(int to, int from, struct error *err)
+{
+	char bytes[COPY_SIZE];
+	ssize_t size;
+
+	while ((size = read(from, bytes, sizeof(bytes))) > 0) {
+		if (is_zero(bytes, (size_t)size) ? lseek(to, size, SEEK_CUR) < 0 : write(to, bytes, (size_t)size) != size)
+			return error_errno(err, errno, "copy a file");
+	}
+	if (size < 0 || ftruncate(to, lseek(to, 0, SEEK_CUR)))
+		return error_errno(err, errno, "copy a file");
+	return 0;
+}
+
+/* QEMU opens the file anew, through /proc/self/fd, without the rights of root: a file that only root may read is copied. */
+static int open_for_all(const char *what, const char *path, int *result, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), copy;
+	struct stat file;
+
+	if (fd < 0 || fstat(fd, &file)) {
+		error_errno(err, errno, "open the guest's %s %s", what, path);
+		if (fd >= 0)
+			close(fd);
+		return -err->code;
+	}
+	*result = fd;
+	if (file.st_mode & S_IROTH)
+		return 0;
+	copy = memfd_create("provium-guest", MFD_CLOEXEC);
+	*result = copy;
+	if (copy < 0)
+		error_errno(err, errno, "make a memory file");
+	else if (copy_file(copy, fd, err) == 0)
+		err->code = 0;
+	close(fd);
+	return -err->code;
+}
+
+static int open_built_in(struct image *image, struct error *err)
+{
+	char path[PATH_MAX];
+
+	image->built_in = true;
+	snprintf(path, sizeof(path), "%s/" GUEST "/packages", image_cache());
+	if (access(path, R_OK))
+		return error_set(err, ENOENT, "there is no built-in guest in %s; tools/setup guest makes it",
+				 image_cache());
+	snprintf(path, sizeof(path), "%s/" GUEST "/kernel", image_cache());
+	if (open_for_all("kernel", path, &image->kernel, err))
+		return -err->code;
+	snprintf(path, sizeof(path), "%s/" GUEST "/initrd", image_cache());
+	return open_for_all("initrd", path, &image->initrd, err);
+}
+
+int image_renew_overlay(struct image *image, int from, struct error *err)
+{
+	if (image->disk < 0)
+		return 0;
+	if (image->overlay >= 0)
+		close(image->overlay);
+	image->overlay = open(SCRATCH, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (image->overlay < 0)
+		return error_errno(err, errno, "make a file in " SCRATCH " for what the guest writes to its disk");
+	return from < 0 ? qcow2_make_overlay(image->overlay, image->disk, image->disk_is_qcow2, err) :
+			  copy_file(image->overlay, from, err);
+}
+
+static int open_disk(const char *path, struct image *image, struct error *err)
+{
+	/* Handed over by descriptor as it is. */
+	image->disk = open(path, O_RDONLY | O_CLOEXEC);
+	if (image->disk < 0)
+		return error_errno(err, errno, "open the guest's disk image %s", path);
+	if (qcow2_recognise(image->disk, &image->disk_is_qcow2, err))
+		return error_wrap(err, "disk image %s", path);
+	return image_renew_overlay(image, -1, err);
+}
+
+int image_open(const struct node_config *config, struct image *image, struct error *err)
+{
+	*image = (struct image){ .kernel = -1, .initrd = -1, .disk = -1, .overlay = -1 };
+	if (config->initrd && !config->kernel)
+		return error_set(err, EINVAL, "an initrd needs a kernel beside it");
+	if (config->kernel_cmdline && *config->kernel_cmdline && !config->kernel && config->disk)
+		return error_set(err, EINVAL, "a kernel command line needs a kernel: a disk image has its own");
+	if (!config->kernel && !config->disk)
+		return open_built_in(image, err);
+	if (config->kernel && open_for_all("kernel", config->kernel, &image->kernel, err))
+		return -err->code;
+	if (config->initrd && open_for_all("initrd", config->initrd, &image->initrd, err))
+		return -err->code;
+	return config->disk ? open_disk(config->disk, image, err) : 0;
+}
+
+void image_close(struct image *image)
+{
+	int *fds[] = { &image->kernel, &image->initrd, &image->disk, &image->overlay };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}

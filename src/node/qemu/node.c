@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A node with a kernel of its own: a guest of QEMU. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/qemu/accel.h"
+#include "node/qemu/qemu.h"
+#include "util/error.h"
+#include "util/memory.h"
+
+#define MACHINE        "pc" /* its cards are there a third of a second after device_add, and it boots faster than q35 */
+#define GUEST_MEMORY   (256ULL << 20)
+#define FOREIGN_MEMORY (512ULL << 20)
+#define MAX_CPUS       64U
+
+/* Panics end the guest, by way of -no-reboot. */
+#define CMDLINE "console=ttyS0 panic=-1"
+/*
+ * What a test guest can do without, most of a second under TCG: mitigations against neighbours that it does not have, self
+ * tests (that of kdf108 alone takes 0.3 s), and waiting for entropy and timers that QEMU has.
+ */
+#define GUEST_CMDLINE                                                                     \
+	CMDLINE " quiet mitigations=off random.trust_cpu=on no_timer_check noreplace-smp " \
+		"cryptomgr.notests initcall_blacklist=crypto_kdf108_init"
+
+static void qemu_close(struct node *base)
+{
+	struct qemu_node *node = (struct qemu_node *)base;
+
+	qemu_orphan_processes(node);
+	qemu_land(node);
+	qemu_free_nics(node);
+	console_close(node->console);
+	image_close(&node->image);
+	free(node->shutdown_reason);
+	free(node->hosts);
+	free(node->resolver);
+	free(node->cmdline);
+	free(node->machine);
+	free(node->name);
+	free(node);
+}
+
+static char *make_cmdline(const struct node_config *config, bool built_in)
+{
+	struct buffer text = { 0 };
+
+	buffer_printf(&text, "%s", built_in ? GUEST_CMDLINE : CMDLINE);
+	if (config->kernel_cmdline && *config->kernel_cmdline)
+		buffer_printf(&text, " %s", config->kernel_cmdline);
+	return text.data;
+}
+
+static int check_config(const struct node_config *config, struct error *err)
+{
+	if (config->cpus > MAX_CPUS)
+		return error_set(err, EINVAL, "node `%s`: %u CPUs are more than %u", config->name, config->cpus, MAX_CPUS);
+	return 0;
+}
+
+static void take_config(struct qemu_node *node, const struct node_config *config)
+{
+	uint64_t memory = node->image.built_in ? GUEST_MEMORY : FOREIGN_MEMORY;
+
+	node->memory_bytes = config->memory_bytes ? config->memory_bytes : memory;
+	node->cpus = config->cpus ? config->cpus : 1;
+	node->machine = memory_string(config->machine ? config->machine : MACHINE);
+	node->cmdline = make_cmdline(config, node->image.built_in);
+	node->has_agent = !config->no_agent;
+}
+
+static int qemu_boot(const struct node_config *config, struct netlink *switch_nl, struct node **result,
+		     struct error *err)
+{
+	struct qemu_node *node = memory_new(sizeof(*node));
+
+	node->node.kind = &node_kind_qemu;
+	node->name = memory_string(config->name);
+	node->switch_nl = switch_nl;
+	node->child = (struct child){ .pid = -1, .pidfd = -1, .stderr_fd = -1 };
+	node->image = (struct image){ .kernel = -1, .initrd = -1, .disk = -1, .overlay = -1 };
+	qmp_open(&node->qmp, -1);
+	agent_open(&node->agent, -1);
+	if (check_config(config, err) || image_open(config, &node->image, err) ||
+	    accel_choose(config->accel, &node->kvm, err)) {
+		error_wrap(err, "boot node `%s`", node->name);
+		qemu_close(&node->node);
+		return -err->code;
+	}
+	take_config(node, config);
+	if (qemu_launch(node, false, err)) {
+		qemu_close(&node->node);
+		return -err->code;
+	}
+	*result = &node->node;
+	return 0;
+}
+
+/* A guest that does not come up is most often explained by what it printed. */
+static int boot_failure(struct qemu_node *node, struct error *err)
+{
+	char last[300];
+
+	if (err->code == ETIMEDOUT && !child_has_ended(&node->child)) {
+		console_last_lines(node->console, last, sizeof(last));
+		error_wrap(err, "node `%s` was not ready in time", node->name);
+		return error_append(err, " (the last lines of its console: %s)", *last ? last : "none");
+	}
+	return qemu_explain(node, err);
+}
+
+static int qemu_wait_ready(struct node *base, uint64_t deadline_ns, struct error *err)
+{
+	struct qemu_node *node = (struct qemu_node *)base;
+
+	if (qmp_greet(&node->qmp, deadline_ns, err))
+		return boot_failure(node, err);
+	if (!node->has_agent) {
+		node->ready = true;
+		return 0;
+	}
+	if (!node->ready && guest_prepare(node, deadline_ns, err))
+		return boot_failure(node, err);
+	return guest_settle(node, deadline_ns, err);
+}
+
+static bool qemu_is_alive(struct node *base)
+{
+	return !child_has_ended(&((struct qemu_node *)base)->child);
+}
+
+static int qemu_pause(struct node *base, struct error *err)
+{
+	return qemu_stop((struct qemu_node *)base, err);
+}
+
+static int qemu_resume(struct node *base, struct error *err)
+{
+	struct qemu_node *node = (struct qemu_node *)base;
+
+	return qemu_continue(node, err) ? -err->code : guest_settle(node, clock_after(GUEST_NS), err);
+}
+
+static int qemu_pid(const struct node *base)
+{
+	return ((const struct qemu_node *)base)->child.pid;
+}
+
+static const char *qemu_console(struct node *base)
+{
+	return console_text(((struct qemu_node *)base)->console);
+}
+
+const struct node_kind node_kind_qemu = {
+	.name = "vm",
+	.boot = qemu_boot,
+	.wait_ready = qemu_wait_ready,
+	.close = qemu_close,
+	.is_alive = qemu_is_alive,
+	.pause = qemu_pause,
+	.resume = qemu_resume,
+	.plug = qemu_plug,
+	.unplug = qemu_unplug,
+	.set_link = qemu_set_link,
+	.set_routes = qemu_set_routes,
+	.set_hosts = guest_set_hosts,
+	.set_resolver = guest_set_resolver,
+	.start = qemu_start,
+	.pid = qemu_pid,
+	.console = qemu_console,
+	.snapshot = qemu_snapshot,
+	.restore = qemu_restore,
+};

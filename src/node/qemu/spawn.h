@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Starts QEMU as a child that ends with the run, without the rights of root where that goes. */
+#ifndef PROVIUM_NODE_QEMU_SPAWN_H
+#define PROVIUM_NODE_QEMU_SPAWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct error;
+
+/* A command line, as it grows. */
+struct arguments {
+	char **list; /* NULL-terminated */
+	size_t count;
+	int *fds; /* that the child inherits, under the same numbers */
+	size_t fd_count;
+};
+
+__attribute__((format(printf, 2, 3))) void arguments_add(struct arguments *arguments, const char *format, ...);
+void arguments_add_fd(struct arguments *arguments, int fd);
+void arguments_free(struct arguments *arguments);
+
+struct child {
+	pid_t pid;
+	int pidfd;
+	int stderr_fd; /* our end of a pipe */
+};
+
+/* The program is looked up in PATH. An error if it cannot be executed. */
+int spawn(const struct arguments *arguments, bool as_root, struct child *child, struct error *err);
+/* Ends it, whatever it does, and waits for that. */
+void child_end(struct child *child); /* safe twice */
+bool child_has_ended(const struct child *child);
+
+/* Whether an unprivileged child could open /dev/kvm. */
+bool spawn_may_use_kvm(void);
+/* The user and group without rights that children get. */
+#define SPAWN_UID 65534U /* nobody */
+
+#endif
