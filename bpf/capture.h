@@ -75,12 +75,12 @@ __noinline int ask_capture(__u32 number)
 	return 0;
 }
 
-/* A loop, not bpf_for_each_map_elem(): without a JIT the kernel takes no callbacks. */
-__noinline int count_lost(__u32 number)
+/* One by one: without a JIT the kernel takes no callbacks, as bpf_for_each_map_elem() needs. */
+__noinline int count_lost(__u32 number, __u32 lost_by)
 {
 	struct wire_capture *capture = bpf_map_lookup_elem(&captures, &number);
 
-	if (capture)
+	if (capture && lost_by & 1U << (number & 31))
 		__sync_fetch_and_add(&capture->lost, 1);
 	return 0;
 }
@@ -119,8 +119,7 @@ static __noinline int put_event(struct __sk_buff *skb, struct wire_control *glob
 	if (!status)
 		return 0;
 	for (__u32 i = 0; i < WIRE_MAX_CAPTURES; i++)
-		if (wanted_by & 1U << i)
-			count_lost(i);
+		count_lost(i, wanted_by);
 	/* The rings went with their reader, which was killed and could not take its captures back. */
 	if (status == -ENOENT)
 		__sync_fetch_and_and(&global->captures, ~wanted_by);

@@ -41,7 +41,7 @@ struct {
 	__type(value, struct wire_capture);
 } captures SEC(".maps");
 
-/* The ring of reader r on CPU c is element r * cpu_count + c. Not made where the kernel has no perf events. */
+/* The ring of reader r on CPU c is element r * cpu_count + c. Not made where there are no perf events. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
 	__type(key, __u32);

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/perf_event.h>
 
 #include "net/netlink.h"
 #include "net/qdisc.h"
@@ -40,12 +42,28 @@ static int keep_log(enum libbpf_print_level level, const char *format, va_list a
 	return 0;
 }
 
-/* Without perf events the kernel has neither the map nor the helper, and refuses a program that asks for them. */
+/* What a reader of captures will do. */
+static bool probe_perf(void)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_BPF_OUTPUT,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+/* Where captures cannot be, frames do not even ask for them. */
 static void choose_stages(struct wire *wire)
 {
 	int cpus = libbpf_num_possible_cpus();
 
-	wire->can_capture = cpus > 0 && libbpf_probe_bpf_map_type(BPF_MAP_TYPE_PERF_EVENT_ARRAY, NULL) == 1;
+	wire->can_capture = cpus > 0 && probe_perf();
 	wire->skeleton->rodata->can_capture = wire->can_capture;
 	bpf_map__set_autocreate(wire->skeleton->maps.events, wire->can_capture);
 	if (!wire->can_capture)

@@ -68,10 +68,9 @@ static void *map_values(uint32_t id, const char *name, size_t size, struct error
 static int open_maps(struct wire_tap *tap, const struct wire_ids *ids, struct error *err)
 {
 	if (!ids->events)
-		return error_set(
-			err, ENOSYS,
-			"the kernel cannot capture: it has no perf events (CONFIG_PERF_EVENTS); `provium doctor` "
-			"tells more");
+		return error_set(err, ENOSYS,
+				 "the kernel cannot capture: it has no perf events (CONFIG_PERF_EVENTS), or "
+				 "perf_event_open is forbidden here; `provium doctor` tells which");
 	tap->events = map_by_id(ids->events, "events", err);
 	tap->ports = tap->events < 0 ? -1 : map_by_id(ids->ports, "ports", err);
 	if (tap->ports < 0)
@@ -134,7 +133,7 @@ void wire_tap_close(struct wire_tap *tap)
 	free(tap);
 }
 
-/* The frames that are being looked at now may still see what the element was before, but only until they are through. */
+/* Frames that are just being looked at may see the element half written: an event is only good if it is younger than this. */
 static void describe(struct wire_tap *tap, uint32_t number, const struct wire_capture *wanted)
 {
 	struct wire_capture *capture = &tap->captures[number];
@@ -153,24 +152,18 @@ static void describe(struct wire_tap *tap, uint32_t number, const struct wire_ca
 
 int wire_tap_add(struct wire_tap *tap, const struct wire_capture *wanted, uint32_t *number, struct error *err)
 {
-	/* In turn, so that an event of the one before is not taken for one of the next. */
-	static uint32_t last;
-
+	/* The lowest first: frames look no further than the highest that is open. */
 	for (uint32_t i = 0; i < WIRE_MAX_CAPTURES; i++) {
-		uint32_t candidate = (last + i) % WIRE_MAX_CAPTURES;
-		uint32_t bit = 1U << candidate;
-
-		if (!claim(&tap->captures[candidate].owner))
+		if (!claim(&tap->captures[i].owner))
 			continue;
 		/* Of one who was killed. */
-		clear_bits(&tap->control->captures, bit);
+		clear_bits(&tap->control->captures, 1U << i);
 		for (uint32_t k = 0; k < WIRE_MAX_READERS; k++)
-			clear_bits(&tap->control->readers[k].captures, bit);
-		describe(tap, candidate, wanted);
-		set_bits(&tap->control->readers[tap->reader].captures, bit);
-		set_bits(&tap->control->captures, bit);
-		last = candidate + 1;
-		*number = candidate;
+			clear_bits(&tap->control->readers[k].captures, 1U << i);
+		describe(tap, i, wanted);
+		set_bits(&tap->control->readers[tap->reader].captures, 1U << i);
+		set_bits(&tap->control->captures, 1U << i);
+		*number = i;
 		return 0;
 	}
 	return error_set(err, ENOSPC, "%d captures are open in this lab already; close one", WIRE_MAX_CAPTURES);
