@@ -8,13 +8,7 @@ provium.reset_between_tests = true
 
 local CAUSES = { "partition", "isolation", "loss", "queue", "error" }
 
--- Frames are sent by a device that the kernel itself says nothing over: all IPv6 is off there.
-for _, node in ipairs({ a, b, c }) do
-	node:run("echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6"):assert_ok()
-end
-support.send(a, { from = 1, kinds = "broadcast" })
-support.send(b, { from = 2, kinds = "broadcast" })
-support.send(c, { from = 3, kinds = "broadcast" })
+support.silence(a, b, c)
 
 local function send(count, size)
 	support.send(a, { from = 1, count = count, size = size or 100, to = { [2] = b:mac("lan") } })
