@@ -183,6 +183,9 @@ void machines_shutdown(struct machine **machines, size_t count);
 int machine_shutdown(struct machine *machine, struct error *err);
 int machine_pause(struct machine *machine, struct error *err);
 int machine_resume(struct machine *machine, struct error *err);
+/* snapshot.c: not while a capture is open on a bridge of the machine. */
+int machine_snapshot(struct machine *machine, const char *path, struct error *err);
+int machine_restore(struct machine *machine, const char *path, struct error *err);
 /* An error that says in what state the machine is and what to do, unless it is booted. `what` as in "cannot run". */
 int machine_need_booted(struct machine *machine, const char *what, struct error *err);
 

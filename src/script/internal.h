@@ -137,6 +137,11 @@ struct bridge *script_open_bridge(lua_State *L);
 void script_read_machine_options(lua_State *L, int index, struct machine_options *options, uint64_t *timeout_ns);
 int script_vm_boot_all(lua_State *L, struct machine **machines, size_t count, uint64_t timeout_ns);
 
+/* snapshot.c */
+int script_vm_snapshot(lua_State *L);
+int script_vm_restore(lua_State *L);
+void script_register_snapshot(lua_State *L);
+
 /* nic.c */
 void script_push_nic(lua_State *L, struct member *member);
 

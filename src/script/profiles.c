@@ -36,6 +36,7 @@ struct profiles {
 
 static const struct machine_profile built_in[] = {
 	{ .kind = &node_kind_netns },
+	{ .kind = &node_kind_qemu },
 };
 
 static const struct machine_profile *find_built_in(const char *name)

@@ -78,6 +78,7 @@ static void register_classes(lua_State *L)
 	script_register_class(L, &script_class_nic);
 	script_register_process(L);
 	script_register_capture(L);
+	script_register_snapshot(L);
 }
 
 static void preload(lua_State *L, const char *name, lua_CFunction open)

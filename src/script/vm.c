@@ -264,6 +264,8 @@ static const luaL_Reg methods[] = {
 	{ "shutdown", vm_shutdown },
 	{ "pause", vm_pause },
 	{ "resume", vm_resume },
+	{ "snapshot", script_vm_snapshot },
+	{ "restore", script_vm_restore },
 	{ "state", vm_state },
 	{ "name", vm_name },
 	{ "profile", vm_profile },

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The state of a whole machine in a file, and back. */
+#include <errno.h>
+
+#include "lab/capture.h"
+#include "lab/lab.h"
+#include "util/error.h"
+
+static int check_kind(const struct machine *machine, const char *what, struct error *err)
+{
+	if (machine->kind->snapshot)
+		return 0;
+	return error_set(err, EOPNOTSUPP, "vm `%s`: a node of kind %s has no state of its own to %s; use profile \"vm\"",
+			 machine->name, machine->kind->name, what);
+}
+
+/* What a capture has seen cannot be taken back. */
+static int check_captures(const struct machine *machine, const char *what, struct error *err)
+{
+	const char *site = lab_capture_site(machine);
+
+	if (!site)
+		return 0;
+	return error_set(err, EBUSY, "vm `%s`: cannot %s while a capture on its bridge is open, opened at %s; close it first",
+			 machine->name, what, site);
+}
+
+int machine_snapshot(struct machine *machine, const char *path, struct error *err)
+{
+	if (check_kind(machine, "save", err))
+		return -err->code;
+	if (machine_state(machine) != MACHINE_PAUSED && machine_need_booted(machine, "snapshot", err))
+		return -err->code;
+	return check_captures(machine, "snapshot", err) ? -err->code : machine->kind->snapshot(machine->node, path, err);
+}
+
+int machine_restore(struct machine *machine, const char *path, struct error *err)
+{
+	if (check_kind(machine, "restore", err))
+		return -err->code;
+	if (machine_state(machine) != MACHINE_PAUSED && machine_need_booted(machine, "restore", err))
+		return -err->code;
+	if (check_captures(machine, "restore", err) || machine->kind->restore(machine->node, path, err))
+		return -err->code;
+	machine->state = MACHINE_BOOTED;
+	/* It knows the names of then. */
+	lab_refresh(machine->home);
+	return 0;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* vm:snapshot() and vm:restore(). A snapshot without a path is a file without a name, which goes with its last user. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "script/internal.h"
+#include "util/memory.h"
+
+#define SNAPSHOT_TYPE "provium.snapshot"
+
+struct snapshot {
+	int fd;     /* -1: the file has a name */
+	char *path;
+};
+
+static int open_nameless(struct snapshot *snapshot, struct error *err)
+{
+	const char *folder = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+	char path[32];
+
+	snapshot->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (snapshot->fd < 0)
+		return error_errno(err, errno, "make a temporary file in %s; give snapshot() a path elsewhere", folder);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", snapshot->fd);
+	snapshot->path = memory_string(path);
+	return 0;
+}
+
+int script_vm_snapshot(lua_State *L)
+{
+	struct machine *machine = script_check_object(L, 1, &script_class_vm);
+	const char *path = lua_isnoneornil(L, 2) ? NULL : script_check_string(L, 2, "path");
+	struct snapshot *snapshot = lua_newuserdatauv(L, sizeof(*snapshot), 0);
+	struct error err;
+
+	*snapshot = (struct snapshot){ .fd = -1 };
+	luaL_setmetatable(L, SNAPSHOT_TYPE);
+	if (path)
+		snapshot->path = memory_string(path);
+	else if (open_nameless(snapshot, &err))
+		return script_raise(L, &err);
+	return machine_snapshot(machine, snapshot->path, &err) ? script_raise(L, &err) : 1;
+}
+
+int script_vm_restore(lua_State *L)
+{
+	struct machine *machine = script_check_object(L, 1, &script_class_vm);
+	struct snapshot *snapshot = luaL_testudata(L, 2, SNAPSHOT_TYPE);
+	const char *path = snapshot ? snapshot->path : lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
+	struct error err;
+
+	if (!path)
+		return script_refuse(L, 2, "snapshot", "what snapshot() returned, or the path of its file,");
+	return machine_restore(machine, path, &err) ? script_raise(L, &err) : 0;
+}
+
+static int snapshot_path(lua_State *L)
+{
+	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
+
+	if (snapshot->fd < 0 && snapshot->path)
+		lua_pushstring(L, snapshot->path);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static int snapshot_close(lua_State *L)
+{
+	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
+
+	if (snapshot->fd >= 0)
+		close(snapshot->fd);
+	free(snapshot->path);
+	*snapshot = (struct snapshot){ .fd = -1 };
+	return 0;
+}
+
+void script_register_snapshot(lua_State *L)
+{
+	static const luaL_Reg methods[] = { { "path", snapshot_path }, { "close", snapshot_close }, { NULL, NULL } };
+
+	luaL_newmetatable(L, SNAPSHOT_TYPE);
+	lua_newtable(L);
+	script_set_functions(L, "snapshot:", methods);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, snapshot_close);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
+}
