@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* On two processors: some 100,000 commits. Without the second look at the epoch, one frame in 10,000 of them is wrong. */
-#define A_WHILE NS(500)
+/* On two processors, some 200,000 commits. Without the second look at the epoch, 20,000 made 1 to 11 frames go wrong. */
+#define A_WHILE NS(1000)
 
 static atomic_bool stop;
 

@@ -206,7 +206,8 @@ static void test_a_new_rule_keeps_the_clock(void **state)
 	assert_int_equal(send_held(A, B, 250).tstamp, next_ns + 2 * NS(2000));
 }
 
-#define EACH 20000
+static pthread_barrier_t both_are_there;
+static int each;
 
 static void *saturate(void *context)
 {
@@ -215,26 +216,48 @@ static void *saturate(void *context)
 	CPU_ZERO(&cpu);
 	CPU_SET((size_t)(intptr_t)context % (size_t)sysconf(_SC_NPROCESSORS_ONLN), &cpu);
 	pthread_setaffinity_np(pthread_self(), sizeof(cpu), &cpu);
-	run(wire_egress_fd(lab.wire), A, B, 64, 0, EACH);
+	pthread_barrier_wait(&both_are_there);
+	run(wire_egress_fd(lab.wire), A, B, 64, 0, each);
 	return NULL;
 }
 
-static void test_two_cpus_lose_nothing(void **state)
+/* 64 bytes at 1 Mbit/s are 512 us. The link must not be idle until both have begun. Returns the frames of both. */
+static uint64_t saturate_from_two_cpus(int frames, uint32_t loss_ppb)
 {
-	uint64_t sending_ns = NS(5.12), next_ns; /* 64 bytes at 100 kbit/s; 40,000 of them in 205 s */
+	uint64_t total = 2 * (uint64_t)frames, next_ns;
+	struct wire_link link = limited(MBIT, LONG);
 	pthread_t thread[2];
 
-	(void)state;
-	/* The link must not be idle until both have begun. */
-	make_busy(MBIT / 10);
+	make_busy(MBIT);
 	next_ns = state_of(A, B).next_ns;
+	link.loss_ppb = loss_ppb;
+	set_link(A, B, link);
+	each = frames;
+	pthread_barrier_init(&both_are_there, NULL, 2);
 	for (intptr_t i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, saturate, (void *)i), 0);
 	for (int i = 0; i < 2; i++)
 		pthread_join(thread[i], NULL);
-	assert_int_equal(state_of(A, B).next_ns, next_ns + 2 * EACH * sending_ns);
-	assert_int_equal(state_of(A, B).sequence, 2 * EACH);
-	assert_counted(A, B, .packets = 2 * EACH, .bytes = 64 * 2 * EACH, .delayed = 2 * EACH);
+	assert_int_equal(state_of(A, B).next_ns, next_ns + total * 512 * NS_PER_US);
+	assert_int_equal(state_of(A, B).sequence, total);
+	return total;
+}
+
+static void test_two_cpus_lose_nothing(void **state)
+{
+	uint64_t total = saturate_from_two_cpus(20000, 0);
+
+	(void)state;
+	assert_counted(A, B, .packets = total, .bytes = 64 * total, .delayed = total);
+}
+
+/* What is lost does not wait for the lock of the qdisc: the two meet more often. */
+static void test_two_cpus_count_every_loss(void **state)
+{
+	uint64_t total = saturate_from_two_cpus(200000, CERTAIN);
+
+	(void)state;
+	assert_counted(A, B, .dropped_loss = total);
 }
 
 int main(void)
@@ -252,6 +275,7 @@ int main(void)
 		cmocka_unit_test_setup(test_another_rate_starts_anew, clear_lab),
 		cmocka_unit_test_setup(test_a_new_rule_keeps_the_clock, clear_lab),
 		cmocka_unit_test_setup(test_two_cpus_lose_nothing, clear_lab),
+		cmocka_unit_test_setup(test_two_cpus_count_every_loss, clear_lab),
 	};
 
 	return cmocka_run_group_tests_name("rate", tests, open_lab, close_lab);
