@@ -221,6 +221,7 @@ static int make_device(struct bridge *bridge, struct error *err)
 
 static int make_port(struct member *member, struct error *err)
 {
+	const struct machine *machine = member->machine;
 	struct bridge *bridge = member->bridge;
 	struct wire_port port = { .bridge = bridge->number, .port = member->port, .router = member->router };
 	struct netlink *nl = bridge->run->nl;
@@ -230,7 +231,7 @@ static int make_port(struct member *member, struct error *err)
 	if (wire_add_port(bridge->run->wire, nl, member->nic.ifindex, &port, err))
 		return -err->code;
 	if (link_set_master(nl, member->nic.ifindex, bridge->ifindex, err) ||
-	    (!member->disconnected && link_set_up(nl, member->nic.ifindex, true, err))) {
+	    (!member->disconnected && machine->kind->set_link(machine->node, &member->nic, true, err))) {
 		wire_remove_port(bridge->run->wire, member->nic.ifindex);
 		return -err->code;
 	}
