@@ -383,8 +383,10 @@ int bridge_detach(struct bridge *bridge, const char *name, struct error *err)
 {
 	struct member *member = bridge_find(bridge, name);
 
-	if (!member || !member->attached)
+	if (!member || (!member->attached && !member->router))
 		return error_set(err, ENOENT, "`%s` is not attached to bridge `%s`", name, bridge->name);
+	if (!bridge_attached(bridge, name, err))
+		return -err->code;
 	if (member->router)
 		return error_set(err, EINVAL,
 				 "the router leaves with bridge:disable_uplink() and bridge:unroute(other); partition(a, "

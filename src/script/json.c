@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * json.encode and json.decode, by jansson. A table with the keys 1 to n is an array; an empty one is an object, unless it
- * came from json.decode or json.array(). null is json.null.
+ * json.encode and json.decode, by jansson. A table with the keys 1 to n is an array; any other is an object, and so is an
+ * empty one, unless it came from json.decode or json.array(). null is json.null.
  */
 #include <errno.h>
 #include <math.h>
@@ -60,6 +60,16 @@ static void push_json(lua_State *L, const json_t *json)
 
 static json_t *to_json(lua_State *L, int index, int depth, const char **why);
 
+/* Whether the keys are 1 to n and no others. */
+static bool is_list(lua_State *L, int index)
+{
+	lua_Integer count = 0;
+
+	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+		count++;
+	return count == luaL_len(L, index);
+}
+
 static bool is_array(lua_State *L, int index)
 {
 	bool marked = luaL_getmetafield(L, index, "__name") != LUA_TNIL;
@@ -68,16 +78,7 @@ static bool is_array(lua_State *L, int index)
 		marked = strcmp(lua_tostring(L, -1), ARRAY_TYPE) == 0;
 		lua_pop(L, 1);
 	}
-	return marked || luaL_len(L, index) > 0;
-}
-
-static lua_Integer count_keys(lua_State *L, int index)
-{
-	lua_Integer count = 0;
-
-	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
-		count++;
-	return count;
+	return (marked || luaL_len(L, index) > 0) && is_list(L, index);
 }
 
 static json_t *array_to_json(lua_State *L, int index, int depth, const char **why)
@@ -85,8 +86,6 @@ static json_t *array_to_json(lua_State *L, int index, int depth, const char **wh
 	lua_Integer count = luaL_len(L, index);
 	json_t *array = json_array();
 
-	if (count_keys(L, index) != count)
-		*why = "a table with other keys beside 1 to n, or with holes";
 	for (lua_Integer i = 1; i <= count && !*why; i++) {
 		lua_rawgeti(L, index, i);
 		json_array_append_new(array, to_json(L, lua_gettop(L), depth + 1, why));
@@ -101,11 +100,16 @@ static json_t *object_to_json(lua_State *L, int index, int depth, const char **w
 
 	lua_pushnil(L);
 	while (!*why && lua_next(L, index)) {
-		if (lua_type(L, -2) == LUA_TSTRING)
-			json_object_set_new(object, lua_tostring(L, -2), to_json(L, lua_gettop(L), depth + 1, why));
+		const char *key;
+
+		/* Not the key itself: lua_next() wants it as it was. */
+		lua_pushvalue(L, -2);
+		key = lua_type(L, -1) == LUA_TSTRING || lua_isinteger(L, -1) ? lua_tostring(L, -1) : NULL;
+		if (key)
+			json_object_set_new(object, key, to_json(L, lua_gettop(L) - 1, depth + 1, why));
 		else
-			*why = "a table with keys that are neither strings nor 1 to n";
-		lua_pop(L, *why ? 2 : 1);
+			*why = "a table with keys that are neither strings nor whole numbers";
+		lua_pop(L, *why ? 3 : 2);
 	}
 	return object;
 }

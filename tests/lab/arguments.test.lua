@@ -33,7 +33,7 @@ end
 
 local scope = setmetatable({ lan = lan, wan = wan, a = a, b = b, c = c, nan = 0 / 0 }, { __index = _G })
 
--- Each case: what a script says, and the whole error text without the place in front.
+-- Each case: what a script says, and the whole error text without the place in front, or its beginning up to "…".
 local function refuse(name, cases)
 	test(name, function(t)
 		for _, case in ipairs(cases) do
@@ -42,7 +42,11 @@ local function refuse(name, cases)
 			local ok, message = pcall(load(said, "=case", "t", scope))
 			t:assert(not ok, said .. " was accepted")
 			-- The sign of a NaN is the processor's business.
-			t:assert_eq((message:match("^case:1: (.*)"):gsub("%-nan", "nan")), wanted, said)
+			local got = message:match("^case:1: (.*)"):gsub("%-nan", "nan")
+			if wanted:find("…$") then
+				got = got:sub(1, #wanted - #"…") .. "…"
+			end
+			t:assert_eq(got, wanted, said)
 			t:assert_eq(everything(), before, said .. " changed something")
 		end
 	end)
@@ -79,7 +83,7 @@ refuse("lab", {
 	},
 	{
 		'provium:vm("d", "nosuch")',
-		"provium:vm: no profile named `nosuch`; `netns` is built in, and --profile nosuch=netns maps a name to it",
+		"provium:vm: no profile named `nosuch`; there are …",
 	},
 	{ 'provium:vm("d", 5)', "provium:vm: argument `profile` is 5; a string is accepted" },
 	{ 'provium:vm("d", "netns", 5)', "provium:vm: argument `options` is 5; a table is accepted" },
@@ -230,7 +234,10 @@ refuse("members of a bridge", {
 	{ "lan:detach()", "bridge:detach: argument `node` is missing" .. NODE },
 	{ 'lan:detach("x")', "bridge:detach: `x` is not attached to bridge `lan`" },
 	{ "lan:detach(c)", "bridge:detach: `c` is not attached to bridge `lan`" },
-	{ 'lan:detach("router")', "bridge:detach: `router` is not attached to bridge `lan`" },
+	{
+		'lan:detach("router")',
+		"bridge:detach: the router is not on bridge `lan`; it comes with bridge:enable_uplink() or bridge:route(other)",
+	},
 	{ 'lan:attach("router")', "bridge:attach: the name `router` is reserved; choose another" },
 	{ 'lan:nic("x")', 'bridge:nic: `x` is not attached to bridge `lan`; attach it first with bridge:attach("x")' },
 	{ "lan:nic(5)", "bridge:nic: argument `node` is 5" .. NODE },
@@ -493,8 +500,8 @@ refuse("json", {
 		"json.encode: cannot encode a value that JSON has no form for (a function or a userdata)",
 	},
 	{ "json.encode({1/0})", "json.encode: cannot encode a number that is not finite" },
-	{ "json.encode({[{}]=1})", "json.encode: cannot encode a table with keys that are neither strings nor 1 to n" },
-	{ "json.encode({[2]=1})", "json.encode: cannot encode a table with keys that are neither strings nor 1 to n" },
+	{ "json.encode({[{}]=1})", "json.encode: cannot encode a table with keys that are neither strings nor whole numbers" },
+	{ "json.encode({[0.5]=1})", "json.encode: cannot encode a table with keys that are neither strings nor whole numbers" },
 	{
 		"local x={} x.x=x json.encode(x)",
 		"json.encode: cannot encode a table nested more than 100 deep, or in itself",

@@ -15,7 +15,7 @@ local function members(bridge)
 	return table.concat(bridge:members(), " ")
 end
 
-test("before and after boot, one by one and in lists, by userdata and by name", { tags = { "smoke" } }, function(t)
+test("before and after boot, one by one and in lists, by userdata and by name", function(t)
 	local lan = provium:bridge("lan")
 	local a, b, c, d = nodes("a", "b", "c", "d")
 	t:assert_eq(lan:attach(a), lan)

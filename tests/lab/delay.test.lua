@@ -40,7 +40,7 @@ local function check(t, list, promised, count)
 	t:assert(median < promised + SLACK, ("the median is %g ms, %g were promised"):format(median, promised))
 end
 
-test("a whole bridge, a direction, an end", SMOKE, function(t)
+test("a whole bridge, a direction, an end", FQ, function(t)
 	lan:add_latency(20)
 	check(t, delays(a, b), 20)
 	check(t, delays(b, c), 20)
@@ -107,7 +107,7 @@ test("four links add up", SMOKE, function(t)
 	check(t, delays(c, b), 50)
 end)
 
-test("a sender with a short way is not held up by one with a long way to the same receiver", SMOKE, function(t)
+test("a sender with a short way is not held up by one with a long way to the same receiver", FQ, function(t)
 	lan:add_latency({ from = a, to = c, ms = 1 })
 	lan:add_latency({ from = b, to = c, ms = 200 })
 	local listener = support.listen(c, { log = true })
@@ -164,7 +164,7 @@ test("a rule that changes midway holds from the next frame on", FQ, function(t)
 	end
 end)
 
-test("what is on its way when a cut comes is still delivered", SMOKE, function(t)
+test("what is on its way when a cut comes is still delivered", FQ, function(t)
 	lan:add_latency(150)
 	local listener = support.listen(b)
 	support.send(a, { from = 1, count = 10, to = { [2] = b:mac("lan") } })
@@ -185,7 +185,7 @@ test("reset and 0 take a latency away", FQ, function(t)
 	check(t, delays(a, b), 0)
 end)
 
-test("a round trip by ping", SMOKE, function(t)
+test("a round trip by ping", FQ, function(t)
 	lan:add_latency("40ms")
 	local done = a:run("ping -c 4 -i 0.2 b.lan"):assert_ok()
 	for time in done.stdout:gmatch("time=([%d.]+)") do

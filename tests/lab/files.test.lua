@@ -10,7 +10,7 @@ local function random_bytes(size)
 	return file:read(size)
 end
 
-test("what is written is read", { tags = { "smoke" } }, function(t)
+test("what is written is read", function(t)
 	a:write_file("/tmp/x", "text\n")
 	t:assert_eq(a:read_file("/tmp/x"), "text\n")
 	t:assert_eq(a:run("cat /tmp/x").stdout, "text\n")

@@ -16,7 +16,7 @@ local function statuses(tests)
 	return table.concat(list, ", ")
 end
 
-test("claims that hold", { tags = { "smoke" } }, function(t)
+test("claims that hold", function(t)
 	t:assert_eq(t:name(), "claims that hold")
 	t:assert_eq(t:assert(5), 5)
 	t:assert_eq(1, 1.0)
@@ -185,7 +185,7 @@ test("which tests run", function(t)
 	t:assert_eq(statuses(run(text, "--shard 2/2").tests), "two passed")
 end)
 
-test("time limits: of a test, of the file, of the command", { tags = { "smoke" } }, function(t)
+test("time limits: of a test, of the file, of the command", function(t)
 	local result = run([[
 		provium.timeout = "200ms"
 		test("of the file", function() provium:sleep(10) end)

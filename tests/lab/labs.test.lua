@@ -11,7 +11,7 @@ local function pair(lab)
 	return lan, a, b
 end
 
-test("two sub-labs have each a bridge lan and nodes a and b", { tags = { "smoke" } }, function(t)
+test("two sub-labs have each a bridge lan and nodes a and b", function(t)
 	local one, two = provium:lab("one"), provium:lab("two")
 	local lan1, a1, b1 = pair(one)
 	local lan2, a2, b2 = pair(two)

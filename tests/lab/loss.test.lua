@@ -32,7 +32,7 @@ local function assert_share(t, got, count, p)
 		2.576 * deviation))
 end
 
-test("as many are lost as should be", { tags = { "smoke" } }, function(t)
+test("as many are lost as should be", function(t)
 	provium:seed(1)
 	for _, percent in ipairs({ 1, 10, 30, 50, 90, 99 }) do
 		lan:drop_rate({ from = a, to = b, p = percent })

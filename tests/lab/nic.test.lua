@@ -42,7 +42,7 @@ test("the n-th card, sorted by bridge", function(t)
 	end, "vm `a` is not attached to bridge `eth3`")
 end)
 
-test("counters are zero before boot, and count from the guest's side", { tags = { "smoke" } }, function(t)
+test("counters are zero before boot, and count from the guest's side", function(t)
 	local lan = provium:bridge("lan")
 	local a, b = provium:vm("a", "netns"), provium:vm("b", "netns")
 	lan:attach({ a, b, "bare" })

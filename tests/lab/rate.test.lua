@@ -91,7 +91,7 @@ local function running(t, flows)
 	end
 end
 
-test("one direction, and no other", SMOKE, function(t)
+test("one direction, and no other", FQ, function(t)
 	lan:bandwidth_limit({ from = a, to = b, bps = "2Mbit", queue = "10s" })
 	assert_rate(t, 2e6, function()
 		local there, back, elsewhere = run(t, { { a, b, 80 }, { b, a, 80 }, { a, c, 80 }, wait = "600ms" })
@@ -125,7 +125,7 @@ test("there is no burst", FQ, function(t)
 	t:assert(total.last - total.first >= 9 * 12e6 - 5e6, (total.last - total.first) / 1e6)
 end)
 
-test("the budget of a whole bridge is shared by all", SMOKE, function(t)
+test("the budget of a whole bridge is shared by all", FQ, function(t)
 	lan:bandwidth_limit({ bps = "4Mbit", queue = "20s" })
 	assert_rate(t, 4e6, running(t, { { a, b, 150 }, { c, d, 150 }, wait = "1s" }))
 end)
