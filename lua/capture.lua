@@ -26,8 +26,8 @@ for _, method in ipairs { "next", "read_until", "expect", "eof" } do
 	end
 end
 
---- What has come until now and what comes within the time; returns early once it is quiet and nothing is on its way. That
---- the stream has begun is no sign that something came.
+--- What has come until now and what comes within the time; returns early once it is quiet and nothing is on its way.
+--- That the stream has begun is no sign that something came.
 function capture:drain(timeout)
 	local duration = native.duration(timeout == nil and DRAIN_TIMEOUT or timeout, "capture:drain", "timeout")
 	local deadline = native.now() + duration

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- A stream of bytes that a script reads piece by piece, waiting for what it looks for.
 --
--- source(timeout_ns) gives the next piece, false if none came in time, nil at the end, and nil with a text if it failed.
+-- source(timeout_ns) gives the next piece, false if none came in time, nil at the end, nil and a text if it failed.
 
 local native = require "provium.native"
 

@@ -15,6 +15,7 @@
 #include "wire/tap.h"
 
 #define COPY_SIZE (256U << 10)
+#define END_NS	  NS_PER_S
 
 static void free_capture(struct capture *capture)
 {
@@ -69,24 +70,6 @@ int capture_open(struct capture **result, struct capture_hub *hub, const struct 
 	return status;
 }
 
-void capture_close(struct capture *capture)
-{
-	struct capture_hub *hub = capture->hub;
-
-	capture_end(capture);
-	pthread_mutex_lock(&hub->lock);
-	hub->open--;
-	pthread_mutex_unlock(&hub->lock);
-	free_capture(capture);
-}
-
-void capture_end(struct capture *capture)
-{
-	pthread_mutex_lock(&capture->hub->lock);
-	hub_stop_capture(capture, NULL);
-	pthread_mutex_unlock(&capture->hub->lock);
-}
-
 /*
  * Waits until so many frames have come, or all that happened until then is in the stream, or it ends. Returns 1, 0 when the
  * deadline has passed, or -errno.
@@ -123,6 +106,28 @@ int capture_settle(struct capture *capture, uint64_t deadline_ns, struct error *
 	int status = await(capture, UINT64_MAX, clock_now(), deadline_ns, err);
 
 	return status < 0 ? status : 0;
+}
+
+void capture_close(struct capture *capture)
+{
+	struct capture_hub *hub = capture->hub;
+
+	pthread_mutex_lock(&hub->lock);
+	hub_stop_capture(capture, NULL);
+	hub->open--;
+	pthread_mutex_unlock(&hub->lock);
+	free_capture(capture);
+}
+
+void capture_end(struct capture *capture)
+{
+	struct error ignored;
+
+	/* Which takes some milliseconds. */
+	capture_settle(capture, clock_after(END_NS), &ignored);
+	pthread_mutex_lock(&capture->hub->lock);
+	hub_stop_capture(capture, NULL);
+	pthread_mutex_unlock(&capture->hub->lock);
 }
 
 int capture_await(struct capture *capture, uint64_t count, uint64_t deadline_ns, struct error *err)

@@ -64,7 +64,7 @@ uint64_t capture_hub_ring_size(const struct capture_hub *hub);
 int capture_open(struct capture **result, struct capture_hub *hub, const struct capture_options *options,
 		 struct error *err);
 void capture_close(struct capture *capture);
-/* No more frames; what is there can still be read. Safe twice. */
+/* No more frames. What has come until now can still be read. Safe twice. */
 void capture_end(struct capture *capture);
 
 /*

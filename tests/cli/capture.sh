@@ -1,0 +1,147 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# provium capture: the bridge of a lab that runs, from outside.
+# shellcheck source=tests/cli/tap.bash
+source "${BASH_SOURCE[0]%/*}/tap.bash"
+export PATH=$PATH:/usr/sbin
+
+cat >"$work/one.lua" <<'END'
+local lan = provium:bridge("lan")
+local a, b = provium:vm("a", "netns"), provium:vm("b", "netns")
+provium:bridge("idle")
+provium:lab("other"):bridge("lan2")
+lan:attach { a, b }
+provium:boot()
+a:run_async("ping -4 -n -i 0.02 " .. b:ip())
+print("up")
+wait_until(function() end, { timeout = 100 })
+END
+"$provium" --timeout 110s "$work/one.lua" >lab.out 2>&1 </dev/null &
+run_pid=$!
+wait_for grep -qs up lab.out
+lab=$(<"/proc/$run_pid/task/$run_pid/children")
+lab=${lab// /}
+
+# What Wireshark's tools say about a file, with their complaints in err.
+frames_of() {
+	tshark -n -r "$1" -T fields -e "${2:-frame.protocols}" 2>err >frames
+	grep -v 'Running as user' err
+	! grep -qv 'Running as user' err
+}
+count_of() { wc -l <frames; }
+
+to_a_file() {
+	run capture "$lab" lan -c 10 -w file.pcap
+	exits 0 && complains "10 frames, 0 lost" && [[ ! -s out ]] && frames_of file.pcap && [[ $(count_of) == 10 ]] &&
+		capinfos -M file.pcap 2>/dev/null | grep -q 'Number of packets: *10$'
+}
+into_a_pipe() {
+	"$provium" capture "$work/one" lan -c 6 2>err | tshark -n -r - 2>/dev/null >frames
+	[[ $(count_of) == 6 ]]
+}
+pcapng_with_fates() {
+	run capture "$lab" lan --format=pcapng --proto=icmp -c 4 -w file.pcapng
+	exits 0 && frames_of file.pcapng frame.comment && [[ $(sort -u frames) == $'a→b delivered after 0.0 ms\nb→a delivered after 0.0 ms' ]] &&
+		capinfos file.pcapng 2>/dev/null | grep -q "Capture comment: *$work/one.lua"
+}
+one_node() {
+	run capture "$lab" lan --format=pcapng --node=a --from=b -c 3 -w file.pcapng
+	exits 0 && frames_of file.pcapng frame.interface_name && [[ $(sort -u frames) == a@lan ]]
+}
+snaplen_and_filters() {
+	run capture "$lab" lan -s 34 --to=b --ethertype=ip -c 2 -w file.pcap
+	exits 0 && frames_of file.pcap frame.cap_len && [[ $(sort -u frames) == 34 ]]
+}
+until_stopped() {
+	"$provium" capture "$lab" lan -w file.pcap 2>err &
+	local pid=$!
+	sleep 0.5
+	kill -INT "$pid"
+	wait "$pid"
+	status=$?
+	exits 0 && complains "frames, 0 lost" && frames_of file.pcap && (($(count_of) > 5))
+}
+until_the_reader_has_enough() {
+	# No frame comes to an idle bridge: that nobody reads any more is noticed all the same.
+	local begin=$SECONDS
+	"$provium" capture "$lab" idle 2>err | head -c 24 >first
+	[[ $(stat -c %s first) == 24 ]] && ((SECONDS - begin < 5))
+}
+in_a_sub_lab() {
+	"$provium" capture "$lab" other.lan2 -w file.pcap 2>err &
+	local pid=$!
+	sleep 0.3
+	kill -INT "$pid"
+	wait "$pid"
+	status=$?
+	exits 0 && complains "0 frames, 0 lost" && frames_of file.pcap && [[ $(count_of) == 0 ]]
+}
+refuses() {
+	local text=$1
+	shift
+	run capture "$@"
+	exits 2 && complains "$text"
+}
+no_terminal() {
+	script -qec "$provium capture $lab lan" /dev/null >out </dev/null
+	status=$?
+	exits 2 && prints "write it to a file with -w FILE"
+}
+
+# open_captures: those of the lab, as the kernel has them.
+open_captures() {
+	local id
+	id=$("$provium" inspect "$lab" | sed -n 's/.*map control: id //p')
+	bpftool -j map dump id "$id" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["formatted"]["value"]["captures"])'
+}
+no_captures() { [[ $(open_captures) == 0 ]]; }
+killed() {
+	"$provium" capture "$lab" lan -w file.pcap 2>err &
+	local pid=$!
+	wait_for test -s file.pcap
+	[[ $(open_captures) != 0 ]] || return
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	wait_for no_captures
+}
+two_at_once() {
+	"$provium" capture "$lab" lan -c 20 -w one.pcap 2>err &
+	local pid=$!
+	"$provium" capture "$lab" lan -c 20 -s 60 -w two.pcap 2>>err
+	wait "$pid"
+	frames_of one.pcap && [[ $(count_of) == 20 ]] && frames_of two.pcap && [[ $(count_of) == 20 ]]
+}
+ends_with_the_lab() {
+	timeout 20 "$provium" capture "$lab" lan -w file.pcap 2>err &
+	local pid=$!
+	wait_for test -s file.pcap
+	sleep 0.2
+	kill -KILL "$lab"
+	wait "$pid"
+	status=$?
+	exits 0 && frames_of file.pcap && (($(count_of) > 1))
+}
+
+check "to a file" to_a_file
+check "into a pipe" into_a_pipe
+check "pcapng: what became of each frame, and the script's name" pcapng_with_fates
+check "one node" one_node
+check "snaplen and filters" snaplen_and_filters
+check "until it is stopped" until_stopped
+check "until the reader has enough" until_the_reader_has_enough
+check "in a sub-lab" in_a_sub_lab
+check "two at once" two_at_once
+check "no such lab" refuses "no lab \`1\`" 1 lan
+check "no such bridge" refuses "has no bridge \`wan\`; there are: lan, idle, other.lan2" "$lab" wan
+check "no such node" refuses "\`z\` is not on bridge \`lan\`" "$lab" lan --node=z
+check "no bridge" refuses "give LAB and BRIDGE" "$lab"
+check "a bad port" refuses "--port=0: a whole number from 1 to 65535 is accepted" "$lab" lan --port=0
+check "a bad protocol" refuses '--proto=tpc: "tcp", "udp"' "$lab" lan --proto=tpc
+check "a bad format" refuses "--format=text: pcap or pcapng is accepted" "$lab" lan --format=text
+check "a file that cannot be" refuses "open /nowhere/x: No such file" "$lab" lan -w /nowhere/x
+check "not to a terminal" no_terminal
+check "nothing is left of one that is killed" killed
+check "it ends with the lab" ends_with_the_lab
+wait
+finish

@@ -1,0 +1,125 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- Captures of frames that are held: they need fq and perf events both, which not every test kernel has.
+
+local support = require "support"
+local pcap = require "pcap"
+
+local META = { tags = { "fqperf" } }
+
+-- Due 50 ms after the frame has come to the receiver's port; how long that takes is the machine's, not the link's.
+local DELAY, LATEST = 50e6, 70e6
+
+local function ping(from, to, count)
+	from:run(("ping -4 -n -q -i 0.3 -c %d -W 5 %s"):format(count or 1, to:ip())):assert_ok()
+end
+
+-- Nodes that know each other's addresses, so that nothing but pings is sent.
+local function network()
+	local lan, a, b = support.network(2)
+	ping(a, b)
+	return lan, a, b
+end
+
+test("a request arrives 50 ms after it has left", META, function(t)
+	local lan, a, b = network()
+	lan:add_latency({ from = a, to = b, ms = 50 })
+	local options = { filter = { proto = "icmp" } }
+	local sender, receiver = a:nic("lan"):capture(options), b:nic("lan"):capture(options)
+	local bridge = lan:capture(options)
+	ping(a, b, 3)
+	local left, arrived, crossed = pcap.look(sender), pcap.look(receiver), pcap.look(bridge)
+	t:assert_eq(#left, 6)
+	t:assert_eq(#arrived, 6)
+	t:assert_eq(#crossed, 6, "the bridge shows each of them once")
+	for i = 1, 6, 2 do
+		local took = arrived[i].time - left[i].time
+		t:assert(took >= DELAY and took < LATEST, ("request %d took %.3f ms"):format(i, took / 1e6))
+		t:assert_eq(crossed[i].time, left[i].time)
+		-- The answer is not delayed, and leaves after the request has come.
+		local back = left[i + 1].time - arrived[i + 1].time
+		t:assert(back >= 0 and back < DELAY, ("answer %d took %.3f ms"):format(i, back / 1e6))
+		t:assert(arrived[i + 1].time > arrived[i].time)
+	end
+end)
+
+test("a held frame appears when it has arrived, not before", META, function(t)
+	local lan, a, b = network()
+	lan:add_latency({ from = a, to = b, ms = 1000 })
+	local options = { filter = { proto = "icmp" } }
+	local sender, receiver = a:nic("lan"):capture(options), b:nic("lan"):capture(options)
+	local pings = a:run_async("ping -4 -n -q -c 1 -W 5 " .. b:ip())
+	t:assert_eq(#receiver:next(1), 24)
+	local bytes = sender:next(1)
+	while #bytes <= 24 do
+		bytes = bytes .. (sender:next(5) or "")
+	end
+	t:assert_eq(receiver:next(0.3), nil)
+	-- drain() knows that something is on its way.
+	local frames = pcap.look(bytes:sub(1, 24) .. receiver:drain(5))
+	t:assert(#frames >= 1)
+	local took = frames[1].time - pcap.look(bytes)[1].time
+	t:assert(took >= 1000e6 and took < 1100e6, ("it took %.3f ms"):format(took / 1e6))
+	pings:wait(5)
+end)
+
+test("comments tell how long it took, and what the queue has refused", META, function(t)
+	local lan, a, b = network()
+	lan:add_latency({ from = a, to = b, ms = 50 })
+	lan:add_latency({ to = b, ms = 12.5 })
+	local capture = lan:capture({ format = "pcapng", filter = { ethertype = 0x88b5 } })
+	support.send(a, { kinds = "made-up", to = { [2] = b:mac("lan") } })
+	lan:bandwidth_limit({ from = a, to = b, bps = "8kbit", queue = "100ms" })
+	support.send(a, { kinds = "made-up", size = 1000, count = 3, to = { [2] = b:mac("lan") } })
+	provium:sleep(0.2)
+	local frames = pcap.look(capture:drain(5))
+	t:assert_eq(#frames, 4)
+	local counts = { queue = 0, delivered = 0 }
+	for _, frame in ipairs(frames) do
+		if frame.comment == "a→b delivered after 62.5 ms" then
+			counts.delivered = counts.delivered + 1
+			t:assert_eq(frame.interface, "b@lan")
+		elseif frame.comment == "a→b dropped: queue" then
+			counts.queue = counts.queue + 1
+			t:assert_eq(frame.interface, "a@lan")
+		else
+			t:assert_eq(frame.comment, "a→b delivered after 1062.5 ms")
+		end
+	end
+	t:assert_eq(counts.delivered, 1)
+	t:assert_eq(counts.queue, 2)
+	t:assert_eq(lan:counters(a, b).dropped.queue, 2)
+end)
+
+test("frames of links with different delays come in the order of their arrival", META, function(t)
+	local lan, a, b, c = support.network(3)
+	ping(a, c)
+	ping(b, c)
+	lan:add_latency({ from = a, to = c, ms = 6000 })
+	lan:add_latency({ from = b, to = c, ms = 20 })
+	local options = { filter = { ethertype = 0x88b5 }, format = "pcapng" }
+	local capture = c:nic("lan"):capture(options)
+	for _ = 1, 3 do
+		support.send(a, { kinds = "made-up", count = 5, to = { [3] = c:mac("lan") } })
+		support.send(b, { kinds = "made-up", count = 5, to = { [3] = c:mac("lan") } })
+	end
+	provium:sleep(6.5)
+	-- pcap.look() checks that time goes on.
+	local frames = pcap.look(capture)
+	t:assert_eq(#frames, 30)
+	t:assert_eq(frames[1].comment, "b→c delivered after 20.0 ms")
+	t:assert_eq(frames[30].comment:sub(1, 5), "a→c")
+end)
+
+test("wait_for returns when it has arrived", META, function(t)
+	local lan, a, b = network()
+	lan:add_latency({ from = a, to = b, ms = 500 })
+	local pings = a:run_async("ping -4 -n -q -c 1 -W 5 " .. b:ip())
+	lan:wait_for({ from = a, to = b, proto = "icmp" }, 5)
+	local before = lan:counters(b, a).packets
+	pings:wait(5)
+	-- The answer leaves b after the request has come: it cannot have been counted long before.
+	t:assert(lan:counters(b, a).packets - before <= 1)
+	t:assert_error(function()
+		lan:wait_for({ from = a, to = b, proto = "icmp" }, 0.05)
+	end, "0 of 1")
+end)
