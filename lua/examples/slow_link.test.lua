@@ -40,13 +40,17 @@ test("the line from a to b is bad, the one from a to c is not", { tags = { "fq" 
 
 	-- b→a is free, so a round trip takes 25 ms and a little.
 	local there = round_trip("b.lan")
-	t:assert(there >= 25 and there < 50, "a round trip to b took " .. there .. " ms")
 	local elsewhere = round_trip("c.lan")
-	t:assert(elsewhere < 10, "a round trip to c took " .. elsewhere .. " ms")
+	t:note(("a round trip takes %.1f ms to b, %.1f ms to c"):format(there, elsewhere))
+	t:assert(there >= 25, "a round trip to b took less than its latency")
+	t:assert(elsewhere < there, "a round trip to c took no less")
 
 	local slow, free = throughput("b.lan"), throughput("c.lan")
 	t:note(("a→b %.2f Mbit/s, a→c %.0f Mbit/s"):format(slow / 1e6, free / 1e6))
 	t:assert(slow < 1e6, "more than 1 Mbit/s came through from a to b")
 	t:assert(slow > 0.3e6, "TCP did not make use of the line from a to b")
-	t:assert(free > 10e6, "the line from a to c is not free")
+	t:assert(free > slow, "the line from a to c is not free")
+	local counters = lan:counters(a, c)
+	t:assert_eq(counters.delayed, 0, "frames from a to c that were held")
+	t:assert_eq(counters.dropped.loss + counters.dropped.queue, 0, "frames from a to c that were dropped")
 end)
