@@ -259,9 +259,10 @@ static void test_counters(void **state)
 	assert_int_equal(link_counters(nl, 12345, &counters, &err), -ENODEV);
 }
 
-static uint32_t offload(const char *name, uint32_t what)
+/* Asks for an offload, or sets one. */
+static uint32_t offload(const char *name, uint32_t command, uint32_t on)
 {
-	struct ethtool_value value = { .cmd = what };
+	struct ethtool_value value = { .cmd = command, .data = on };
 	struct ifreq request = { .ifr_data = (char *)&value };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
@@ -278,10 +279,12 @@ static void test_offloads(void **state)
 
 	(void)state;
 	make_veth("one", "two");
-	assert_true(offload("one", ETHTOOL_GTSO));
+	offload("one", ETHTOOL_SGRO, 1);
+	assert_true(offload("one", ETHTOOL_GGRO, 0));
+	assert_true(offload("one", ETHTOOL_GTSO, 0));
 	must(link_disable_offloads("one", &err), &err);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		assert_false(offload("one", all[i]));
+		assert_false(offload("one", all[i], 0));
 	assert_int_equal(link_disable_offloads("nobody", &err), -ENODEV);
 	expect_text(&err, "turn the offloads of device nobody off: No such device");
 }

@@ -60,11 +60,24 @@ static void test_no_frame_sees_half_of_a_commit(void **state)
 	assert_true(counters.dropped_partition > 0);
 }
 
+/* All other links lose everything. Every third time one of them goes and another one comes. */
 static void churn(int i)
 {
-	set_link(A, B, (struct wire_link){ .loss_ppb = 1, .generation = (uint32_t)i });
-	set_link(C, B, (struct wire_link){ .loss_ppb = i % 2 ? CERTAIN : 0 });
-	set_link(A, C, (struct wire_link){ .loss_ppb = i % 3 ? CERTAIN : 0 });
+	struct wire_link own = { .loss_ppb = 1, .generation = (uint32_t)i };
+	struct wire_link other = { .loss_ppb = CERTAIN, .generation = (uint32_t)i };
+	struct wire_change first = change(A, B, own), last = change(C, A, i % 3 ? other : (struct wire_link){ 0 });
+	struct wire_changes changes = { 0 };
+	struct error err;
+
+	wire_change(&changes, &first);
+	for (int k = 0; k < 16; k++) {
+		struct wire_change more = change((enum place)(100 + k), C, other);
+
+		wire_change(&changes, &more);
+	}
+	wire_change(&changes, &last);
+	must(wire_commit(lab.wire, &changes, &err), &err);
+	set_link(C, B, i % 2 ? other : (struct wire_link){ 0 });
 }
 
 /* The kernel uses the memory of a replaced element again at once: a frame must not take another link's rule for its. */
