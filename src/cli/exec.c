@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* `provium exec`: a command in a node of a running lab, at this terminal. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -121,22 +122,36 @@ static void pass_on(int number)
 	kill(child, number);
 }
 
-static int run_inside(const struct request *request, int pidfd, struct error *err)
+/* Children are born in the process namespace that their parent chose for them: it is chosen around the fork. */
+static int start_inside(const struct request *request, int pidfd, struct error *err)
 {
-	struct sigaction action = { .sa_handler = pass_on };
-	int status;
+	int home = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 
-	/* The child's process namespace is the one chosen before it was born. */
+	if (home < 0)
+		return error_errno(err, errno, "open the process namespace of this command");
 	if (setns(pidfd, CLONE_NEWPID))
 		return error_errno(err, errno, "enter node `%s`", request->node);
-	/* The terminal sends these to the command too, which decides. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
 	child = fork();
 	if (child == 0)
 		child_main(request, pidfd);
 	if (child < 0)
 		return error_errno(err, errno, "fork");
+	if (setns(home, CLONE_NEWPID))
+		return error_errno(err, errno, "return from node `%s`", request->node);
+	close(home);
+	return 0;
+}
+
+static int run_inside(const struct request *request, int pidfd, struct error *err)
+{
+	struct sigaction action = { .sa_handler = pass_on };
+	int status;
+
+	/* The terminal sends these to the command too, which decides. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	if (start_inside(request, pidfd, err))
+		return -err->code;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
 	while (waitpid(child, &status, 0) < 0)

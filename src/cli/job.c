@@ -217,6 +217,18 @@ void job_kill(struct job *job, const char *why)
 	send_signal(job, SIGKILL);
 }
 
+void job_drop(struct job *job)
+{
+	close(job->pidfd);
+	if (job->events >= 0)
+		close(job->events);
+	if (job->output >= 0)
+		close(job->output);
+	buffer_free(&job->event_text);
+	buffer_free(&job->output_text);
+	job->number = 0;
+}
+
 int job_end(struct job *job, struct report *report, struct error *err)
 {
 	struct report_end end = { .killed = job->killed };
@@ -231,13 +243,6 @@ int job_end(struct job *job, struct report *report, struct error *err)
 	status = read_rest(job, report, err);
 	if (!status)
 		status = report_ended(report, job->number, &end, err);
-	close(job->pidfd);
-	if (job->events >= 0)
-		close(job->events);
-	if (job->output >= 0)
-		close(job->output);
-	buffer_free(&job->event_text);
-	buffer_free(&job->output_text);
-	job->number = 0;
+	job_drop(job);
 	return status;
 }

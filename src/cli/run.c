@@ -145,8 +145,12 @@ static int run_files(struct runner *runner, struct error *err)
 		if (!status)
 			status = start_jobs(runner, err);
 	}
-	if (status)
-		kill_all(runner, "the run failed");
+	if (!status)
+		return 0;
+	kill_all(runner, "the run is given up");
+	for (unsigned int i = 0; i < runner->plan->jobs; i++)
+		if (runner->jobs[i].number)
+			job_drop(&runner->jobs[i]);
 	return status;
 }
 

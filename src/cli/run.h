@@ -54,5 +54,7 @@ void job_interrupt(const struct job *job);
 void job_kill(struct job *job, const char *why);
 /* After its end: tells the report how it went, and frees the place. */
 int job_end(struct job *job, struct report *report, struct error *err);
+/* Frees the place without a word, of a run that is given up. */
+void job_drop(struct job *job);
 
 #endif
