@@ -16,7 +16,7 @@
 #include "util/error.h"
 
 #define CACHE     "/var/cache/provium"
-#define GUEST     "guest.1" /* guest_recipe in tools/mkguest */
+#define GUEST     "guest.2" /* guest_recipe in tools/mkguest */
 #define SCRATCH   "/var/tmp"
 #define COPY_SIZE 65536
 
