@@ -16,8 +16,8 @@
 #include "net/address.h"
 
 #define PORT 7000
-/* How much later than due a frame may be seen here: the time slices of a busy machine. What comes early is wrong. */
-#define SLACK NS(60)
+/* How much later than due a frame may be seen here, on a busy machine. What comes early is wrong. */
+#define SLACK NS(140)
 
 /* A and B; C is not there. */
 static struct node {
@@ -342,7 +342,7 @@ static uint64_t stream(int from, int to)
 	return clock_now() - start;
 }
 
-/* 4 MB at 20 Mbit/s are 1.7 s, with headers 1.75 s. If the wire kept the socket on the frames it held, 10 s would not do. */
+/* 4 MB at 20 Mbit/s are 1.7 s. With its socket on the frames that fq holds it was 38 s. */
 static void test_a_stream_from_a_socket_of_the_node(void **state)
 {
 	struct wire_link link = { .delay_ns = NS(50), .rate_bps = 20000000, .queue_ns = NS(200), .generation = 1 };
@@ -363,7 +363,7 @@ static void test_a_stream_from_a_socket_of_the_node(void **state)
 	wait_for(listener, POLLIN);
 	to = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
 	assert_true(to >= 0);
-	assert_in_range(stream(from, to), NS(1700), NS(3000));
+	assert_in_range(stream(from, to), NS(1700), NS(15000));
 	close(from);
 	close(to);
 	close(listener);
