@@ -10,7 +10,11 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-#define MACHINE        "pc" /* its cards are there a third of a second after device_add, and it boots faster than q35 */
+/*
+ * A card that is plugged is there for the guest within 50 ms, and gone as soon; "pc" boots 0.2 s faster, and takes 0.3 s for
+ * each card, for its one bus is searched whole.
+ */
+#define MACHINE        "q35"
 #define GUEST_MEMORY   (256ULL << 20)
 #define FOREIGN_MEMORY (512ULL << 20)
 #define MAX_CPUS       64U
