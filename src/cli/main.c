@@ -16,7 +16,7 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } commands[] = {
-	{ "run", cli_run },   { "doctor", cli_doctor },	  { "ps", cli_ps },	      { "capture", cli_capture },
+	{ "run", cli_run },   { "doctor", cli_doctor },	  { "ps", cli_ps },	{ "capture", cli_capture },
 	{ "exec", cli_exec }, { "inspect", cli_inspect }, { "repl", cli_repl },
 };
 
