@@ -39,7 +39,7 @@ struct script_options {
  *   {"event": "begin", "file", "name"}                                                  a test begins
  *   {"event": "test", "file", "name", "status": "passed" | "failed" | "skipped" | "todo", "seconds", "line",
  *    "reason",                                                       of a skip or a todo, may be absent
- *    "message", "trace", "consoles": [{"node", "text"}], "notes": [..]}    of a failure: message with its place
+ *    "message", "trace", "values": [..], "consoles": [{"node", "text"}], "notes": [..]}  of a failure, with its place
  *   {"event": "keep", "pid"}                                                            stays up (--keep)
  *   {"event": "end", "file", "interrupted": bool, "error"}     error: present if the file could not be run at all
  *
