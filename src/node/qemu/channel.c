@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/wait.h"
@@ -102,24 +103,7 @@ int channel_send_json(struct channel *channel, const json_t *message, int fd, ui
 	return status;
 }
 
-/* Reads once, when there is something. */
-static int receive(struct channel *channel, uint64_t deadline_ns, struct error *err)
-{
-	char bytes[READ_SIZE];
-	ssize_t size;
-
-	if (wait_for(channel, POLLIN, deadline_ns, err))
-		return -err->code;
-	size = recv(channel->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-	if (size == 0 || (size < 0 && errno == ECONNRESET))
-		return gone(err);
-	if (size < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : error_errno(err, errno, "read from QEMU");
-	buffer_add(&channel->in, bytes, (size_t)size);
-	return 0;
-}
-
-/* What was handed out goes, so that the buffer holds one line and what came behind it. */
+/* What lines have used up goes, so that the buffer holds no more than one line and what came behind it. */
 static void drop_taken(struct channel *channel)
 {
 	if (!channel->taken)
@@ -129,26 +113,48 @@ static void drop_taken(struct channel *channel)
 	channel->taken = 0;
 }
 
-int channel_line(struct channel *channel, const char **line, size_t *size, uint64_t deadline_ns, struct error *err)
+/* Reads once, when there is something. The deadline counts for a flood as well as for silence. */
+static int receive(struct channel *channel, uint64_t deadline_ns, struct error *err)
 {
-	size_t searched = 0;
+	char bytes[READ_SIZE];
+	ssize_t size;
 
 	drop_taken(channel);
-	for (;;) {
-		char *end = NULL;
+	if (wait_for(channel, POLLIN, deadline_ns, err))
+		return -err->code;
+	if (clock_now() >= deadline_ns)
+		return error_set(err, ETIMEDOUT, "no end in time");
+	size = recv(channel->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	if (size == 0 || (size < 0 && errno == ECONNRESET))
+		return gone(err);
+	if (size < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : error_errno(err, errno, "read from QEMU");
+	buffer_add(&channel->in, bytes, (size_t)size);
+	return 0;
+}
 
-		if (channel->in.size > searched)
-			end = memchr(channel->in.data + searched, '\n', channel->in.size - searched);
+static char *find(const struct channel *channel, size_t from, char byte)
+{
+	return channel->in.size > from ? memchr(channel->in.data + from, byte, channel->in.size - from) : NULL;
+}
+
+int channel_line(struct channel *channel, const char **line, size_t *size, uint64_t deadline_ns, struct error *err)
+{
+	size_t searched = 0; /* behind what is taken */
+
+	for (;;) {
+		char *end = find(channel, channel->taken + searched, '\n');
+
 		if (end) {
 			*end = '\0';
-			*line = channel->in.data;
-			*size = (size_t)(end - channel->in.data);
-			channel->taken = *size + 1;
+			*line = channel->in.data + channel->taken;
+			*size = (size_t)(end - *line);
+			channel->taken += *size + 1;
 			return 0;
 		}
-		searched = channel->in.size;
+		searched = channel->in.size - channel->taken;
 		if (searched > channel->limit) {
-			channel->taken = searched;
+			channel->taken = channel->in.size;
 			return error_set(err, EMSGSIZE, "a line of more than %zu bytes", channel->limit);
 		}
 		if (receive(channel, deadline_ns, err))
@@ -158,14 +164,10 @@ int channel_line(struct channel *channel, const char **line, size_t *size, uint6
 
 int channel_skip(struct channel *channel, char byte, uint64_t deadline_ns, struct error *err)
 {
-	drop_taken(channel);
 	for (;;) {
-		char *found = NULL;
+		char *found = find(channel, channel->taken, byte);
 
-		if (channel->in.size)
-			found = memchr(channel->in.data, byte, channel->in.size);
 		channel->taken = found ? (size_t)(found - channel->in.data) + 1 : channel->in.size;
-		drop_taken(channel);
 		if (found)
 			return 0;
 		if (receive(channel, deadline_ns, err))
