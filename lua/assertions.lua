@@ -24,7 +24,9 @@ function module.show(value)
 	if math.type(value) == "float" and tonumber(tostring(value)) ~= value then
 		return ("%.17g"):format(value)
 	end
-	if type(value) == "table" and not getmetatable(value) then
+	local class = getmetatable(value)
+	-- A result of run() is worth reading, too.
+	if type(value) == "table" and (not class or class.__name == "provium.result") then
 		local ok, text = pcall(native.encode, value)
 		return ok and text or tostring(value)
 	end

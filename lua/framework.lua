@@ -22,7 +22,7 @@ local function locals_of(level)
 		if not name then
 			return list
 		end
-		if not name:find("^%(") and type(value) ~= "function" then
+		if not name:find("^%(") and type(value) ~= "function" and value ~= running then
 			list[#list + 1] = ("%s = %s"):format(name, show(value)):sub(1, MAX_TEXT)
 		end
 		i = i + 1
@@ -65,7 +65,9 @@ local function explain(message)
 	if is_ending(message) then
 		return message
 	end
-	local failure = { message = tostring(message), trace = debug.traceback(nil, 2), values = {} }
+	-- Without the frames of what raised it, which are ours or in C.
+	local trace = debug.traceback(nil, 2):gsub("\n\t%[C%]:[^\n]*", ""):gsub("\n\tprovium/[^\n]*", "")
+	local failure = { message = tostring(message), trace = trace, values = {} }
 	local frame, level = find_frame(3)
 	if frame then
 		failure.line = frame.currentline
