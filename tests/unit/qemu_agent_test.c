@@ -151,6 +151,57 @@ static void test_a_late_answer_is_not_taken_for_the_next(void **state)
 	json_decref(answer);
 }
 
+/* The sync behind a request that nobody saw is answered, in its place. */
+static void test_a_new_agent_does_not_know_the_request(void **state)
+{
+	static const char *const signs[] = { "{\"error\": {\"desc\": \"JSON parse error, stray\"}}\n", "garbage\n", SYNC(2) };
+	struct fixture *f = *state;
+	struct error err;
+
+	for (size_t i = 0; i < 3; i++) {
+		uint64_t start = clock_now();
+
+		f->agent.last_sync = 0;
+		f->agent.in_step = false;
+		say(f, SYNC(1));
+		assert_int_equal(agent_sync(&f->agent, LATER, &err), 0);
+		f->flood = fork();
+		if (f->flood == 0) {
+			usleep(2500000);
+			say(f, signs[i]);
+			_exit(0);
+		}
+		assert_int_equal(agent_call(&f->agent, "guest-info", NULL, NULL, clock_after(60 * NS_PER_S), &err), -ESTALE);
+		assert_true(clock_now() - start < 10 * NS_PER_S);
+		assert_false(f->agent.in_step);
+		waitpid(f->flood, NULL, 0);
+		f->flood = 0;
+	}
+}
+
+static void test_a_slow_agent_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	json_t *answer = NULL;
+	struct error err;
+
+	say(f, SYNC(1));
+	assert_int_equal(agent_sync(&f->agent, LATER, &err), 0);
+	f->flood = fork();
+	if (f->flood == 0) {
+		usleep(2500000);
+		say(f, "{\"return\": \"slow\"}\n{\"error\": {\"desc\": \"JSON parse error, stray\"}}\n" SYNC(2) SYNC(3)
+		       "{\"return\": \"next\"}\n");
+		_exit(0);
+	}
+	assert_int_equal(agent_call(&f->agent, "guest-info", NULL, &answer, LATER, &err), 0);
+	assert_string_equal(json_string_value(answer), "slow");
+	json_decref(answer);
+	assert_int_equal(agent_call(&f->agent, "guest-info", NULL, &answer, LATER, &err), 0);
+	assert_string_equal(json_string_value(answer), "next");
+	json_decref(answer);
+}
+
 static void test_what_is_no_json(void **state)
 {
 	say(*state, SYNC(1) "{\"return\": \n");
@@ -290,6 +341,8 @@ int main(void)
 		TEST(test_silence),
 		TEST(test_silence_after_the_sync),
 		TEST(test_a_late_answer_is_not_taken_for_the_next),
+		TEST(test_a_new_agent_does_not_know_the_request),
+		TEST(test_a_slow_agent_is_waited_for),
 		TEST(test_what_is_no_json),
 		TEST(test_json_of_another_kind),
 		TEST(test_neither_answer_nor_error),

@@ -100,24 +100,60 @@ static int take_answer(struct agent_call *call, json_t *message, struct error *e
 	return refusal || call->answer ? 0 : error_set(err, EBADMSG, "the guest agent's answer to %s is malformed", call->name);
 }
 
+/* An agent that read a sentinel, and nothing before it that it could answer, says that this is no JSON, and then syncs. */
+static bool is_about_sync(const char *line, const json_t *message)
+{
+	const char *why = json_string_value(json_object_get(json_object_get(message, "error"), "desc"));
+
+	return line[0] == SENTINEL || !json_is_object(message) || (why && strncmp(why, "JSON parse error", 16) == 0);
+}
+
+/*
+ * The next line. When it does not come soon, the agent may have been started anew, and never have seen the request: a sync
+ * behind it shows that, or does no harm.
+ */
+static int await_line(struct agent *agent, const char **line, size_t *size, bool *asked_again, uint64_t deadline_ns,
+		      struct error *err)
+{
+	uint64_t again = clock_after(SYNC_AGAIN_NS);
+
+	if (*asked_again || deadline_ns <= again)
+		return channel_line(&agent->channel, line, size, deadline_ns, err);
+	if (channel_line(&agent->channel, line, size, again, err) == 0)
+		return 0;
+	if (err->code != ETIMEDOUT)
+		return -err->code;
+	*asked_again = true;
+	if (send_sync(agent, deadline_ns, err))
+		return -err->code;
+	return channel_line(&agent->channel, line, size, deadline_ns, err);
+}
+
 static int await_answers(struct agent *agent, struct agent_call *calls, size_t count, uint64_t deadline_ns,
 			 struct error *err)
 {
+	bool asked_again = false;
+
 	for (size_t i = 0; i < count; i++) {
 		const char *line;
 		size_t size;
 		json_t *message;
+		bool is_lost;
 
-		if (channel_line(&agent->channel, &line, &size, deadline_ns, err))
+		if (await_line(agent, &line, &size, &asked_again, deadline_ns, err))
 			return error_wrap(err, "the guest agent does not answer to %s as it should", calls[i].name);
 		message = json_loadb(line, size, 0, NULL);
-		if (!json_is_object(message)) {
+		is_lost = asked_again && is_about_sync(line, message);
+		if (is_lost || !json_is_object(message)) {
 			json_decref(message);
-			return error_set(err, EBADMSG, "the guest agent's answer to %s is no JSON", calls[i].name);
+			return is_lost ? error_set(err, ESTALE, "its agent, or the guest, was started anew during %s", calls[i].name) :
+					 error_set(err, EBADMSG, "the guest agent's answer to %s is no JSON", calls[i].name);
 		}
 		if (take_answer(&calls[i], message, err))
 			return -err->code;
 	}
+	/* The answer to the sync is still to come. */
+	agent->in_step = !asked_again;
 	return 0;
 }
 

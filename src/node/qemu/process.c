@@ -20,6 +20,7 @@
 /* A guest that is asked once more at the end of a wait has this long to answer before it counts as hung. */
 #define PATIENCE_NS (5 * NS_PER_S)
 #define KILL_NS     (5 * NS_PER_S)
+#define MUCH_OUTPUT (8U << 20)
 #define INPUT_RATE  (64U << 10) /* bytes a second, under emulation in emulation */
 
 static int orphaned(const struct qemu_process *process, struct error *err)
@@ -172,6 +173,21 @@ static int too_much_output(struct qemu_process *process, struct error *err)
 			 PROCESS_OUTPUT_LIMIT >> 20);
 }
 
+/* Output goes through memory of the guest. A command that has filled it may have failed without being able to say so. */
+static int check_room(struct qemu_process *process, struct error *err)
+{
+	static const char script[] = "set -- $(df -Pk \"$1\" | tail -n 1); [ -z \"$4\" ] || [ \"$4\" -ge 64 ]";
+	size_t size = process->process.out.size + process->process.err.size;
+	const char *arguments[] = { process->node->folder, NULL };
+	struct error full;
+
+	if (size < MUCH_OUTPUT || qemu_run_script(process->node, script, arguments, NULL, clock_after(GUEST_NS), &full) == 0 ||
+	    full.code != EIO)
+		return 0;
+	return error_set(err, EFBIG, "%zu MiB of output have filled %s in node `%s`; give it more memory, or write to a disk",
+			 size >> 20, process->node->folder, process->node->name);
+}
+
 static uint64_t interval(const struct qemu_process *process, uint64_t deadline_ns)
 {
 	uint64_t now = clock_now(), wait = (now - process->active_ns) / IDLE_SHARE;
@@ -201,7 +217,9 @@ static int qemu_process_wait(struct process *base, uint64_t deadline_ns, bool un
 			return -err->code;
 		if (fresh)
 			process->active_ns = clock_now();
-		if (base->status != PROCESS_RUNNING || (until_output && fresh) || clock_now() >= deadline_ns)
+		if (base->status != PROCESS_RUNNING)
+			return check_room(process, err);
+		if ((until_output && fresh) || clock_now() >= deadline_ns)
 			return 0;
 		if (!more && wait_sleep(interval(process, deadline_ns), err))
 			return -err->code;
