@@ -1,95 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* rtnetlink, in a network namespace of its own: devices, and what the kernel says when it refuses. Needs root. */
+/* rtnetlink itself: answers, dumps, what the kernel says when it refuses; and namespaces. Needs root. */
+#include "namespace.h"
+
 #include <errno.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-#include <linux/ethtool.h>
-#include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
-#include <linux/sockios.h>
 
-#include "net/address.h"
-#include "net/link.h"
-#include "net/namespace.h"
-#include "net/netlink.h"
-#include "net/qdisc.h"
 #include "util/clock.h"
-#include "util/error.h"
-
-static struct netlink *nl;
-
-static void must(int status, const struct error *err)
-{
-	if (status)
-		fail_msg("%s", err->text);
-}
-
-static void expect_text(const struct error *err, const char *part)
-{
-	if (!strstr(err->text, part))
-		fail_msg("\"%s\" is not in: %s", part, err->text);
-}
-
-/* Another one for each test. */
-static int open_namespace(void **state)
-{
-	struct error err;
-
-	(void)state;
-	must(namespace_make_switch(&err), &err);
-	must(netlink_open(&nl, &err), &err);
-	return 0;
-}
-
-static int close_namespace(void **state)
-{
-	(void)state;
-	netlink_close(nl);
-	netlink_close(NULL);
-	return 0;
-}
-
-static int index_of(const char *name)
-{
-	struct error err;
-	int ifindex;
-
-	must(link_index(nl, name, &ifindex, &err), &err);
-	return ifindex;
-}
-
-static int make_bridge(const char *name)
-{
-	struct error err;
-
-	must(link_create_bridge(nl, name, 1500, &err), &err);
-	return index_of(name);
-}
-
-/* Both ends here. Returns the first. */
-static int make_veth(const char *name, const char *peer)
-{
-	struct veth veth = { .name = name, .peer_pid = getpid(), .peer_name = peer, .mtu = 1400 };
-	struct error err;
-
-	memcpy(veth.peer_mac, (uint8_t[]){ 2, 0, 0, 0, 0, 9 }, MAC_SIZE);
-	must(link_create_veth(nl, &veth, &err), &err);
-	return index_of(name);
-}
 
 static bool sysctl_is(const char *path, const char *expected)
 {
@@ -141,189 +64,6 @@ static void test_the_kernel_explains_itself(void **state)
 	expect_text(&err, "enslave a bridge to a bridge)");
 	assert_int_equal(link_create_bridge(nl, "lan", 1500, &err), -EEXIST);
 	expect_text(&err, "create bridge device lan: File exists");
-}
-
-/* The settings of a bridge, by the numbers of their attributes. */
-static int take_settings(const struct nlmsghdr *answer, void *context)
-{
-	const struct nlattr *attr, *info, *data;
-	uint32_t *settings = context;
-
-	mnl_attr_for_each (attr, answer, sizeof(struct ifinfomsg)) {
-		if (mnl_attr_get_type(attr) != IFLA_LINKINFO)
-			continue;
-		mnl_attr_for_each_nested (info, attr) {
-			if (mnl_attr_get_type(info) != IFLA_INFO_DATA)
-				continue;
-			mnl_attr_for_each_nested (data, info) {
-				if (mnl_attr_get_type(data) <= IFLA_BR_MAX && mnl_attr_get_payload_len(data) <= 4)
-					memcpy(&settings[mnl_attr_get_type(data)], mnl_attr_get_payload(data),
-					       mnl_attr_get_payload_len(data));
-			}
-		}
-	}
-	return MNL_CB_OK;
-}
-
-static void test_a_bridge_is_a_cable(void **state)
-{
-	struct ifinfomsg header = { .ifi_index = make_bridge("lan") };
-	struct ifreq request = { .ifr_name = "lan" };
-	uint32_t settings[IFLA_BR_MAX + 1];
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	struct error err;
-
-	(void)state;
-	for (size_t i = 0; i <= IFLA_BR_MAX; i++)
-		settings[i] = i == IFLA_BR_GROUP_FWD_MASK ? 0 : 99;
-	netlink_begin(nl, RTM_GETLINK, 0, &header, sizeof(header));
-	must(netlink_answers(nl, take_settings, settings, &err), &err);
-	assert_int_equal(settings[IFLA_BR_STP_STATE], 0);
-	assert_int_equal(settings[IFLA_BR_FORWARD_DELAY], 0);
-	assert_int_equal(settings[IFLA_BR_MCAST_SNOOPING], 0);
-	assert_int_equal(settings[IFLA_BR_GROUP_FWD_MASK], 0xfff8);
-	assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &request), 0);
-	assert_true(request.ifr_flags & IFF_UP);
-	close(fd);
-}
-
-static void test_a_veth_pair(void **state)
-{
-	int one = make_veth("one", "two"), bridge = make_bridge("lan");
-	struct ifreq request = { .ifr_name = "two" };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0), found;
-	char name[IFNAMSIZ];
-	struct error err;
-
-	(void)state;
-	assert_int_equal(ioctl(fd, SIOCGIFHWADDR, &request), 0);
-	assert_memory_equal(request.ifr_hwaddr.sa_data, ((uint8_t[]){ 2, 0, 0, 0, 0, 9 }), MAC_SIZE);
-	assert_int_equal(ioctl(fd, SIOCGIFMTU, &request), 0);
-	assert_int_equal(request.ifr_mtu, 1400);
-	close(fd);
-	must(link_name(nl, index_of("two"), name, &err), &err);
-	assert_string_equal(name, "two");
-	must(link_set_master(nl, one, bridge, &err), &err);
-	must(link_set_master(nl, one, 0, &err), &err);
-	must(link_set_alias(nl, one, "a note", &err), &err);
-	must(link_add_altname(nl, one, "a-second-name-that-is-longer", &err), &err);
-	must(link_index(nl, "one", &found, &err), &err);
-	assert_int_equal(found, one);
-	assert_int_equal(link_add_altname(nl, bridge, "a-second-name-that-is-longer", &err), -EEXIST);
-	must(link_delete(nl, one, &err), &err);
-	/* The other end has gone with it. */
-	assert_int_equal(link_index(nl, "two", &found, &err), -ENODEV);
-}
-
-/* Some time after both of its ends are up. */
-static void await_carrier(const char *name)
-{
-	uint64_t deadline = clock_after(10 * NS_PER_S);
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	struct ifreq request = { 0 };
-
-	snprintf(request.ifr_name, IFNAMSIZ, "%s", name);
-	do {
-		usleep(1000);
-		assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &request), 0);
-	} while (!(request.ifr_flags & IFF_RUNNING) && clock_now() < deadline);
-	close(fd);
-}
-
-static void test_counters(void **state)
-{
-	int one = make_veth("one", "two"), two = index_of("two");
-	static const uint8_t frame[100] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, [12] = 0x88, [13] = 0xb5 };
-	struct link_counters counters;
-	struct error err;
-	int fd;
-
-	(void)state;
-	must(link_set_up(nl, one, true, &err), &err);
-	must(link_set_up(nl, two, true, &err), &err);
-	await_carrier("one");
-	fd = socket(AF_PACKET, SOCK_RAW, 0);
-	for (int i = 0; i < 3; i++) {
-		struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = one };
-
-		assert_int_equal(sendto(fd, frame, 100, 0, (struct sockaddr *)&to, sizeof(to)), 100);
-	}
-	close(fd);
-	must(link_counters(nl, one, &counters, &err), &err);
-	assert_int_equal(counters.tx_packets, 3);
-	assert_int_equal(counters.tx_bytes, 300);
-	must(link_counters(nl, two, &counters, &err), &err);
-	assert_int_equal(counters.rx_packets, 3);
-	assert_int_equal(counters.rx_bytes, 300);
-	assert_int_equal(counters.errors, 0);
-	assert_int_equal(link_counters(nl, 12345, &counters, &err), -ENODEV);
-}
-
-/* Asks for an offload, or sets one. */
-static uint32_t offload(const char *name, uint32_t command, uint32_t on)
-{
-	struct ethtool_value value = { .cmd = command, .data = on };
-	struct ifreq request = { .ifr_data = (char *)&value };
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-
-	snprintf(request.ifr_name, IFNAMSIZ, "%s", name);
-	assert_int_equal(ioctl(fd, SIOCETHTOOL, &request), 0);
-	close(fd);
-	return value.data;
-}
-
-static void test_offloads(void **state)
-{
-	static const uint32_t all[] = { ETHTOOL_GTSO, ETHTOOL_GGSO, ETHTOOL_GGRO, ETHTOOL_GTXCSUM };
-	struct error err;
-
-	(void)state;
-	make_veth("one", "two");
-	offload("one", ETHTOOL_SGRO, 1);
-	assert_true(offload("one", ETHTOOL_GGRO, 0));
-	assert_true(offload("one", ETHTOOL_GTSO, 0));
-	must(link_disable_offloads("one", &err), &err);
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		assert_false(offload("one", all[i], 0));
-	assert_int_equal(link_disable_offloads("nobody", &err), -ENODEV);
-	expect_text(&err, "turn the offloads of device nobody off: No such device");
-}
-
-static void test_addresses(void **state)
-{
-	struct address address, address6;
-	int bridge = make_bridge("lan");
-	struct error err;
-
-	(void)state;
-	assert_true(subnet_parse("10.9.0.0/16", AF_INET, &address));
-	address = subnet_host(&address, 7);
-	must(address_add(nl, bridge, &address, &err), &err);
-	assert_int_equal(address_add(nl, bridge, &address, &err), -EEXIST);
-	expect_text(&err, "put address 10.9.0.7 on device ");
-	must(namespace_write_sysctl("net/ipv6/conf/lan/disable_ipv6", "0", &err), &err);
-	assert_true(subnet_parse("fd00::/64", AF_INET6, &address6));
-	address6 = subnet_host(&address6, 7);
-	must(address_add(nl, bridge, &address6, &err), &err);
-}
-
-static void test_qdiscs(void **state)
-{
-	int one = make_veth("one", "two");
-	struct fq_stats stats = { .dropped = 7, .held = 7 };
-	struct error err;
-
-	(void)state;
-	must(qdisc_fq_stats(nl, one, &stats, &err), &err);
-	assert_int_equal(stats.dropped, 0);
-	assert_int_equal(stats.held, 0);
-	assert_int_equal(qdisc_fq_stats(nl, 12345, &stats, &err), -ENODEV);
-	must(qdisc_add_clsact(nl, one, &err), &err);
-	assert_int_equal(qdisc_add_clsact(nl, one, &err), -EEXIST);
-	expect_text(&err, "put a clsact qdisc on device ");
-	/* A descriptor that is no program. */
-	assert_int_not_equal(qdisc_attach_program(nl, one, true, 0, "wire_egress", &err), 0);
-	expect_text(&err, "attach wire_egress to egress of device ");
 }
 
 static void test_a_request_that_is_too_long(void **state)
@@ -505,26 +245,18 @@ static void test_sysctls(void **state)
 	expect_text(&err, "write x to /proc/sys/net/ipv4/ip_forward: ");
 }
 
-#define ROOT_TEST(TEST) cmocka_unit_test_setup_teardown(TEST, open_namespace, close_namespace)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROOT_TEST(test_the_switch_is_empty_and_silent),
-		ROOT_TEST(test_no_such_device),
-		ROOT_TEST(test_the_kernel_explains_itself),
-		ROOT_TEST(test_a_bridge_is_a_cable),
-		ROOT_TEST(test_a_veth_pair),
-		ROOT_TEST(test_counters),
-		ROOT_TEST(test_offloads),
-		ROOT_TEST(test_addresses),
-		ROOT_TEST(test_qdiscs),
-		ROOT_TEST(test_a_request_that_is_too_long),
-		ROOT_TEST(test_a_dump_ends),
-		ROOT_TEST(test_an_answer_that_was_left_unread),
-		ROOT_TEST(test_a_dump_while_devices_come_and_go),
-		ROOT_TEST(test_visits),
-		ROOT_TEST(test_sysctls),
+		IN_A_NAMESPACE(test_the_switch_is_empty_and_silent),
+		IN_A_NAMESPACE(test_no_such_device),
+		IN_A_NAMESPACE(test_the_kernel_explains_itself),
+		IN_A_NAMESPACE(test_a_request_that_is_too_long),
+		IN_A_NAMESPACE(test_a_dump_ends),
+		IN_A_NAMESPACE(test_an_answer_that_was_left_unread),
+		IN_A_NAMESPACE(test_a_dump_while_devices_come_and_go),
+		IN_A_NAMESPACE(test_visits),
+		IN_A_NAMESPACE(test_sysctls),
 	};
 
 	return cmocka_run_group_tests_name("netlink", tests, NULL, NULL);
