@@ -33,7 +33,7 @@ static void qemu_close(struct node *base)
 {
 	struct qemu_node *node = (struct qemu_node *)base;
 
-	qemu_orphan_processes(node);
+	qemu_orphan_processes(node, "was shut down");
 	qemu_land(node);
 	qemu_free_nics(node);
 	console_close(node->console);

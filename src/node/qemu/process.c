@@ -353,7 +353,7 @@ int qemu_run_script(struct qemu_node *node, const char *script, const char *cons
 	return status;
 }
 
-void qemu_orphan_processes(struct qemu_node *node)
+void qemu_orphan_processes(struct qemu_node *node, const char *cause)
 {
 	while (node->processes) {
 		struct qemu_process *process = node->processes;
@@ -362,7 +362,7 @@ void qemu_orphan_processes(struct qemu_node *node)
 		if (child_has_ended(&node->child))
 			qemu_explain(node, &why);
 		else
-			error_set(&why, ENOTCONN, "node `%s` was shut down", node->name);
+			error_set(&why, ENOTCONN, "node `%s` %s", node->name, cause);
 		process->ending = memory_string(why.text);
 		node->processes = process->next;
 		process->node = NULL;

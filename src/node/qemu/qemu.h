@@ -125,8 +125,8 @@ int qemu_start(struct node *base, const struct command *command, struct process 
 /* Runs a script of ours in the guest to its end. $1 and so on are `arguments`, which end with NULL. */
 int qemu_run_script(struct qemu_node *node, const char *script, const char *const *arguments, struct buffer *out,
 		    uint64_t deadline_ns, struct error *err);
-/* The node ends, but its processes are still referred to. */
-void qemu_orphan_processes(struct qemu_node *node);
+/* The guest ends, but its processes are still referred to. cause: as in "was shut down", if it did not end by itself. */
+void qemu_orphan_processes(struct qemu_node *node, const char *cause);
 
 /* snapshot.c */
 int qemu_snapshot(struct node *base, const char *path, struct error *err);

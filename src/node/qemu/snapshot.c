@@ -193,7 +193,7 @@ static int run_state(struct qemu_node *node, const struct snapshot *snapshot, in
 
 static int replace_guest(struct qemu_node *node, const struct snapshot *snapshot, int fd, struct error *err)
 {
-	qemu_orphan_processes(node);
+	qemu_orphan_processes(node, "was restored, without the processes of before");
 	qemu_land(node);
 	if (node->image.disk >= 0 && (lseek(fd, snapshot->disk, SEEK_SET) < 0 || image_renew_overlay(&node->image, fd, err)))
 		return -err->code;

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Snapshots of guests, with network cards and disks that change meanwhile. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "node/qemu/image.h"
+
+#define FILE_NAME "/tmp/provium-snapshot-test"
+
+static struct node *a, *peer;
+static int lan, wan;
+static struct node_nic a_lan, peer_lan, peer_wan;
+
+static void snapshot(void)
+{
+	uint64_t start = clock_now();
+	struct error err;
+	struct stat file;
+
+	must(a->kind->snapshot(a, FILE_NAME, &err), &err);
+	assert_int_equal(stat(FILE_NAME, &file), 0);
+	print_message("# snapshot: %.0f ms, %lld MB\n", MS(clock_now() - start), (long long)file.st_size >> 20);
+}
+
+static void restore(void)
+{
+	uint64_t start = clock_now();
+	struct error err;
+
+	must(a->kind->restore(a, FILE_NAME, &err), &err);
+	print_message("# restore: %.0f ms\n", MS(clock_now() - start));
+}
+
+static void test_comes_back_and_talks(void **state)
+{
+	(void)state;
+	output(a, "echo before >/tmp/state; ip addr add 10.1.9.9/16 dev eth0");
+	snapshot();
+	assert_string_equal(output(a, "cat /tmp/state"), "before\n");
+	output(a, "echo after >/tmp/state; ip addr del 10.1.9.9/16 dev eth0; touch /tmp/new");
+	restore();
+	assert_string_equal(output(a, "cat /tmp/state; ls /tmp/new 2>/dev/null; hostname"), "before\na\n");
+	output(a, "ping -c 1 -W 5 10.1.0.3");
+	output(peer, "ping -c 1 -W 5 10.1.9.9");
+	output(peer, "ping -c 1 -W 5 fd00:1::1");
+	/* Once more, from the same file, and a new one of what was restored. */
+	restore();
+	output(a, "ping -c 1 -W 5 10.1.0.3");
+	snapshot();
+	restore();
+	assert_string_equal(output(a, "cat /tmp/state"), "before\n");
+}
+
+static void test_cards_are_as_they_are_now(void **state)
+{
+	struct node_nic a_wan = make_nic("a-wan", "wan", 2, 1);
+	struct error err;
+
+	(void)state;
+	snapshot();
+	attach(a, &a_wan, wan);
+	output(a, "ping -c 1 -W 5 10.2.0.3");
+	restore();
+	output(a, "ping -c 1 -W 5 10.2.0.3");
+	output(a, "ping -c 1 -W 5 10.1.0.3");
+	snapshot();
+	must(a->kind->unplug(a, &a_wan, &err), &err);
+	restore();
+	assert_false(succeeds(a, "ls /sys/class/net/eth1"));
+	output(a, "ping -c 1 -W 5 10.1.0.3");
+	attach(a, &a_wan, wan);
+	output(a, "ping -c 1 -W 5 10.2.0.3");
+	must(a->kind->unplug(a, &a_wan, &err), &err);
+}
+
+static void test_the_cable_is_as_it_is_now(void **state)
+{
+	struct error err;
+
+	(void)state;
+	snapshot();
+	must(a->kind->set_link(a, &a_lan, false, &err), &err);
+	restore();
+	assert_string_equal(output(a, "cat /sys/class/net/eth0/carrier"), "0\n");
+	must(a->kind->set_link(a, &a_lan, true, &err), &err);
+	until_succeeds(a, "ping -c 1 -W 1 10.1.0.3", RUN_NS);
+}
+
+static void test_of_a_paused_guest(void **state)
+{
+	const char *argv[] = { "sleep", "100", NULL };
+	struct command command = { .argv = argv };
+	struct process *process;
+	struct error err;
+
+	(void)state;
+	must(a->kind->start(a, &command, &process, &err), &err);
+	must(a->kind->pause(a, &err), &err);
+	snapshot();
+	assert_true(a->kind->start(a, &command, &process, &err) < 0);
+	restore();
+	output(a, "true");
+	assert_true(process->ops->wait(process, clock_after(RUN_NS), false, &err) < 0);
+	assert_non_null(strstr(err.text, "node `a` was restored"));
+	process->ops->close(process);
+}
+
+static void test_refuses_what_does_not_fit(void **state)
+{
+	struct error err;
+
+	(void)state;
+	assert_true(a->kind->restore(a, "/etc/passwd", &err) < 0);
+	assert_string_equal(err.text, "restore node `a` from /etc/passwd: it is no snapshot of this version of provium");
+	assert_true(a->kind->restore(a, "/nowhere/x", &err) < 0);
+	assert_true(a->kind->snapshot(a, "/nowhere/x", &err) < 0);
+	output(a, "true");
+}
+
+static void test_a_state_that_is_cut_short_ends_the_node(void **state)
+{
+	struct node_config config = { .name = "cut" };
+	struct node *cut = boot(&config);
+	struct error err;
+
+	(void)state;
+	wait_ready(cut);
+	must(cut->kind->snapshot(cut, FILE_NAME, &err), &err);
+	assert_int_equal(truncate(FILE_NAME, 20 << 20), 0);
+	assert_true(cut->kind->restore(cut, FILE_NAME, &err) < 0);
+	print_message("# %s\n", err.text);
+	assert_false(cut->kind->is_alive(cut));
+	cut->kind->close(cut);
+}
+
+static void test_the_disk_comes_back_too(void **state)
+{
+	char kernel[256], initrd[256], disk[] = "/tmp/provium-disk-XXXXXX", content[64] = "untouched";
+	struct node_config config = { .name = "disk", .kernel = kernel, .initrd = initrd, .disk = disk };
+	int fd = mkstemp(disk);
+	struct node *node;
+	struct error err;
+
+	(void)state;
+	snprintf(kernel, sizeof(kernel), "%s/guest.1/kernel", image_cache());
+	snprintf(initrd, sizeof(initrd), "%s/guest.1/initrd", image_cache());
+	assert_int_equal(pwrite(fd, content, sizeof(content), 1 << 20), sizeof(content));
+	assert_int_equal(ftruncate(fd, 8 << 20), 0);
+	node = boot(&config);
+	wait_ready(node);
+	output(node, "modprobe virtio_blk && sleep 0.3 && ls /dev/vda");
+	assert_string_equal(output(node, "dd if=/dev/vda bs=1M skip=1 count=1 2>/dev/null | head -c 9"), "untouched");
+	output(node, "echo first | dd of=/dev/vda bs=1M seek=1 conv=fsync 2>/dev/null");
+	must(node->kind->snapshot(node, FILE_NAME, &err), &err);
+	output(node, "echo again | dd of=/dev/vda bs=1M seek=1 conv=fsync 2>/dev/null");
+	must(node->kind->restore(node, FILE_NAME, &err), &err);
+	assert_string_equal(output(node, "echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda bs=1M skip=1 count=1 2>/dev/null | head -c 6"),
+			    "first\n");
+	node->kind->close(node);
+	assert_int_equal(pread(fd, content, sizeof(content), 1 << 20), sizeof(content));
+	assert_string_equal(content, "untouched");
+	close(fd);
+	unlink(disk);
+}
+
+static int start_nodes(void **state)
+{
+	struct node_config config = { .name = "a" };
+
+	open_switch(state);
+	lan = make_bridge("lan");
+	wan = make_bridge("wan");
+	a = boot(&config);
+	peer = boot_netns("peer");
+	a_lan = make_nic("a-lan", "lan", 1, 1);
+	peer_lan = make_nic("p-lan", "lan", 1, 3);
+	peer_wan = make_nic("p-wan", "wan", 2, 3);
+	attach(peer, &peer_lan, lan);
+	attach(peer, &peer_wan, wan);
+	wait_ready(a);
+	attach(a, &a_lan, lan);
+	return 0;
+}
+
+static int end_nodes(void **state)
+{
+	(void)state;
+	a->kind->close(a);
+	peer->kind->close(peer);
+	unlink(FILE_NAME);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_comes_back_and_talks),
+		cmocka_unit_test(test_cards_are_as_they_are_now),
+		cmocka_unit_test(test_the_cable_is_as_it_is_now),
+		cmocka_unit_test(test_of_a_paused_guest),
+		cmocka_unit_test(test_refuses_what_does_not_fit),
+		cmocka_unit_test(test_a_state_that_is_cut_short_ends_the_node),
+		cmocka_unit_test(test_the_disk_comes_back_too),
+	};
+
+	return cmocka_run_group_tests(tests, start_nodes, end_nodes);
+}
