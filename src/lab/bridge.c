@@ -231,10 +231,8 @@ static int make_port(struct member *member, struct error *err)
 	if (wire_add_port(bridge->run->wire, nl, member->nic.ifindex, &port, err))
 		return -err->code;
 	if (link_set_master(nl, member->nic.ifindex, bridge->ifindex, err) ||
-	    (!member->disconnected && machine->kind->set_link(machine->node, &member->nic, true, err))) {
-		wire_remove_port(bridge->run->wire, member->nic.ifindex);
+	    (!member->disconnected && machine->kind->set_link(machine->node, &member->nic, true, err)))
 		return -err->code;
-	}
 	return 0;
 }
 
@@ -251,7 +249,9 @@ int member_plug(struct member *member, struct error *err)
 	if (machine->kind->plug(machine->node, &member->nic, err))
 		return -err->code;
 	if (make_port(member, err)) {
+		/* The device first: on the bridge without being a port, it would slip past every rule. */
 		machine->kind->unplug(machine->node, &member->nic, &ignored);
+		wire_remove_port(member->bridge->run->wire, member->nic.ifindex);
 		return -err->code;
 	}
 	member->plugged = true;

@@ -229,13 +229,12 @@ static void fill_links(void)
 {
 	static struct wire_key keys[WIRE_MAX_LINKS];
 	static struct wire_rule rules[WIRE_MAX_LINKS];
-	uint32_t count = WIRE_MAX_LINKS - 1;
+	const uint32_t count = WIRE_MAX_LINKS - 1;
 
 	for (uint32_t i = 0; i < count; i++)
 		keys[i] =
 			(struct wire_key){ .bridge = ELSEWHERE, .from = (uint16_t)(i >> 8), .to = (uint16_t)(i & 255) };
-	if (bpf_map_update_batch(lab.wire->links, keys, rules, &count, NULL))
-		cannot_fill(errno);
+	fill_map(lab.wire->links, keys, sizeof(keys[0]), rules, sizeof(rules[0]), count);
 }
 
 static void test_what_does_not_fit_changes_nothing(void **state)

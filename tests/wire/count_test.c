@@ -96,13 +96,12 @@ static void fill_counters(void)
 {
 	static struct wire_key keys[WIRE_MAX_PAIRS];
 	static struct wire_counters values[WIRE_MAX_PAIRS];
-	uint32_t count = WIRE_MAX_PAIRS;
+	const uint32_t count = WIRE_MAX_PAIRS;
 
 	for (uint32_t i = 0; i < count; i++)
 		keys[i] =
 			(struct wire_key){ .bridge = ELSEWHERE, .from = (uint16_t)(i >> 8), .to = (uint16_t)(i & 255) };
-	if (bpf_map_update_batch(lab.wire->counters, keys, values, &count, NULL))
-		cannot_fill(errno);
+	fill_map(lab.wire->counters, keys, sizeof(keys[0]), values, sizeof(values[0]), count);
 }
 
 static void test_no_room_to_count(void **state)
