@@ -525,6 +525,9 @@ test("the limit is an error that the reader sees", function(t)
 			table.insert(bytes, piece)
 		end
 	end, "capture: more than the limit of 0 MiB")
+	t:assert_error(function()
+		capture:expect("never", 0.05)
+	end, "capture: more than the limit")
 	local frames = pcap.frames(table.concat(bytes))
 	t:assert(#frames >= 66 and #frames < 100, #frames .. " frames")
 end)
@@ -590,6 +593,18 @@ test("many at once", function(t)
 	made_up(a, b, { count = 3 })
 	for _, capture in ipairs(captures) do
 		t:assert_eq(#pcap.frames(capture:drain()), 3)
+	end
+end)
+
+test("a capture knows nothing of the one before", function(t)
+	local lan, a, b = support.network(2)
+	lan:capture({ filter = { from = "nobody" } }) -- so that the rings stay
+	for _ = 1, 10 do
+		local first = lan:capture({ filter = MADE_UP })
+		made_up(a, b, { count = 10 })
+		first:close()
+		local second <close> = lan:capture({ filter = MADE_UP })
+		t:assert_eq(#pcap.frames(second:drain(0.05)), 0)
 	end
 end)
 
