@@ -98,6 +98,19 @@ static int native_call(lua_State *L)
 	return 2;
 }
 
+/* guard(on) → how it was: whether an interruption is raised in what runs now. */
+static int native_guard(lua_State *L)
+{
+	struct script *script = script_of(L);
+	struct error ignored;
+
+	lua_pushboolean(L, script->guarded);
+	script->guarded = lua_toboolean(L, 1);
+	if (script->guarded && interrupt_pending(&ignored))
+		look_always(L);
+	return 1;
+}
+
 static int native_check(lua_State *L)
 {
 	struct error err;
@@ -272,6 +285,7 @@ int script_open_native(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
 		{ "call", native_call },
+		{ "guard", native_guard },
 		{ "check", native_check },
 		{ "is_interrupted", native_is_interrupted },
 		{ "emit", native_emit },
