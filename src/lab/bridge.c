@@ -18,8 +18,8 @@
 #include "wire/wire.h"
 
 #define DEFAULT_MTU 1500
-#define MIN_MTU     1280 /* of IPv6, RFC 8200, section 5 */
-#define MAX_MTU     65535
+#define MIN_MTU	    1280 /* of IPv6, RFC 8200, section 5 */
+#define MAX_MTU	    65535
 #define MIN_HOSTS   2U
 #define MAX_MEMBERS 1023 /* ports of a Linux bridge: BR_PORT_BITS in net/bridge/br_private.h */
 
@@ -47,7 +47,8 @@ static int choose_subnets(struct lab *lab, struct bridge *bridge, const struct b
 		return error_set(err, EINVAL, "`subnet6` is \"%s\"; an IPv6 network like \"fd00:20::/64\" is accepted",
 				 options->subnet6);
 	if ((given.family && subnet_hosts(&given) < MIN_HOSTS) || (given6.family && subnet_hosts(&given6) < MIN_HOSTS))
-		return error_set(err, EINVAL, "the subnet %s has no room for the router and a node; choose a larger one",
+		return error_set(err, EINVAL,
+				 "the subnet %s has no room for the router and a node; choose a larger one",
 				 given.family && subnet_hosts(&given) < MIN_HOSTS ? options->subnet : options->subnet6);
 	if ((given.family && overlaps(lab, &given, err)) || (given6.family && overlaps(lab, &given6, err)))
 		return -err->code;
@@ -68,8 +69,9 @@ static int choose_subnets(struct lab *lab, struct bridge *bridge, const struct b
 static void make_addresses(struct member *member)
 {
 	const struct bridge *bridge = member->bridge;
-	uint8_t mac[MAC_SIZE] = { 0x02, 'p', 'v', (uint8_t)bridge->number, (uint8_t)(member->port >> 8),
-				  (uint8_t)member->port };
+	uint8_t mac[MAC_SIZE] = {
+		0x02, 'p', 'v', (uint8_t)bridge->number, (uint8_t)(member->port >> 8), (uint8_t)member->port
+	};
 
 	memcpy(member->nic.mac, mac, MAC_SIZE);
 	member->nic.ip = subnet_host(&bridge->subnet, member->port);
@@ -196,9 +198,10 @@ struct member *bridge_attached(struct bridge *bridge, const char *name, struct e
 	if (member && member->attached)
 		return member;
 	if (member && member->router) {
-		error_set(err, ENOENT,
-			  "the router is not on bridge `%s`; it comes with bridge:enable_uplink() or bridge:route(other)",
-			  bridge->name);
+		error_set(
+			err, ENOENT,
+			"the router is not on bridge `%s`; it comes with bridge:enable_uplink() or bridge:route(other)",
+			bridge->name);
 		return NULL;
 	}
 	error_set(err, ENOENT, "`%s` is not attached to bridge `%s`; attach it first with bridge:attach(\"%s\")", name,
@@ -332,7 +335,8 @@ static void undo_attach(struct bridge *bridge, const struct party *party, const 
 	member->machine = before->machine;
 }
 
-static int check_parties(struct bridge *bridge, const struct party *parties, size_t count, size_t *bad, struct error *err)
+static int check_parties(struct bridge *bridge, const struct party *parties, size_t count, size_t *bad,
+			 struct error *err)
 {
 	size_t fresh = 0;
 
@@ -388,9 +392,10 @@ int bridge_detach(struct bridge *bridge, const char *name, struct error *err)
 	if (!bridge_attached(bridge, name, err))
 		return -err->code;
 	if (member->router)
-		return error_set(err, EINVAL,
-				 "the router leaves with bridge:disable_uplink() and bridge:unroute(other); partition(a, "
-				 "\"router\") cuts it off");
+		return error_set(
+			err, EINVAL,
+			"the router leaves with bridge:disable_uplink() and bridge:unroute(other); partition(a, "
+			"\"router\") cuts it off");
 	member_detach(member);
 	return 0;
 }

@@ -14,8 +14,9 @@
 
 /* Every word that may stand behind `provium.` or `provium:` in a script, and the name of the router's port. */
 static const char *const reserved_names[] = {
-	"boot",    "bridge", "bridge_names", "close", "exec",   "include", "lab",      "members", "name",
-	"path",    "remove", "reset_between_tests", "router", "seed", "shutdown", "sleep", "timeout", "vm", "vm_names",
+	"boot",	    "bridge", "bridge_names",	     "close",  "exec", "include",  "lab",   "members", "name",
+	"path",	    "remove", "reset_between_tests", "router", "seed", "shutdown", "sleep", "timeout", "vm",
+	"vm_names",
 };
 
 struct lab *lab_new(struct run *run)
@@ -185,7 +186,8 @@ int lab_check_name(const char *name, struct error *err)
 	for (const char *c = name; *c; c++)
 		if (!isalnum((unsigned char)*c) && *c != '-' && *c != '_')
 			return error_set(err, EINVAL,
-					 "the name `%s` has a character that is none of letters, digits, `-` and `_`", name);
+					 "the name `%s` has a character that is none of letters, digits, `-` and `_`",
+					 name);
 	for (size_t i = 0; i < sizeof(reserved_names) / sizeof(reserved_names[0]); i++)
 		if (strcmp(name, reserved_names[i]) == 0)
 			return error_set(err, EINVAL, "the name `%s` is reserved; choose another", name);
@@ -202,12 +204,13 @@ int lab_check_new_name(const struct lab *lab, const char *kind, const char *name
 	if (!exists)
 		return 0;
 	if (existing_depth < lab->depth)
-		return error_set(err, EEXIST,
-				 "the name `%s` is already declared at a parent scope; use provium:%s(\"%s\") to get that "
-				 "one, or choose another name",
-				 name, kind, name);
-	return error_set(err, EEXIST, "the name `%s` is already used; use provium:%s(\"%s\") to get that one", name, kind,
-			 name);
+		return error_set(
+			err, EEXIST,
+			"the name `%s` is already declared at a parent scope; use provium:%s(\"%s\") to get that "
+			"one, or choose another name",
+			name, kind, name);
+	return error_set(err, EEXIST, "the name `%s` is already used; use provium:%s(\"%s\") to get that one", name,
+			 kind, name);
 }
 
 struct machine *lab_find_machine(const struct lab *lab, const char *name)

@@ -13,8 +13,8 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-#define FILE_NS   (30 * NS_PER_S)
-#define WHAT_SIZE 256
+#define FILE_NS	   (30 * NS_PER_S)
+#define WHAT_SIZE  256
 #define ERROR_SIZE 512
 
 void machine_options_free(struct machine_options *options)
@@ -240,7 +240,8 @@ static int ask(struct machine *machine, const struct command *command, const cha
 	if (process->ops->wait(process, clock_after(FILE_NS), false, err))
 		error_wrap(err, "vm `%s`: %s", machine->name, what);
 	else if (process->status == PROCESS_RUNNING)
-		error_set(err, ETIMEDOUT, "vm `%s`: %s: not done within %llu s", machine->name, what, FILE_NS / NS_PER_S);
+		error_set(err, ETIMEDOUT, "vm `%s`: %s: not done within %llu s", machine->name, what,
+			  FILE_NS / NS_PER_S);
 	else if (process->status != PROCESS_EXITED || process->code)
 		error_set(err, EIO, "vm `%s`: %s: %.*s", machine->name, what, line_length(&process->err),
 			  buffer_string(&process->err));
@@ -254,7 +255,8 @@ static int ask(struct machine *machine, const struct command *command, const cha
 
 static int write_file(struct machine *machine, const struct machine_file *file, struct error *err)
 {
-	static const char script[] = "mkdir -p \"$(dirname \"$1\")\" && cat > \"$1\" && { [ -z \"$2\" ] || chmod \"$2\" \"$1\"; }";
+	static const char script[] =
+		"mkdir -p \"$(dirname \"$1\")\" && cat > \"$1\" && { [ -z \"$2\" ] || chmod \"$2\" \"$1\"; }";
 	char what[WHAT_SIZE], mode[16] = "";
 	const char *argv[] = { "sh", "-c", script, "sh", file->path, mode, NULL };
 	struct command command = { .argv = argv, .stdin_data = file->content, .stdin_size = file->size };
@@ -277,8 +279,8 @@ int machine_read_file(struct machine *machine, const char *path, struct buffer *
 	char what[WHAT_SIZE];
 
 	snprintf(what, sizeof(what), "read %s", path);
-	return machine_need_booted(machine, "read a file", err) ? -err->code :
-								  ask(machine, &command, what, content, err);
+	return machine_need_booted(machine, "read a file", err) ? -err->code
+								: ask(machine, &command, what, content, err);
 }
 
 static int finish_boot(struct machine *machine, uint64_t deadline_ns, struct error *err)

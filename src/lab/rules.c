@@ -64,8 +64,8 @@ static int heal_pair(struct bridge *bridge, struct wire_changes *changes, const 
 }
 
 static int each_pair(struct bridge *bridge, const struct name_list *group, const struct name_list *others,
-		     int (*act)(struct bridge *bridge, struct wire_changes *changes, const char *one,
-				const char *other, struct error *err),
+		     int (*act)(struct bridge *bridge, struct wire_changes *changes, const char *one, const char *other,
+				struct error *err),
 		     struct error *err)
 {
 	struct wire_changes changes = { 0 };
@@ -98,7 +98,8 @@ int rules_partition(struct bridge *bridge, const struct name_list *group, const 
 	for (size_t i = 0; i < group->count; i++)
 		for (size_t k = 0; k < others->count; k++)
 			if (strcmp(group->names[i], others->names[k]) == 0)
-				return error_set(err, EINVAL, "`%s` cannot be partitioned from itself", group->names[i]);
+				return error_set(err, EINVAL, "`%s` cannot be partitioned from itself",
+						 group->names[i]);
 	return each_pair(bridge, group, others, cut_pair, err);
 }
 

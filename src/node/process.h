@@ -44,6 +44,11 @@ struct process_ops {
 	int (*wait)(struct process *process, uint64_t deadline_ns, bool until_output, struct error *err);
 	/* Sends a signal to the process and all that it started and that stayed in its process group. */
 	int (*kill)(struct process *process, int signal, struct error *err);
+	/*
+	 * Takes what it has written so far, without waiting, so that it can go on writing while the script looks elsewhere.
+	 * NULL: nothing to be done for that.
+	 */
+	void (*collect)(struct process *process);
 	/* Kills it if it still runs, and frees it. */
 	void (*close)(struct process *process);
 };

@@ -90,7 +90,8 @@ static uint64_t check_integer(lua_State *L, int index, const struct option *opti
 
 	value = lua_type(L, index) == LUA_TNUMBER ? lua_tointegerx(L, index, &good) : (good = 0);
 	if (!good || value < 1 || (uint64_t)value > option->limit) {
-		snprintf(accepted, sizeof(accepted), "a whole number from 1 to %llu", (unsigned long long)option->limit);
+		snprintf(accepted, sizeof(accepted), "a whole number from 1 to %llu",
+			 (unsigned long long)option->limit);
 		script_refuse(L, index, option->name, accepted);
 	}
 	return (uint64_t)value;

@@ -175,8 +175,8 @@ static bool find_way(const struct machine *a, const struct machine *b, struct me
 		for (size_t i = 0; i < from_count * to_count && !found; i++) {
 			*out = from[i / to_count];
 			*in = to[i % to_count];
-			found = routed ? router_is_joined((*out)->bridge, (*in)->bridge) :
-					 (*out)->bridge == (*in)->bridge;
+			found = routed ? router_is_joined((*out)->bridge, (*in)->bridge)
+				       : (*out)->bridge == (*in)->bridge;
 		}
 	}
 	free(from);
@@ -192,9 +192,11 @@ int script_lab_path(lua_State *L)
 	struct member *out = NULL, *in = NULL;
 
 	if (!find_way(a, b, &out, &in))
-		return script_fail(L, "there is no way from `%s` to `%s`: they share no bridge, and bridge:route(other) joins "
-				      "none of theirs",
-				   a->name, b->name);
+		return script_fail(
+			L,
+			"there is no way from `%s` to `%s`: they share no bridge, and bridge:route(other) joins "
+			"none of theirs",
+			a->name, b->name);
 	lua_newtable(L);
 	if (out->bridge == in->bridge) {
 		add_links(L, out->bridge, out, in, &sum);

@@ -166,6 +166,8 @@ int script_vm_push_file(lua_State *L);
 int script_vm_run(lua_State *L);
 int script_vm_run_async(lua_State *L);
 void script_register_process(lua_State *L);
+/* What processes have printed is read while the script waits for something else. context: the struct script. */
+void script_collect_output(void *context);
 /* Ends the processes that were started in a scope of this depth or deeper, the youngest first. */
 void script_close_processes(struct script *script, unsigned int depth);
 

@@ -26,7 +26,7 @@ static void push_json(lua_State *L, const json_t *json)
 	switch (json_typeof(json)) {
 	case JSON_OBJECT:
 		lua_newtable(L);
-		json_object_foreach((json_t *)json, key, value) {
+		json_object_foreach ((json_t *)json, key, value) {
 			push_json(L, value);
 			lua_setfield(L, -2, key);
 		}
@@ -34,7 +34,7 @@ static void push_json(lua_State *L, const json_t *json)
 	case JSON_ARRAY:
 		lua_newtable(L);
 		luaL_setmetatable(L, ARRAY_TYPE);
-		json_array_foreach(json, i, value) {
+		json_array_foreach (json, i, value) {
 			push_json(L, value);
 			lua_rawseti(L, -2, (lua_Integer)i + 1);
 		}

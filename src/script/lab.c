@@ -11,7 +11,7 @@
 #include "util/wait.h"
 
 #define BOOT_TIMEOUT_NS (120 * NS_PER_S)
-#define MAX_SEED        0x1p53 /* every whole number below it is exact as a Lua float too */
+#define MAX_SEED	0x1p53 /* every whole number below it is exact as a Lua float too */
 
 static struct lab *check_lab(lua_State *L)
 {

@@ -150,17 +150,18 @@ static int native_sleep(lua_State *L)
 static int native_duration(lua_State *L)
 {
 	uint64_t value = 0;
-	bool good = lua_type(L, 1) == LUA_TNUMBER ?
-			    units_from_number(QUANTITY_DURATION, lua_tonumber(L, 1), &value) :
-			    lua_type(L, 1) == LUA_TSTRING &&
-				    units_from_string(QUANTITY_DURATION, lua_tostring(L, 1), &value);
+	bool good = lua_type(L, 1) == LUA_TNUMBER
+			    ? units_from_number(QUANTITY_DURATION, lua_tonumber(L, 1), &value)
+			    : lua_type(L, 1) == LUA_TSTRING &&
+				      units_from_string(QUANTITY_DURATION, lua_tostring(L, 1), &value);
 
 	if (!good) {
 		const char *quote = lua_type(L, 1) == LUA_TSTRING ? "\"" : "";
 
 		luaL_where(L, 2);
-		lua_pushfstring(L, "%s: argument `%s` is %s%s%s; %s is accepted", lua_tostring(L, 2), lua_tostring(L, 3), quote,
-				luaL_tolstring(L, 1, NULL), quote, units_accepted(QUANTITY_DURATION));
+		lua_pushfstring(L, "%s: argument `%s` is %s%s%s; %s is accepted", lua_tostring(L, 2),
+				lua_tostring(L, 3), quote, luaL_tolstring(L, 1, NULL), quote,
+				units_accepted(QUANTITY_DURATION));
 		lua_remove(L, -2);
 		lua_concat(L, 2);
 		return lua_error(L);

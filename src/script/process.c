@@ -7,16 +7,16 @@
 #include "script/internal.h"
 #include "util/clock.h"
 
-#define PROCESS_TYPE    "provium.process"
-#define RESULT_TYPE     "provium.result"
-#define KILL_WAIT_NS    (5 * NS_PER_S)
-#define TIMED_OUT_CODE  124 /* as timeout(1) and as shells have it */
-#define SIGNALLED_CODE  128
+#define PROCESS_TYPE   "provium.process"
+#define RESULT_TYPE    "provium.result"
+#define KILL_WAIT_NS   (5 * NS_PER_S)
+#define TIMED_OUT_CODE 124 /* as timeout(1) and as shells have it */
+#define SIGNALLED_CODE 128
 
 struct script_process {
 	struct process *process; /* NULL when closed */
 	char node[NAME_LIMIT + 1];
-	char *command;      /* for people */
+	char *command;	    /* for people */
 	unsigned int depth; /* of the scope that it was started in */
 	struct script *script;
 	struct script_process *older, *younger;
@@ -52,6 +52,15 @@ void script_close_processes(struct script *script, unsigned int depth)
 		if (process->depth >= depth)
 			close_process(process);
 	}
+}
+
+void script_collect_output(void *context)
+{
+	struct script *script = context;
+
+	for (struct script_process *process = script->processes; process; process = process->older)
+		if (process->process->ops->collect)
+			process->process->ops->collect(process->process);
 }
 
 /*

@@ -57,7 +57,8 @@ static void check_direction(lua_State *L, struct party *from, struct party *to)
 
 	SCRIPT_READ_OPTIONS(L, 2, keys);
 	if (!from->name || !to->name)
-		script_fail(L, "both `from` and `to` are needed: %s({from=a, to=b})", lua_tostring(L, lua_upvalueindex(1)));
+		script_fail(L, "both `from` and `to` are needed: %s({from=a, to=b})",
+			    lua_tostring(L, lua_upvalueindex(1)));
 }
 
 static bool is_direction(lua_State *L)
@@ -213,8 +214,8 @@ static void read_queue(lua_State *L, int index, struct rate *rate)
 	if (lua_isnil(L, index))
 		return;
 	rate->queue_kind = QUEUE_BYTES;
-	if (text ? units_from_string(QUANTITY_SIZE, text, &rate->queue) :
-		   is_number && units_from_number(QUANTITY_SIZE, lua_tonumber(L, index), &rate->queue))
+	if (text ? units_from_string(QUANTITY_SIZE, text, &rate->queue)
+		 : is_number && units_from_number(QUANTITY_SIZE, lua_tonumber(L, index), &rate->queue))
 		return;
 	rate->queue_kind = QUEUE_TIME;
 	if (!text || !units_from_string(QUANTITY_LATENCY, text, &rate->queue))

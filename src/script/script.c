@@ -17,10 +17,11 @@
 #include "script/profiles.h"
 #include "util/clock.h"
 #include "util/interrupt.h"
+#include "util/wait.h"
 
 #define TEST_TIMEOUT_NS (60 * NS_PER_S)
-#define SCRIPT_TYPE     "provium.script"
-#define SEED_BITS       53
+#define SCRIPT_TYPE	"provium.script"
+#define SEED_BITS	53
 
 /* Its address is the key of the script's userdata in the registry. */
 static const char script_key;
@@ -43,6 +44,7 @@ static int close_script(lua_State *L)
 
 	if (!script->run)
 		return 0;
+	wait_set_idle(NULL, NULL);
 	script_close_captures(script, 0);
 	script_close_processes(script, 0);
 	lab_close(script->root);
@@ -128,6 +130,7 @@ static int attach(lua_State *L, const char *path, const struct script_options *o
 	preload(L, "provium.native", script_open_native);
 	set_globals(L, script);
 	lab_refresh(script->root);
+	wait_set_idle(script_collect_output, script);
 	return 0;
 }
 

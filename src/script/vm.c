@@ -10,7 +10,7 @@
 #include "util/memory.h"
 
 #define BOOT_TIMEOUT_NS (120 * NS_PER_S)
-#define MAX_CPUS        255
+#define MAX_CPUS	255
 
 static struct machine *check_vm(lua_State *L)
 {

@@ -8,17 +8,43 @@
 #include "util/error.h"
 #include "util/interrupt.h"
 
+#define IDLE_NS (50 * NS_PER_MS)
+
+static void (*idle_call)(void *context);
+static void *idle_context;
+
+void wait_set_idle(void (*idle)(void *context), void *context)
+{
+	idle_call = idle;
+	idle_context = context;
+}
+
+static void be_idle(void)
+{
+	static uint64_t next_ns;
+	void (*idle)(void *context) = idle_call;
+
+	if (!idle || clock_now() < next_ns)
+		return;
+	idle_call = NULL;
+	idle(idle_context);
+	idle_call = idle;
+	next_ns = clock_after(IDLE_NS);
+}
+
 /* A signal that comes between the test of the flag and poll() is seen after this long. */
-#define SLICE_NS (100 * NS_PER_MS)
+#define SLICE_NS (50 * NS_PER_MS)
 
 int wait_poll(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, struct error *err)
 {
 	for (;;) {
-		uint64_t slice_end = clock_after(SLICE_NS);
+		uint64_t slice_end;
 		int ready;
 
 		if (interrupt_pending(err))
 			return -err->code;
+		be_idle();
+		slice_end = clock_after(SLICE_NS);
 		ready = poll(fds, count, clock_poll_ms(deadline_ns < slice_end ? deadline_ns : slice_end));
 		if (ready > 0)
 			return ready;

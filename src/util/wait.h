@@ -17,6 +17,12 @@ struct error;
  */
 int wait_poll(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, struct error *err);
 
+/*
+ * From now on idle() is called about every 50 ms of waiting, and not from within itself: for what goes on beside the thing
+ * that is waited for. It must not wait itself.
+ */
+void wait_set_idle(void (*idle)(void *context), void *context);
+
 /* Sleeps. Returns 0, or -EINTR as above. */
 int wait_sleep(uint64_t duration_ns, struct error *err);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Process 1 of a namespace node. It makes the node's own view of the file system, and then reaps orphans. When it ends, the
- * kernel ends every process of the node; and it ends when the run does, however that ends, by its parent-death signal.
+ * Process 1 of a namespace node. It makes the node's own view of the file system, and then serves (serve.c). When it ends,
+ * the kernel ends every process of the node; and it ends when the run does, however that ends, by its parent-death signal.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,21 +10,23 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#include <linux/close_range.h>
 
 #include "node/netns/netns.h"
 #include "util/error.h"
+
+/* Init answers at once; a stopped one never. */
+#define ANSWER_S 10
 
 #define INIT_FLAGS (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC)
 
 struct init_context {
 	const char *name;
-	int report;
+	int control;
+	struct rlimit files;
 };
 
 /* A copy of the file for the node alone: a file of its private /tmp, which is not to be seen there. */
@@ -73,19 +75,6 @@ static int mount_view(const struct init_context *init, struct error *err)
 	return 0;
 }
 
-__attribute__((noreturn)) static void reap_for_ever(void)
-{
-	sigset_t child;
-
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	for (;;) {
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
-		sigwaitinfo(&child, NULL);
-	}
-}
-
 /* Between fork and here nothing may be allocated: the run may have other threads. */
 __attribute__((noreturn)) static void init_main(const struct init_context *init)
 {
@@ -100,20 +89,37 @@ __attribute__((noreturn)) static void init_main(const struct init_context *init)
 	if (chdir("/") == 0)
 		mount_view(init, &err);
 	/* If the parent died before the death signal was set, nobody reads this, and the write ends the node. */
-	if (send(init->report, &err, sizeof(err), MSG_NOSIGNAL) != sizeof(err) || err.code)
+	if (send(init->control, &err, sizeof(err), MSG_NOSIGNAL) != sizeof(err) || err.code)
 		_exit(1);
-	syscall(SYS_close_range, 0U, ~0U, 0U);
-	reap_for_ever();
+	netns_serve(init->control, &init->files);
+}
+
+/*
+ * A run with a thousand nodes has more files open than is usual. What is usual stays so for commands in nodes. Returns the
+ * limit as it was.
+ */
+static struct rlimit raise_file_limit(void)
+{
+	static struct rlimit before;
+	struct rlimit limit;
+
+	if (!before.rlim_max && !getrlimit(RLIMIT_NOFILE, &before)) {
+		limit = before;
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	return before;
 }
 
 int netns_init_start(struct netns_node *node, struct error *err)
 {
-	struct init_context init = { .name = node->name };
-	int report[2];
+	struct init_context init = { .name = node->name, .files = raise_file_limit() };
+	static const struct timeval patience = { .tv_sec = ANSWER_S };
+	int control[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report))
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control))
 		return error_errno(err, errno, "make a socket pair");
-	init.report = report[1];
+	init.control = control[1];
 	/* As fork(), but with new namespaces from the first instruction on; clone flags have no libc call of that form. */
 	node->pid = (pid_t)syscall(SYS_clone, INIT_FLAGS | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (node->pid == 0)
@@ -122,8 +128,10 @@ int netns_init_start(struct netns_node *node, struct error *err)
 		error_errno(err, errno, "make the namespaces of node `%s`", node->name);
 	else
 		node->pidfd = (int)syscall(SYS_pidfd_open, node->pid, 0);
-	close(report[1]);
-	node->ready = report[0];
+	close(control[1]);
+	node->control = control[0];
+	setsockopt(node->control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(node->control, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (node->pid > 0 && node->pidfd < 0)
 		error_errno(err, errno, "open a pidfd of node `%s`", node->name);
 	return node->pid < 0 || node->pidfd < 0 ? -err->code : 0;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "node/netns/serve.h"
 #include "node/node.h"
 
 struct netns_process;
@@ -14,12 +15,13 @@ struct netns_process;
 struct netns_node {
 	struct node node; /* first: a struct node is cast to this */
 	char *name;
-	pid_t pid;         /* of its init */
-	int pidfd;         /* stands for its namespaces too */
-	int ready;         /* init writes a struct error when it is ready; -1 after that */
-	struct netlink *switch_nl; /* the lab's */
-	struct netlink *nl;        /* bound to the node's network namespace */
-	struct netns_process *processes; /* that were started and have not been reaped, the youngest first */
+	pid_t pid;   /* of its init */
+	int pidfd;   /* stands for its namespaces too */
+	int control; /* to init, which sends a struct error when it is ready, and then see serve.h */
+	bool is_ready;
+	struct netlink *switch_nl;	 /* the lab's */
+	struct netlink *nl;		 /* bound to the node's network namespace */
+	struct netns_process *processes; /* that were started and have not ended, the youngest first */
 };
 
 /* init.c: starts pid 1 of the node. */
@@ -36,21 +38,20 @@ int netns_prepare_network(struct netns_node *node, struct error *err);
 
 /* process.c */
 int netns_start(struct node *base, const struct command *command, struct process **process, struct error *err);
-/* Waits for the process to end, whatever interrupts. False when the deadline has passed. */
-bool netns_await(int pidfd, uint64_t deadline_ns);
-/* Takes note of those that have ended. Init does not end before all of them are reaped. */
-void netns_reap_all(struct netns_node *node);
-/* Waits for all, which were killed, and lets go of them. */
-void netns_end_all(struct netns_node *node);
+/* Init told of a process's end, with the status as waitpid() has it. */
+void netns_process_ended(struct netns_node *node, pid_t pid, int status);
+/* The node has ended, and with it all of its processes. */
+void netns_processes_lost(struct netns_node *node);
 
-/* exec.c */
+/* ask.c */
 
-/* As fork(), but the child is in the node's process namespace. */
-pid_t netns_fork_into(const struct netns_node *node, struct error *err);
-/* Runs in that child. Whatever fails is reported as errno through the pipe `report`, which exec closes. */
-__attribute__((noreturn)) void netns_child_main(const struct netns_node *node, const struct command *command,
-						int stdio[static 3], int report);
-/* Sends a signal to all processes of the node but its init. */
-int netns_signal_all(struct netns_node *node, int signal, struct error *err);
+/* Deals with what init has told so far, without waiting. False if the node has ended. */
+bool netns_take_answers(struct netns_node *node);
+/* Asks, and waits for the answer. fds: NULL, or NETNS_FDS descriptors. */
+int netns_ask(struct netns_node *node, const struct netns_request *request, const int *fds, int *value,
+	      struct error *err);
+/* fds: those of the command and its report; the one for the strings is filled in. */
+int netns_ask_start(struct netns_node *node, const struct command *command, int fds[static NETNS_FDS], int *pid,
+		    struct error *err);
 
 #endif

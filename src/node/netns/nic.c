@@ -13,7 +13,7 @@
 #include "util/memory.h"
 
 #define LOOPBACK_IFINDEX 1
-#define MAX_NICS 1024
+#define MAX_NICS	 1024
 /* Behind the connected routes of the node's own cards, which have none. The first card's wins. */
 #define ROUTE_METRIC 1024U
 

@@ -24,6 +24,18 @@
 /* An init that was killed is gone after this long, or stuck in the kernel. */
 #define END_NS (5 * NS_PER_S)
 
+/* Whether init has ended by the deadline, whatever interrupts. */
+static bool is_over(const struct netns_node *node, uint64_t deadline_ns)
+{
+	struct pollfd ended = { .fd = node->pidfd, .events = POLLIN };
+	int ready;
+
+	do
+		ready = poll(&ended, 1, clock_poll_ms(deadline_ns));
+	while (ready < 0 && errno == EINTR && clock_now() < deadline_ns);
+	return ready > 0;
+}
+
 static void netns_close(struct node *base)
 {
 	struct netns_node *node = (struct netns_node *)base;
@@ -31,14 +43,14 @@ static void netns_close(struct node *base)
 	if (node->pid > 0) {
 		/* The kernel kills all other processes of the namespace, and waits for them before init itself is gone. */
 		kill(node->pid, SIGKILL);
-		netns_end_all(node);
-		if (node->pidfd < 0 || netns_await(node->pidfd, clock_after(END_NS)))
+		if (node->pidfd < 0 || is_over(node, clock_after(END_NS)))
 			waitpid(node->pid, NULL, 0);
 	}
+	netns_processes_lost(node);
 	if (node->pidfd >= 0)
 		close(node->pidfd);
-	if (node->ready >= 0)
-		close(node->ready);
+	if (node->control >= 0)
+		close(node->control);
 	netlink_close(node->nl);
 	free(node->name);
 	free(node);
@@ -52,7 +64,7 @@ static int netns_boot(const struct node_config *config, struct netlink *switch_n
 	node->node.kind = &node_kind_netns;
 	node->name = memory_string(config->name);
 	node->switch_nl = switch_nl;
-	node->pidfd = node->ready = -1;
+	node->pidfd = node->control = -1;
 	if (netns_init_start(node, err)) {
 		netns_close(&node->node);
 		return -err->code;
@@ -64,21 +76,20 @@ static int netns_boot(const struct node_config *config, struct netlink *switch_n
 static int netns_wait_ready(struct node *base, uint64_t deadline_ns, struct error *err)
 {
 	struct netns_node *node = (struct netns_node *)base;
-	struct pollfd poll_ready = { .fd = node->ready, .events = POLLIN };
+	struct pollfd poll_ready = { .fd = node->control, .events = POLLIN };
 	struct error report;
 	int ready;
 
-	if (node->ready < 0)
+	if (node->is_ready)
 		return 0;
 	ready = wait_poll(&poll_ready, 1, deadline_ns, err);
 	if (ready < 0)
 		return ready;
 	if (ready == 0)
 		return error_set(err, ETIMEDOUT, "node `%s` was not ready in time", node->name);
-	if (recv(node->ready, &report, sizeof(report), 0) != sizeof(report))
+	if (recv(node->control, &report, sizeof(report), 0) != sizeof(report))
 		return error_set(err, ECHILD, "node `%s` ended while it booted", node->name);
-	close(node->ready);
-	node->ready = -1;
+	node->is_ready = true;
 	if (report.code) {
 		*err = report;
 		return error_wrap(err, "boot node `%s`", node->name);
@@ -90,18 +101,25 @@ static bool netns_is_alive(struct node *base)
 {
 	struct netns_node *node = (struct netns_node *)base;
 
-	netns_reap_all(node);
-	return !netns_await(node->pidfd, 0);
+	return !is_over(node, 0);
+}
+
+static int signal_all(struct node *base, int number, struct error *err)
+{
+	struct netns_request request = { .kind = NETNS_KILL_ALL, .signal = number };
+	int ignored;
+
+	return netns_ask((struct netns_node *)base, &request, NULL, &ignored, err);
 }
 
 static int netns_pause(struct node *base, struct error *err)
 {
-	return netns_signal_all((struct netns_node *)base, SIGSTOP, err);
+	return signal_all(base, SIGSTOP, err);
 }
 
 static int netns_resume(struct node *base, struct error *err)
 {
-	return netns_signal_all((struct netns_node *)base, SIGCONT, err);
+	return signal_all(base, SIGCONT, err);
 }
 
 /* In the node's own view: an absolute symbolic link on the way must not lead out of it. */

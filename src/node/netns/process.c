@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,16 +18,18 @@
 
 #define READ_SIZE 65536
 
-/* What was killed is gone after this long, or not in our hands. */
-#define END_NS (5 * NS_PER_S)
+/* What was killed is gone after this long, or stuck in the kernel. */
+#define END_NS	 (5 * NS_PER_S)
+#define SLICE_NS (50 * NS_PER_MS)
+/* A process that prints without end must not keep the script waiting. */
+#define COLLECT_TURNS 64
 
 struct netns_process {
-	struct process process; /* first */
-	struct netns_node *node; /* NULL once that is closed */
+	struct process process;		       /* first */
+	struct netns_node *node;	       /* NULL once that is closed */
 	struct netns_process *older, *younger; /* of the node's */
-	pid_t pid;
-	int pidfd;
-	int input, output, errors; /* our ends of its pipes, -1 when done */
+	pid_t pid;			       /* in the node */
+	int input, output, errors;	       /* our ends of its pipes, -1 when done */
 	char *stdin_data;
 	size_t stdin_size, stdin_sent;
 };
@@ -154,98 +155,135 @@ static void unlink_process(struct netns_process *process)
 }
 
 /* Output that was written before the end is there to be read now; what a left-over child may still write is not waited for. */
-static void reap(struct netns_process *process)
+static void end_process(struct netns_process *process, int status)
 {
-	siginfo_t info = { 0 };
-
-	if (waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED | WNOHANG) || !info.si_pid)
-		return;
 	take_rest(&process->output, &process->process.out);
 	take_rest(&process->errors, &process->process.err);
-	process->process.status = info.si_code == CLD_EXITED ? PROCESS_EXITED : PROCESS_SIGNALLED;
-	process->process.code = info.si_status;
+	close_fd(&process->input);
+	close_fd(&process->output);
+	close_fd(&process->errors);
+	process->process.status = WIFEXITED(status) ? PROCESS_EXITED : PROCESS_SIGNALLED;
+	process->process.code = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
 	unlink_process(process);
 }
 
-bool netns_await(int pidfd, uint64_t deadline_ns)
+void netns_process_ended(struct netns_node *node, pid_t pid, int status)
 {
-	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
-	int ready;
+	struct netns_process *process = node->processes;
 
-	do
-		ready = poll(&ended, 1, clock_poll_ms(deadline_ns));
-	while (ready < 0 && errno == EINTR && clock_now() < deadline_ns);
-	return ready > 0;
+	while (process && process->pid != pid)
+		process = process->older;
+	if (process)
+		end_process(process, status);
 }
 
-void netns_reap_all(struct netns_node *node)
+void netns_processes_lost(struct netns_node *node)
 {
-	struct netns_process *process = node->processes, *older;
-
-	for (; process; process = older) {
-		older = process->older;
-		reap(process);
-	}
-}
-
-void netns_end_all(struct netns_node *node)
-{
-	uint64_t deadline_ns = clock_after(END_NS);
-
-	while (node->processes) {
-		struct netns_process *process = node->processes;
-
-		if (netns_await(process->pidfd, deadline_ns))
-			reap(process);
-		unlink_process(process);
-	}
+	while (node->processes)
+		end_process(node->processes, SIGKILL);
 }
 
 static int netns_process_kill(struct process *base, int number, struct error *err)
 {
 	struct netns_process *process = (struct netns_process *)base;
+	struct netns_request request = { .kind = NETNS_KILL, .pid = process->pid, .signal = number };
+	int value;
 
 	if (base->status != PROCESS_RUNNING)
 		return 0;
-	/* It made itself the leader of its group before it did anything else, unless that is still to come. */
-	if (kill(-process->pid, number) && kill(process->pid, number) && errno != ESRCH)
-		return error_errno(err, errno, "send signal %d", number);
+	if (netns_ask(process->node, &request, NULL, &value, err))
+		return err->code == ESRCH ? 0 : -err->code;
+	if (value && value != -ESRCH)
+		return error_errno(err, -value, "send signal %d", number);
 	return 0;
+}
+
+static int check_output(struct process *base, struct error *err)
+{
+	struct error ignored;
+
+	if (base->out.size <= PROCESS_OUTPUT_LIMIT && base->err.size <= PROCESS_OUTPUT_LIMIT)
+		return 0;
+	netns_process_kill(base, SIGKILL, &ignored);
+	return error_set(err, EFBIG, "more than %u MiB of output; write it to a file in the node",
+			 PROCESS_OUTPUT_LIMIT >> 20);
+}
+
+#define PROCESS_FDS 4
+
+static void list_fds(const struct netns_process *process, struct pollfd fds[static PROCESS_FDS])
+{
+	fds[0] = (struct pollfd){ .fd = process->node->control, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = process->output, .events = POLLIN };
+	fds[2] = (struct pollfd){ .fd = process->errors, .events = POLLIN };
+	fds[3] = (struct pollfd){ .fd = process->input, .events = POLLOUT };
+}
+
+/* Returns how many outputs had something new. Afterwards the process may have ended. */
+static int serve_fds(struct netns_process *process, const struct pollfd fds[static PROCESS_FDS])
+{
+	int fresh = 0;
+
+	if (fds[1].revents)
+		fresh += take_some(&process->output, &process->process.out, READ_SIZE);
+	if (fds[2].revents)
+		fresh += take_some(&process->errors, &process->process.err, READ_SIZE);
+	if (fds[3].revents)
+		send_stdin(process);
+	if (fds[0].revents)
+		netns_take_answers(process->node);
+	return fresh;
 }
 
 static int netns_process_wait(struct process *base, uint64_t deadline_ns, bool until_output, struct error *err)
 {
 	struct netns_process *process = (struct netns_process *)base;
+	struct pollfd fds[PROCESS_FDS];
+	uint64_t slice_end;
+	int ready;
 
-	while (base->status == PROCESS_RUNNING) {
-		struct pollfd fds[] = {
-			{ .fd = process->pidfd, .events = POLLIN },
-			{ .fd = process->output, .events = POLLIN },
-			{ .fd = process->errors, .events = POLLIN },
-			{ .fd = process->input, .events = POLLOUT },
-		};
-		int ready = wait_poll(fds, sizeof(fds) / sizeof(fds[0]), deadline_ns, err);
-		int fresh = 0;
-
-		if (ready <= 0)
+	while (!check_output(base, err)) {
+		if (base->status != PROCESS_RUNNING)
+			return 0;
+		list_fds(process, fds);
+		/* Not in one piece: what goes on beside the wait may have heard of the end already, see collect(). */
+		slice_end = clock_after(SLICE_NS);
+		ready = wait_poll(fds, PROCESS_FDS, slice_end < deadline_ns ? slice_end : deadline_ns, err);
+		if (ready < 0)
 			return ready;
-		if (fds[1].revents)
-			fresh += take_some(&process->output, &base->out, READ_SIZE);
-		if (fds[2].revents)
-			fresh += take_some(&process->errors, &base->err, READ_SIZE);
-		if (fds[3].revents)
-			send_stdin(process);
-		if (base->out.size > PROCESS_OUTPUT_LIMIT || base->err.size > PROCESS_OUTPUT_LIMIT) {
-			netns_process_kill(base, SIGKILL, err);
-			return error_set(err, EFBIG, "more than %u MiB of output; write it to a file in the node",
-					 PROCESS_OUTPUT_LIMIT >> 20);
-		}
-		if (fds[0].revents)
-			reap(process);
-		if (until_output && fresh)
+		if (base->status != PROCESS_RUNNING)
+			continue;
+		if (ready ? serve_fds(process, fds) && until_output : clock_now() >= deadline_ns)
 			return 0;
 	}
-	return 0;
+	return -err->code;
+}
+
+static void netns_process_collect(struct process *base)
+{
+	struct netns_process *process = (struct netns_process *)base;
+	struct pollfd fds[PROCESS_FDS];
+	struct error ignored;
+
+	for (int turn = 0; turn < COLLECT_TURNS && base->status == PROCESS_RUNNING; turn++) {
+		list_fds(process, fds);
+		if (poll(fds, PROCESS_FDS, 0) <= 0)
+			return;
+		serve_fds(process, fds);
+		if (check_output(base, &ignored))
+			return;
+	}
+}
+
+/* Waits for the end of what was killed, whatever interrupts. */
+static void await_end(struct netns_process *process, uint64_t deadline_ns)
+{
+	while (process->process.status == PROCESS_RUNNING && clock_now() < deadline_ns) {
+		struct pollfd control = { .fd = process->node->control, .events = POLLIN };
+
+		if (poll(&control, 1, clock_poll_ms(deadline_ns)) > 0)
+			netns_take_answers(process->node);
+	}
 }
 
 static void netns_process_close(struct process *base)
@@ -253,13 +291,9 @@ static void netns_process_close(struct process *base)
 	struct netns_process *process = (struct netns_process *)base;
 	struct error ignored;
 
-	if (base->status == PROCESS_RUNNING) {
-		netns_process_kill(base, SIGKILL, &ignored);
-		if (netns_await(process->pidfd, clock_after(END_NS)))
-			waitpid(process->pid, NULL, 0);
-	}
+	netns_process_kill(base, SIGKILL, &ignored);
+	await_end(process, clock_after(END_NS));
 	unlink_process(process);
-	close_fd(&process->pidfd);
 	close_fd(&process->input);
 	close_fd(&process->output);
 	close_fd(&process->errors);
@@ -272,6 +306,7 @@ static void netns_process_close(struct process *base)
 static const struct process_ops netns_process_ops = {
 	.wait = netns_process_wait,
 	.kill = netns_process_kill,
+	.collect = netns_process_collect,
 	.close = netns_process_close,
 };
 
@@ -284,7 +319,8 @@ static int take_end(int pipe_ends[2], int end)
 	return fd;
 }
 
-static struct netns_process *new_process(struct netns_node *node, pid_t pid, const struct command *command, struct pipes *pipes)
+static struct netns_process *new_process(struct netns_node *node, pid_t pid, const struct command *command,
+					 struct pipes *pipes)
 {
 	struct netns_process *process = memory_new(sizeof(*process));
 
@@ -295,7 +331,6 @@ static struct netns_process *new_process(struct netns_node *node, pid_t pid, con
 		process->older->younger = process;
 	node->processes = process;
 	process->pid = pid;
-	process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	process->input = take_end(pipes->input, 1);
 	process->output = take_end(pipes->output, 0);
 	process->errors = take_end(pipes->errors, 0);
@@ -314,14 +349,15 @@ int netns_start(struct node *base, const struct command *command, struct process
 	struct netns_node *node = (struct netns_node *)base;
 	struct netns_process *process;
 	struct pipes pipes;
-	pid_t pid;
+	int pid;
 
-	if (open_pipes(&pipes, err) || (pid = netns_fork_into(node, err)) < 0) {
+	if (open_pipes(&pipes, err) ||
+	    netns_ask_start(node, command,
+			    (int[NETNS_FDS]){ -1, pipes.input[0], pipes.output[1], pipes.errors[1], pipes.report[1] },
+			    &pid, err)) {
 		close_pipes(&pipes);
 		return -err->code;
 	}
-	if (pid == 0)
-		netns_child_main(node, command, (int[]){ pipes.input[0], pipes.output[1], pipes.errors[1] }, pipes.report[1]);
 	process = new_process(node, pid, command, &pipes);
 	close_fd(&pipes.report[1]);
 	err->code = 0;

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The run's side of the conversation with a node's init: see serve.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "node/netns/netns.h"
+#include "util/buffer.h"
+#include "util/error.h"
+
+static int node_gone(struct netns_node *node, struct error *err)
+{
+	netns_processes_lost(node);
+	return error_set(err, ESRCH, "node `%s` has ended", node->name);
+}
+
+/* One answer. Returns its kind, or -errno: EAGAIN if there is none within the socket's time limit, or now (DONTWAIT). */
+static int take_answer(struct netns_node *node, int flags, struct netns_answer *answer)
+{
+	ssize_t size;
+
+	do
+		size = recv(node->control, answer, sizeof(*answer), flags);
+	while (size < 0 && errno == EINTR);
+	if (size < 0)
+		return errno == EAGAIN ? -EAGAIN : -ESRCH;
+	if (size != sizeof(*answer))
+		return -ESRCH;
+	if (answer->kind == NETNS_ENDED)
+		netns_process_ended(node, answer->pid, answer->value);
+	return (int)answer->kind;
+}
+
+bool netns_take_answers(struct netns_node *node)
+{
+	struct netns_answer answer;
+	int kind;
+
+	do
+		kind = take_answer(node, MSG_DONTWAIT, &answer);
+	while (kind >= 0);
+	if (kind == -EAGAIN)
+		return true;
+	netns_processes_lost(node);
+	return false;
+}
+
+int netns_ask(struct netns_node *node, const struct netns_request *request, const int *fds, int *value,
+	      struct error *err)
+{
+	char control[CMSG_SPACE(NETNS_FDS * sizeof(int))] = { 0 };
+	struct iovec part = { (void *)request, sizeof(*request) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct netns_answer answer;
+	int kind;
+
+	if (fds) {
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+		*CMSG_FIRSTHDR(&message) = (struct cmsghdr){
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(NETNS_FDS * sizeof(int)),
+		};
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), fds, NETNS_FDS * sizeof(int));
+	}
+	if (sendmsg(node->control, &message, MSG_NOSIGNAL) < 0)
+		return errno == EAGAIN ? error_set(err, ETIMEDOUT, "init of node `%s` does not answer", node->name)
+				       : node_gone(node, err);
+	do
+		kind = take_answer(node, 0, &answer);
+	while (kind == NETNS_ENDED);
+	if (kind == -EAGAIN)
+		return error_set(err, ETIMEDOUT, "init of node `%s` does not answer", node->name);
+	if (kind < 0)
+		return node_gone(node, err);
+	*value = answer.value;
+	return 0;
+}
+
+static void add_string(struct buffer *strings, const char *text)
+{
+	buffer_add(strings, text, strlen(text) + 1);
+}
+
+/* Arguments, variables and folder in a memory file: a message has room for less than a command line may have. */
+static int write_strings(const struct command *command, struct netns_request *request, struct error *err)
+{
+	struct buffer strings = { 0 };
+	int file = memfd_create("command", MFD_CLOEXEC);
+	ssize_t written;
+
+	for (const char *const *next = command->argv; *next; next++, request->arguments++)
+		add_string(&strings, *next);
+	for (const char *const *next = command->env; next && *next; next++, request->variables++)
+		add_string(&strings, *next);
+	add_string(&strings, command->cwd ? command->cwd : "/");
+	request->size = strings.size;
+	written = file < 0 ? -1 : write(file, strings.data, strings.size);
+	if (written != (ssize_t)strings.size) {
+		error_errno(err, written < 0 ? errno : ENOMEM, "write a command line of %zu bytes", strings.size);
+		if (file >= 0)
+			close(file);
+		file = -1;
+	}
+	buffer_free(&strings);
+	return file;
+}
+
+int netns_ask_start(struct netns_node *node, const struct command *command, int fds[static NETNS_FDS], int *pid,
+		    struct error *err)
+{
+	struct netns_request request = { .kind = NETNS_START };
+	int status;
+
+	fds[NETNS_FD_STRINGS] = write_strings(command, &request, err);
+	if (fds[NETNS_FD_STRINGS] < 0)
+		return -err->code;
+	status = netns_ask(node, &request, fds, pid, err);
+	close(fds[NETNS_FD_STRINGS]);
+	if (!status && *pid < 0)
+		status = error_errno(err, -*pid, "start `%s` in node `%s`", command->argv[0], node->name);
+	return status;
+}

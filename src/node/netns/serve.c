@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What process 1 of a namespace node does once it is up: starts commands, tells of their end, reaps orphans. It was cloned
+ * from a process that may have had other threads, so nothing here may allocate by malloc().
+ */
+#include "node/netns/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/close_range.h>
+
+#define CONTROL	 3
+#define MAX_PIDS (1U << 22) /* PID_MAX_LIMIT of the kernel */
+
+struct server {
+	const struct rlimit *files;
+	/* A bit for each process that was started here and whose end has not been told. Pages that are not used cost nothing. */
+	unsigned char *started;
+	bool is_full; /* the socket: nobody reads now */
+};
+
+static bool is_started(const struct server *server, pid_t pid)
+{
+	return server->started[(unsigned int)pid / 8] & 1U << (unsigned int)pid % 8;
+}
+
+static void set_started(struct server *server, pid_t pid, bool value)
+{
+	unsigned char bit = (unsigned char)(1U << (unsigned int)pid % 8);
+
+	if (value)
+		server->started[(unsigned int)pid / 8] |= bit;
+	else
+		server->started[(unsigned int)pid / 8] &= (unsigned char)~bit;
+}
+
+/* A node is a machine of its own: proxies, paths of libraries and secrets of the run have no meaning there. */
+static bool is_for_nodes(const char *variable)
+{
+	static const char *const names[] = { "PATH=", "HOME=", "USER=", "LOGNAME=", "SHELL=",
+					     "TERM=", "LANG=", "LC_",	"TZ=" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(variable, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static bool same_name(const char *variable, const char *other)
+{
+	size_t length = strcspn(variable, "=") + 1;
+
+	return strncmp(variable, other, length) == 0;
+}
+
+struct start {
+	const char *strings;
+	const struct netns_request *request;
+	char **argv, **env;
+	const char *cwd;
+	char **pointers; /* for both lists */
+	size_t pointers_size;
+};
+
+static bool is_replaced(const struct start *start, const char *variable)
+{
+	for (uint32_t i = 0; i < start->request->variables; i++)
+		if (same_name(variable, start->env[i]))
+			return true;
+	return false;
+}
+
+/* Lists in memory of their own, which point into the strings. */
+static int lay_out(struct start *start)
+{
+	uint32_t arguments = start->request->arguments, variables = start->request->variables;
+	const char *next = start->strings;
+	size_t inherited = 0, count;
+
+	while (environ[inherited])
+		inherited++;
+	count = arguments + 1 + variables + inherited + 1;
+	start->pointers_size = count * sizeof(char *);
+	start->pointers = mmap(NULL, start->pointers_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (start->pointers == MAP_FAILED)
+		return errno;
+	start->argv = start->pointers;
+	start->env = start->argv + arguments + 1;
+	for (uint32_t i = 0; i < arguments; i++, next += strlen(next) + 1)
+		start->argv[i] = (char *)next;
+	for (uint32_t i = 0; i < variables; i++, next += strlen(next) + 1)
+		start->env[i] = (char *)next;
+	start->cwd = next;
+	for (size_t i = 0, end = variables; environ[i]; i++)
+		if (is_for_nodes(environ[i]) && !is_replaced(start, environ[i]))
+			start->env[end++] = environ[i];
+	return 0;
+}
+
+__attribute__((noreturn)) static void run_command(const struct start *start, const struct rlimit *files, const int *fds)
+{
+	sigset_t none;
+	int code = 0;
+
+	setsid();
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setrlimit(RLIMIT_NOFILE, files);
+	for (int i = 0; i < 3 && !code; i++)
+		if (dup2(fds[NETNS_FD_INPUT + i], i) < 0)
+			code = errno;
+	if (!code && chdir(start->cwd))
+		code = errno;
+	if (!code) {
+		environ = start->env;
+		execvp(start->argv[0], start->argv);
+		code = errno;
+	}
+	if (write(fds[NETNS_FD_REPORT], &code, sizeof(code)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+/* Returns the pid, or -errno. */
+static int start_command(struct server *server, const struct netns_request *request, const int *fds)
+{
+	struct start start = { .request = request };
+	int code;
+	pid_t pid;
+
+	start.strings = mmap(NULL, request->size, PROT_READ, MAP_PRIVATE, fds[NETNS_FD_STRINGS], 0);
+	if (start.strings == MAP_FAILED)
+		return -errno;
+	code = lay_out(&start);
+	if (code) {
+		munmap((void *)start.strings, request->size);
+		return -code;
+	}
+	/* As fork(), but without what the C library does around it, which needs locks that other threads may have held. */
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid == 0)
+		run_command(&start, server->files, fds);
+	code = errno;
+	munmap((void *)start.strings, request->size);
+	munmap(start.pointers, start.pointers_size);
+	if (pid < 0)
+		return -code;
+	set_started(server, pid, true);
+	return pid;
+}
+
+static int kill_one(const struct server *server, const struct netns_request *request)
+{
+	/* Once its end was told, its number may be another's. It made itself the leader of its group first of all. */
+	if (is_started(server, request->pid) && kill(-request->pid, request->signal) &&
+	    kill(request->pid, request->signal))
+		return -errno;
+	return 0;
+}
+
+static int do_request(struct server *server, const struct netns_request *request, const int *fds)
+{
+	switch (request->kind) {
+	case NETNS_START:
+		return start_command(server, request, fds);
+	case NETNS_KILL:
+		return kill_one(server, request);
+	case NETNS_KILL_ALL:
+		/* Twice, for a process that was born during the first sweep. -1 spares init. */
+		kill(-1, request->signal);
+		kill(-1, request->signal);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static void take_request(struct server *server)
+{
+	struct netns_request request;
+	struct netns_answer answer = { .kind = NETNS_DONE };
+	char control[CMSG_SPACE(NETNS_FDS * sizeof(int))];
+	struct iovec part = { &request, sizeof(request) };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t size = recvmsg(CONTROL, &message, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *passed;
+	int fds[NETNS_FDS] = { -1, -1, -1, -1, -1 };
+
+	/* The run is gone, and init is about to be killed. */
+	if (size == 0)
+		_exit(0);
+	if (size != sizeof(request))
+		return;
+	passed = CMSG_FIRSTHDR(&message);
+	if (passed && passed->cmsg_type == SCM_RIGHTS && passed->cmsg_len == CMSG_LEN(sizeof(fds)))
+		memcpy(fds, CMSG_DATA(passed), sizeof(fds));
+	answer.value = do_request(server, &request, fds);
+	answer.pid = request.pid;
+	for (int i = 0; i < NETNS_FDS; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	/* Whoever asks waits for the answer, and so makes room for it. */
+	send(CONTROL, &answer, sizeof(answer), MSG_NOSIGNAL);
+}
+
+/* Tells first and reaps then: a process whose end cannot be told yet stays a zombie, with its number. */
+static void reap(struct server *server)
+{
+	struct netns_answer answer = { .kind = NETNS_ENDED };
+	siginfo_t info;
+
+	server->is_full = false;
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+			return;
+		if (is_started(server, info.si_pid)) {
+			answer.pid = info.si_pid;
+			answer.value = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status;
+			if (send(CONTROL, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+			    errno == EAGAIN) {
+				server->is_full = true;
+				return;
+			}
+			set_started(server, info.si_pid, false);
+		}
+		waitpid(info.si_pid, NULL, 0);
+	}
+}
+
+void netns_serve(int control, const struct rlimit *files)
+{
+	struct server server = { .files = files };
+	struct signalfd_siginfo signals[16];
+	struct pollfd fds[2] = { { .fd = CONTROL }, { .events = POLLIN } };
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	/* The lowest numbers stay taken, so that descriptors that come with requests get higher ones. */
+	control = fcntl(control, F_DUPFD, CONTROL + 1);
+	for (int fd = 0; fd <= CONTROL; fd++)
+		dup3(control, fd, fd == CONTROL ? O_CLOEXEC : 0);
+	syscall(SYS_close_range, CONTROL + 1U, ~0U, 0U);
+	fds[1].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	server.started =
+		mmap(NULL, MAX_PIDS / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (fds[1].fd < 0 || server.started == MAP_FAILED)
+		_exit(1);
+	for (;;) {
+		fds[0].events = (short)(POLLIN | (server.is_full ? POLLOUT : 0));
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		while (read(fds[1].fd, signals, sizeof(signals)) > 0)
+			;
+		reap(&server);
+		if (fds[0].revents & (POLLIN | POLLHUP))
+			take_request(&server);
+	}
+}
