@@ -46,7 +46,7 @@ function support.listen(node, options)
 	return setmetatable({ process = process, output = output }, Listener)
 end
 
-local COLUMNS = { "count", "bytes", "shortest", "longest", "first", "last" }
+local COLUMNS = { "count", "bytes", "shortest", "longest", "first", "last", "sent" }
 
 local function read_total(line)
 	local words = {}

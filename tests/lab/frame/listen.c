@@ -15,6 +15,7 @@
 
 static struct total {
 	uint64_t count, bytes, shortest_ns, longest_ns, first_ns, last_ns;
+	uint64_t sent_ns; /* the first of them */
 } totals[KINDS][MAX_ID][MAX_ID];
 
 /* The kernel has taken the VLAN tag out of the frame and says so beside it. */
@@ -44,6 +45,7 @@ static void count(const struct marker *marker, size_t size, bool log)
 	if (!total->count++) {
 		total->first_ns = now;
 		total->shortest_ns = UINT64_MAX;
+		total->sent_ns = marker->sent_ns;
 	}
 	total->bytes += size;
 	total->last_ns = now;
@@ -95,9 +97,9 @@ static void print_total(int kind, int from, int to)
 	const struct total *total = &totals[kind][from][to];
 
 	if (total->count)
-		printf("%s %d %d %ju %ju %ju %ju %ju %ju\n", kinds[kind].name, from, to, (uintmax_t)total->count,
+		printf("%s %d %d %ju %ju %ju %ju %ju %ju %ju\n", kinds[kind].name, from, to, (uintmax_t)total->count,
 		       (uintmax_t)total->bytes, (uintmax_t)total->shortest_ns, (uintmax_t)total->longest_ns,
-		       (uintmax_t)total->first_ns, (uintmax_t)total->last_ns);
+		       (uintmax_t)total->first_ns, (uintmax_t)total->last_ns, (uintmax_t)total->sent_ns);
 }
 
 int run_listener(const char *device, bool log)
