@@ -80,7 +80,8 @@ $(B)/wire.bpf.o: bpf/wire.bpf.c
 
 $(B)/wire.skel.h: $(B)/wire.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name wire_bpf >$@
+	$(Q)echo '#pragma GCC system_header' >$@
+	$(Q)$(BPFTOOL) gen skeleton $< name wire_bpf >>$@
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
@@ -114,8 +115,14 @@ $(B)/tests/%_test: $(B)/tests/%_test.o $(LIBRARY) $(B)/lua.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) -llua5.4 -lcmocka $(LDFLAGS)
 
+# What benchmarks run inside of nodes.
+PROBE := $(B)/tools/bench/probe
+$(PROBE): $(patsubst %.c,$(B)/%.o,$(wildcard tools/bench/*.c)) $(filter $(B)/src/net/% $(B)/src/util/%,$(OBJECTS))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) $(LDFLAGS)
+
 BENCHES := $(patsubst tools/bench-%,bench-%,$(wildcard tools/bench-*))
-bench-%: all ## benchmarks: bench-fidelity, bench-control
+bench-%: all $(PROBE) ## benchmarks: bench-fidelity, bench-control, bench-nodes
 	$(Q)tools/$@
 
 lint: ## formatters and analysers over everything

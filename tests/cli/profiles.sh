@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Profiles: --profile, and the configuration file provium.lua.
+# shellcheck disable=SC2016     # what stands in single quotes is for another shell, or for people
 # shellcheck source=tests/cli/tap.bash
 source "${BASH_SOURCE[0]%/*}/tap.bash"
 

@@ -501,7 +501,8 @@ refuse("json", {
 	},
 	{ "json.encode({1/0})", "json.encode: cannot encode a number that is not finite" },
 	{ "json.encode({[{}]=1})", "json.encode: cannot encode a table with keys that are neither strings nor whole numbers" },
-	{ "json.encode({[0.5]=1})", "json.encode: cannot encode a table with keys that are neither strings nor whole numbers" },
+	{ "json.encode({[0.5]=1})",
+		"json.encode: cannot encode a table with keys that are neither strings nor whole numbers" },
 	{
 		"local x={} x.x=x json.encode(x)",
 		"json.encode: cannot encode a table nested more than 100 deep, or in itself",

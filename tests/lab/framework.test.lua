@@ -298,7 +298,8 @@ end)
 -- The environment in which a stock interpreter finds the module. One that was built with sanitizers wants them first.
 local WITH_MODULE = ("LUA_CPATH='%s'"):format(support.provium:gsub("provium$", "?.so"))
 if support.provium:find("/san/provium$") then
-	WITH_MODULE = WITH_MODULE .. " ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=" .. support.ask("gcc -print-file-name=libasan.so")
+	WITH_MODULE = WITH_MODULE
+		.. " ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=" .. support.ask("gcc -print-file-name=libasan.so")
 end
 
 test("a stock interpreter", function(t)

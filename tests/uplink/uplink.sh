@@ -7,6 +7,7 @@
 if [[ ${1-} != inside ]]; then
 	exec unshare --net --mount --propagation private -- "${BASH_SOURCE[0]}" inside
 fi
+# shellcheck disable=SC2016     # what stands in single quotes is for another shell, or for people
 # shellcheck source=tests/cli/tap.bash
 source "${BASH_SOURCE[0]%/*}/../cli/tap.bash"
 
