@@ -114,6 +114,14 @@ nodes_reach_the_outside() {
 	exits 0 && wait_for eval '[[ $(host_state) == "$before" ]]'
 }
 
+guests_reach_the_outside() {
+	export PROFILE=vm
+	nodes_reach_the_outside
+	local result=$?
+	unset PROFILE
+	return $result
+}
+
 no_default_route() {
 	ip route del default
 	run hold.lua
@@ -198,6 +206,7 @@ existing_rules_stay() {
 
 make_world || { echo "Bail out! the made-up world does not work" && exit 1; }
 check "nodes reach the outside, with the host's address, and nothing is left" nodes_reach_the_outside
+check "so do virtual machines" guests_reach_the_outside
 check "without a default route an error says so" no_default_route
 check "two runs side by side" two_side_by_side
 check "kill -9 leaves at most the sysctl, and the next run switches back" killed_leaves_only_the_sysctl
