@@ -138,7 +138,7 @@ static void test_a_state_that_is_cut_short_ends_the_node(void **state)
 static void test_the_disk_comes_back_too(void **state)
 {
 	char kernel[256], initrd[256], disk[] = "/tmp/provium-disk-XXXXXX", content[64] = "untouched";
-	struct node_config config = { .name = "disk", .kernel = kernel, .initrd = initrd, .disk = disk };
+	struct node_config config = { .name = "disk", .kernel = kernel, .initrd = initrd, .disk = disk, .memory_bytes = 256 << 20 };
 	int fd = mkstemp(disk);
 	struct node *node;
 	struct error err;

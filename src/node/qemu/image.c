@@ -87,13 +87,27 @@ static int open_built_in(struct image *image, struct error *err)
 	return open_for_all("initrd", path, &image->initrd, err);
 }
 
+/* A file system that knows no files without a name has one for a moment. */
+static int open_scratch(void)
+{
+	char path[] = SCRATCH "/provium-XXXXXX";
+	int fd = open(SCRATCH, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || errno != EOPNOTSUPP)
+		return fd;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
 int image_renew_overlay(struct image *image, int from, struct error *err)
 {
 	if (image->disk < 0)
 		return 0;
 	if (image->overlay >= 0)
 		close(image->overlay);
-	image->overlay = open(SCRATCH, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	image->overlay = open_scratch();
 	if (image->overlay < 0)
 		return error_errno(err, errno, "make a file in " SCRATCH " for what the guest writes to its disk");
 	return from < 0 ? qcow2_make_overlay(image->overlay, image->disk, image->disk_is_qcow2, err) :

@@ -93,8 +93,10 @@ int qemu_snapshot(struct node *base, const char *path, struct error *err)
 	if (fd < 0)
 		return error_errno(err, errno, "snapshot of node `%s`: create %s", node->name, path);
 	if (qemu_stop(node, err) == 0) {
-		if (write_state(node, fd, &failure))
-			error_wrap(&failure, "snapshot of node `%s` to %s", node->name, path);
+		if (write_state(node, fd, &failure)) {
+			qemu_explain(node, &failure);
+			error_wrap(&failure, "snapshot to %s", path);
+		}
 		err->code = 0;
 		if (!was_paused)
 			qemu_continue(node, err);

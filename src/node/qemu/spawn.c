@@ -190,3 +190,13 @@ bool child_has_ended(const struct child *child)
 
 	return child->pid <= 0 || poll(&ended, 1, 0) != 0;
 }
+
+int child_signal(const struct child *child)
+{
+	siginfo_t info = { 0 };
+
+	/* Left to be waited for by child_end(). */
+	if (child->pid <= 0 || waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT))
+		return 0;
+	return info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED ? info.si_status : 0;
+}

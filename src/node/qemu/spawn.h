@@ -32,6 +32,8 @@ int spawn(const struct arguments *arguments, bool as_root, struct child *child, 
 /* Ends it, whatever it does, and waits for that. */
 void child_end(struct child *child); /* safe twice */
 bool child_has_ended(const struct child *child);
+/* The signal that ended it; 0 if none did, or it runs. */
+int child_signal(const struct child *child);
 
 /* Whether an unprivileged child could open /dev/kvm. */
 bool spawn_may_use_kvm(void);

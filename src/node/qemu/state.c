@@ -50,6 +50,7 @@ static void say_why(struct qemu_node *node, char *reason)
 {
 	const char *cause = node->shutdown_reason ? node->shutdown_reason : "";
 	char complaint[REASON_SIZE / 2];
+	int number = child_signal(&node->child);
 
 	if (strcmp(cause, "guest-shutdown") == 0) {
 		strcpy(reason, "it powered itself off");
@@ -57,6 +58,8 @@ static void say_why(struct qemu_node *node, char *reason)
 		strcpy(reason, "it rebooted, or its kernel panicked, which ends a node");
 	} else if (strcmp(cause, "guest-panic") == 0) {
 		strcpy(reason, "its kernel panicked");
+	} else if (number) {
+		snprintf(reason, REASON_SIZE, "QEMU was ended by signal %d (%s)", number, strsignal(number));
 	} else {
 		console_complaint(node->console, complaint, sizeof(complaint));
 		snprintf(reason, REASON_SIZE, "QEMU ended%s%s", *complaint ? ": " : " by itself", complaint);
