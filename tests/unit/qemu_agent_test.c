@@ -19,8 +19,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-#define SOON  clock_after(300 * NS_PER_MS)
-#define LATER clock_after(10 * NS_PER_S)
+#define SOON	 clock_after(300 * NS_PER_MS)
+#define LATER	 clock_after(10 * NS_PER_S)
 #define SYNC(ID) "\xff{\"return\": " #ID "}\n"
 
 struct fixture {
@@ -154,7 +154,8 @@ static void test_a_late_answer_is_not_taken_for_the_next(void **state)
 /* The sync behind a request that nobody saw is answered, in its place. */
 static void test_a_new_agent_does_not_know_the_request(void **state)
 {
-	static const char *const signs[] = { "{\"error\": {\"desc\": \"JSON parse error, stray\"}}\n", "garbage\n", SYNC(2) };
+	static const char *const signs[] = { "{\"error\": {\"desc\": \"JSON parse error, stray\"}}\n", "garbage\n",
+					     SYNC(2) };
 	struct fixture *f = *state;
 	struct error err;
 
@@ -171,7 +172,8 @@ static void test_a_new_agent_does_not_know_the_request(void **state)
 			say(f, signs[i]);
 			_exit(0);
 		}
-		assert_int_equal(agent_call(&f->agent, "guest-info", NULL, NULL, clock_after(60 * NS_PER_S), &err), -ESTALE);
+		assert_int_equal(agent_call(&f->agent, "guest-info", NULL, NULL, clock_after(60 * NS_PER_S), &err),
+				 -ESTALE);
 		assert_true(clock_now() - start < 10 * NS_PER_S);
 		assert_false(f->agent.in_step);
 		waitpid(f->flood, NULL, 0);
@@ -190,8 +192,8 @@ static void test_a_slow_agent_is_waited_for(void **state)
 	f->flood = fork();
 	if (f->flood == 0) {
 		usleep(2500000);
-		say(f, "{\"return\": \"slow\"}\n{\"error\": {\"desc\": \"JSON parse error, stray\"}}\n" SYNC(2) SYNC(3)
-		       "{\"return\": \"next\"}\n");
+		say(f, "{\"return\": \"slow\"}\n{\"error\": {\"desc\": \"JSON parse error, stray\"}}\n" SYNC(2)
+			       SYNC(3) "{\"return\": \"next\"}\n");
 		_exit(0);
 	}
 	assert_int_equal(agent_call(&f->agent, "guest-info", NULL, &answer, LATER, &err), 0);

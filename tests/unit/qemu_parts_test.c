@@ -27,8 +27,14 @@ static void test_base64_there_and_back(void **state)
 {
 	static const char *const vectors[][2] = {
 		/* RFC 4648, section 10 */
-		{ "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" },
-		{ "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" }, { "\xfb\xff\xfe", "+//+" },
+		{ "", "" },
+		{ "f", "Zg==" },
+		{ "fo", "Zm8=" },
+		{ "foo", "Zm9v" },
+		{ "foob", "Zm9vYg==" },
+		{ "fooba", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy" },
+		{ "\xfb\xff\xfe", "+//+" },
 	};
 
 	(void)state;
@@ -46,7 +52,8 @@ static void test_base64_there_and_back(void **state)
 
 static void test_base64_refuses_what_is_none(void **state)
 {
-	static const char *const bad[] = { "Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zm9v Zm9v", "Zm9\n", "Zm9*", "=m9v" };
+	static const char *const bad[] = { "Z",	       "Zg",	    "Zg=",   "Z===", "====",
+					   "Zg==Zg==", "Zm9v Zm9v", "Zm9\n", "Zm9*", "=m9v" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -111,7 +118,8 @@ static void test_console_keeps_the_last(void **state)
 
 static void test_console_for_errors(void **state)
 {
-	static const char printed[] = "one\ntwo\nthree\r\n\033[31mfour\007\n\xff" "five\n";
+	static const char printed[] = "one\ntwo\nthree\r\n\033[31mfour\007\n\xff"
+				      "five\n";
 	struct streams streams = open_streams();
 	char text[64];
 
@@ -141,8 +149,10 @@ static int disk_with(const void *bytes, size_t size, off_t whole)
 
 static void test_disk_images_are_told_apart(void **state)
 {
-	static const char qcow2[32] = "QFI\xfb\0\0\0\3", on_another[32] = "QFI\xfb\0\0\0\3\0\0\0\0\0\0\2", raw[32] = "\xeb\x3c";
-	int disks[] = { disk_with(qcow2, 32, 512), disk_with(on_another, 32, 512), disk_with(raw, 32, 512), disk_with(raw, 0, 0) };
+	static const char qcow2[32] = "QFI\xfb\0\0\0\3", on_another[32] = "QFI\xfb\0\0\0\3\0\0\0\0\0\0\2",
+			  raw[32] = "\xeb\x3c";
+	int disks[] = { disk_with(qcow2, 32, 512), disk_with(on_another, 32, 512), disk_with(raw, 32, 512),
+			disk_with(raw, 0, 0) };
 	bool is_qcow2;
 	struct error err;
 
@@ -182,7 +192,9 @@ static struct qemu_node *make_node(struct qemu_nic *nic)
 	static struct qemu_node node;
 	static struct qemu_nic *nics[1];
 
-	node = (struct qemu_node){ .name = name, .machine = machine, .cmdline = cmdline, .cpus = 1, .memory_bytes = 1 << 28 };
+	node = (struct qemu_node){
+		.name = name, .machine = machine, .cmdline = cmdline, .cpus = 1, .memory_bytes = 1 << 28
+	};
 	node.image.disk = -1;
 	nics[0] = nic;
 	node.nics = nics;
@@ -192,7 +204,9 @@ static struct qemu_node *make_node(struct qemu_nic *nic)
 
 static void test_snapshot_header_there_and_back(void **state)
 {
-	struct qemu_nic nic = { .id = "nic3-slot9", .slot = 9, .configured = true,
+	struct qemu_nic nic = { .id = "nic3-slot9",
+				.slot = 9,
+				.configured = true,
 				.wanted = { .mac = { 2, 0xab, 3, 4, 5, 6 }, .mtu = 9000, .offload = true } };
 	struct qemu_node *node = make_node(&nic);
 	int fd = disk_with("", 0, 2 * SNAPSHOT_HEADER_SIZE);
@@ -220,11 +234,18 @@ static void test_snapshot_header_there_and_back(void **state)
 static void test_snapshot_headers_that_are_none(void **state)
 {
 	static const char *const bad[] = {
-		"", "{}", "[]", "{\"format\": 1}", "{\"format\": \"provium snapshot 0\"}",
+		"",
+		"{}",
+		"[]",
+		"{\"format\": 1}",
+		"{\"format\": \"provium snapshot 0\"}",
 		"{\"format\": \"provium snapshot 1\", \"nics\": [{}]}",
-		"{\"format\": \"provium snapshot 1\", \"nics\": [{\"id\": \"nic1-slot40\", \"slot\": 40, \"mac\": \"02:0:0:0:0:0\"}]}",
-		"{\"format\": \"provium snapshot 1\", \"nics\": [{\"id\": \"nic1-slot9\", \"slot\": 9, \"mac\": \"02:0\"}]}",
-		"{\"format\": \"provium snapshot 1\", \"nics\": [{\"id\": \"an identifier of far too many characters\", \"slot\": 9}]}",
+		"{\"format\": \"provium snapshot 1\", \"nics\": [{\"id\": \"nic1-slot40\", \"slot\": 40, \"mac\": "
+		"\"02:0:0:0:0:0\"}]}",
+		"{\"format\": \"provium snapshot 1\", \"nics\": [{\"id\": \"nic1-slot9\", \"slot\": 9, \"mac\": "
+		"\"02:0\"}]}",
+		"{\"format\": \"provium snapshot 1\", \"nics\": [{\"id\": \"an identifier of far too many "
+		"characters\", \"slot\": 9}]}",
 		"{\"format\": \"provium snapshot 1\", \"nics\": []}",
 	};
 

@@ -18,7 +18,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-#define SOON     clock_after(300 * NS_PER_MS)
+#define SOON	 clock_after(300 * NS_PER_MS)
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\n"
 
 struct fixture {
@@ -70,7 +70,9 @@ static const char *heard(struct fixture *f, int *fd)
 	static char text[4096];
 	char control[CMSG_SPACE(sizeof(int))];
 	struct iovec part = { .iov_base = text, .iov_len = sizeof(text) - 1 };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	ssize_t size = recvmsg(f->qemu, &message, 0);
 
 	assert_true(size > 0);

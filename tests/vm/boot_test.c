@@ -37,7 +37,9 @@ static void test_boots_side_by_side(void **state)
 
 static void test_takes_memory_cpus_and_words_for_the_kernel(void **state)
 {
-	struct node_config config = { .name = "a", .memory_bytes = 160 << 20, .cpus = 2, .kernel_cmdline = "lab.word=yes" };
+	struct node_config config = {
+		.name = "a", .memory_bytes = 160 << 20, .cpus = 2, .kernel_cmdline = "lab.word=yes"
+	};
 	struct node *node = boot(&config);
 	long kilobytes;
 
@@ -81,8 +83,9 @@ static void test_has_no_rights_and_little_memory(void **state)
 	assert_int_equal(status_of(pid, "CapEff:"), 0);
 	assert_int_equal(status_of(pid, "Seccomp:"), 2);
 	/* All of its memory, and much translated code. */
-	stat = run(node, "dd if=/dev/zero of=/tmp/fill bs=1M count=100; rm /tmp/fill; for i in 1 2 3 4 5; do curl --version; "
-			 "tcpdump --version; dig -h; done >/dev/null 2>&1");
+	stat = run(node,
+		   "dd if=/dev/zero of=/tmp/fill bs=1M count=100; rm /tmp/fill; for i in 1 2 3 4 5; do curl --version; "
+		   "tcpdump --version; dig -h; done >/dev/null 2>&1");
 	anonymous = status_of(pid, "RssAnon:");
 	print_message("# memory of a 160 MiB guest: %ld MiB\n", anonymous >> 10);
 	assert_true(anonymous < (160 + 100) << 10);

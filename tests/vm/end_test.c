@@ -131,7 +131,8 @@ static void test_stops_its_agent(void **state)
 /* All of its processor, by something that outranks the agent. */
 static void test_is_busy(void **state)
 {
-	struct process *process = start_line("for i in 1 2 3 4; do chrt -f 50 sh -c 'while :; do :; done' & done; sleep 600");
+	struct process *process =
+		start_line("for i in 1 2 3 4; do chrt -f 50 sh -c 'while :; do :; done' & done; sleep 600");
 	struct error err;
 
 	(void)state;
@@ -158,8 +159,9 @@ static void test_floods_its_console(void **state)
 /* An answer in place of the agent's: garbage without end, with the agent out of the way. */
 static void test_answers_garbage(void **state)
 {
-	struct process *process = start_line("sleep 0.3; echo '::respawn:/bin/true' >/etc/inittab; kill -HUP 1; killall qemu-ga;"
-					     "while :; do cat /bin/busybox >/dev/virtio-ports/org.qemu.guest_agent.0; done");
+	struct process *process =
+		start_line("sleep 0.3; echo '::respawn:/bin/true' >/etc/inittab; kill -HUP 1; killall qemu-ga;"
+			   "while :; do cat /bin/busybox >/dev/virtio-ports/org.qemu.guest_agent.0; done");
 	const char *text = failed_wait(process, RUN_NS);
 
 	(void)state;

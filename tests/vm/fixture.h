@@ -26,8 +26,8 @@
 
 /* For all that waits for a guest; long, for machines that are busy or emulated themselves. */
 #define BOOT_NS (180 * NS_PER_S)
-#define RUN_NS  (60 * NS_PER_S)
-#define MS(NS)  ((double)(NS) / 1e6)
+#define RUN_NS	(60 * NS_PER_S)
+#define MS(NS)	((double)(NS) / 1e6)
 
 static struct netlink *switch_nl;
 

@@ -43,8 +43,9 @@ static void test_the_card_is_as_the_lab_wants_it(void **state)
 /* TCP of more than a frame leaves the guest in frames, and with checksums: nobody could complete them on a TAP. */
 static void test_frames_are_whole(void **state)
 {
-	const char *watch[] = { "timeout", "60", "tcpdump", "-c", "40", "-nn", "-v", "-i", "eth0",
-				"tcp and dst 10.1.0.3 and greater 1500", NULL };
+	const char *watch[] = { "timeout", "60", "tcpdump", "-c",   "40",
+				"-nn",	   "-v", "-i",	    "eth0", "tcp and dst 10.1.0.3 and greater 1500",
+				NULL };
 	const char *serve[] = { "iperf3", "-s", "-1", NULL };
 	struct process *watcher, *server;
 	struct outcome seen;

@@ -40,7 +40,11 @@ static void test_takes_environment_folder_and_input(void **state)
 	const char *argv[] = { "sh", "-c", "echo \"$GREETING|$SECOND\"; pwd; cat", NULL };
 	const char *env[] = { "GREETING=hello  'there' $HOME", "SECOND=2", NULL };
 	struct command command = {
-		.argv = argv, .env = env, .cwd = "/var/log", .stdin_data = "from stdin", .stdin_size = 10,
+		.argv = argv,
+		.env = env,
+		.cwd = "/var/log",
+		.stdin_data = "from stdin",
+		.stdin_size = 10,
 	};
 	struct outcome outcome = run_command(node, &command);
 
@@ -70,7 +74,8 @@ static void expect_failure(const struct command *command, const char *text)
 
 static void test_a_command_that_cannot_start_is_an_error(void **state)
 {
-	const char *missing[] = { "no-such-program", NULL }, *denied[] = { "/etc/passwd", NULL }, *fine[] = { "true", NULL };
+	const char *missing[] = { "no-such-program", NULL }, *denied[] = { "/etc/passwd", NULL },
+		   *fine[] = { "true", NULL };
 
 	(void)state;
 	expect_failure(&(struct command){ .argv = missing },
@@ -147,7 +152,8 @@ static void test_what_is_left_behind_is_not_waited_for(void **state)
 static void test_ten_megabytes_there_and_back(void **state)
 {
 	const size_t size = 10 << 20;
-	const char *argv[] = { "sh", "-c", "cat >/tmp/big && sha256sum </tmp/big && cat /tmp/big >&2; rm /tmp/big", NULL };
+	const char *argv[] = { "sh", "-c", "cat >/tmp/big && sha256sum </tmp/big && cat /tmp/big >&2; rm /tmp/big",
+			       NULL };
 	char *data = malloc(size);
 	struct command command = { .argv = argv, .stdin_data = data, .stdin_size = size };
 	struct process *process;
@@ -196,7 +202,8 @@ static void test_is_quick(void **state)
 	for (int i = 0; i < RUNS; i++)
 		took[i] = run_command(node, &command).took_ns;
 	qsort(took, RUNS, sizeof(took[0]), by_size);
-	print_message("# run(\"true\"): median %.1f ms, %.1f to %.1f\n", MS(took[RUNS / 2]), MS(took[0]), MS(took[RUNS - 1]));
+	print_message("# run(\"true\"): median %.1f ms, %.1f to %.1f\n", MS(took[RUNS / 2]), MS(took[0]),
+		      MS(took[RUNS - 1]));
 }
 
 static int start_node(void **state)

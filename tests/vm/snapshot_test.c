@@ -113,7 +113,8 @@ static void test_refuses_what_does_not_fit(void **state)
 
 	(void)state;
 	assert_true(a->kind->restore(a, "/etc/passwd", &err) < 0);
-	assert_string_equal(err.text, "restore node `a` from /etc/passwd: it is no snapshot of this version of provium");
+	assert_string_equal(err.text,
+			    "restore node `a` from /etc/passwd: it is no snapshot of this version of provium");
 	assert_true(a->kind->restore(a, "/nowhere/x", &err) < 0);
 	assert_true(a->kind->snapshot(a, "/nowhere/x", &err) < 0);
 	output(a, "true");
@@ -138,7 +139,9 @@ static void test_a_state_that_is_cut_short_ends_the_node(void **state)
 static void test_the_disk_comes_back_too(void **state)
 {
 	char kernel[256], initrd[256], disk[] = "/tmp/provium-disk-XXXXXX", content[64] = "untouched";
-	struct node_config config = { .name = "disk", .kernel = kernel, .initrd = initrd, .disk = disk, .memory_bytes = 256 << 20 };
+	struct node_config config = {
+		.name = "disk", .kernel = kernel, .initrd = initrd, .disk = disk, .memory_bytes = 256 << 20
+	};
 	int fd = mkstemp(disk);
 	struct node *node;
 	struct error err;
@@ -156,8 +159,10 @@ static void test_the_disk_comes_back_too(void **state)
 	must(node->kind->snapshot(node, FILE_NAME, &err), &err);
 	output(node, "echo again | dd of=/dev/vda bs=1M seek=1 conv=fsync 2>/dev/null");
 	must(node->kind->restore(node, FILE_NAME, &err), &err);
-	assert_string_equal(output(node, "echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda bs=1M skip=1 count=1 2>/dev/null | head -c 6"),
-			    "first\n");
+	assert_string_equal(
+		output(node,
+		       "echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda bs=1M skip=1 count=1 2>/dev/null | head -c 6"),
+		"first\n");
 	node->kind->close(node);
 	assert_int_equal(pread(fd, content, sizeof(content), 1 << 20), sizeof(content));
 	assert_string_equal(content, "untouched");

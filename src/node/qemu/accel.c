@@ -20,13 +20,13 @@
 #include "util/interrupt.h"
 #include "util/wait.h"
 
-#define TRIAL_S      10U
+#define TRIAL_S	     10U
 #define TRIAL_MIB    192
-#define LOCK_NS      (3 * TRIAL_S * NS_PER_S)
+#define LOCK_NS	     (3 * TRIAL_S * NS_PER_S)
 #define KVM_DEVICE   "/dev/kvm"
-#define BOOT_ID      "/proc/sys/kernel/random/boot_id"
-#define BOOT_ID_SIZE 37 /* with its NUL */
-#define STARTS       "provium: guest starts" /* printed by the built-in guest's init: tools/mkguest */
+#define BOOT_ID	     "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID_SIZE 37			     /* with its NUL */
+#define STARTS	     "provium: guest starts" /* printed by the built-in guest's init: tools/mkguest */
 
 static bool is_named(const char *text, bool *kvm)
 {
@@ -37,9 +37,22 @@ static bool is_named(const char *text, bool *kvm)
 static void add_trial(struct arguments *arguments, const struct image *image, int serial)
 {
 	static const char *const fixed[] = {
-		"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-machine", "pc", "-accel", "kvm", "-cpu", "host", "-append", "console=ttyS0 quiet panic=-1",
-		"-serial", "chardev:console",
+		"qemu-system-x86_64",
+		"-nodefaults",
+		"-no-user-config",
+		"-display",
+		"none",
+		"-no-reboot",
+		"-machine",
+		"pc",
+		"-accel",
+		"kvm",
+		"-cpu",
+		"host",
+		"-append",
+		"console=ttyS0 quiet panic=-1",
+		"-serial",
+		"chardev:console",
 	};
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
@@ -164,7 +177,8 @@ static bool try_and_tell(void)
 	/* Once in the life of the host's kernel, and of use to whoever wonders why guests are slow. */
 	if (!kvm && !interrupt_pending(&ignored))
 		fprintf(stderr,
-			"provium: guests run without KVM, which is slower: %s (PROVIUM_ACCEL=kvm or tcg chooses untried)\n",
+			"provium: guests run without KVM, which is slower: %s (PROVIUM_ACCEL=kvm or tcg chooses "
+			"untried)\n",
 			why);
 	return kvm;
 }
@@ -196,7 +210,7 @@ int accel_choose(const char *wanted, bool *kvm, struct error *err)
 		return is_named(wanted, kvm) ? 0 : error_set(err, EINVAL, "accel is `%s`; it is kvm or tcg", wanted);
 	if (!from_environment || !*from_environment)
 		return choose_by_trial(kvm, err);
-	return is_named(from_environment, kvm) ?
-		       0 :
-		       error_set(err, EINVAL, "PROVIUM_ACCEL is `%s`; it is kvm or tcg", from_environment);
+	return is_named(from_environment, kvm)
+		       ? 0
+		       : error_set(err, EINVAL, "PROVIUM_ACCEL is `%s`; it is kvm or tcg", from_environment);
 }

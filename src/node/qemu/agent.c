@@ -27,9 +27,10 @@ void agent_close(struct agent *agent)
 static int send_sync(struct agent *agent, uint64_t deadline_ns, struct error *err)
 {
 	char line[128];
-	int size = snprintf(line, sizeof(line),
-			    "%c{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%" JSON_INTEGER_FORMAT "}}\n",
-			    SENTINEL, ++agent->last_sync);
+	int size =
+		snprintf(line, sizeof(line),
+			 "%c{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%" JSON_INTEGER_FORMAT "}}\n",
+			 SENTINEL, ++agent->last_sync);
 
 	return channel_send(&agent->channel, line, (size_t)size, -1, deadline_ns, err);
 }
@@ -95,9 +96,12 @@ static int take_answer(struct agent_call *call, json_t *message, struct error *e
 
 	call->answer = json_incref(json_object_get(message, "return"));
 	if (refusal)
-		error_set(&call->error, EIO, "the guest agent refuses %s: %.300s", call->name, why ? why : "no reason given");
+		error_set(&call->error, EIO, "the guest agent refuses %s: %.300s", call->name,
+			  why ? why : "no reason given");
 	json_decref(message);
-	return refusal || call->answer ? 0 : error_set(err, EBADMSG, "the guest agent's answer to %s is malformed", call->name);
+	return refusal || call->answer
+		       ? 0
+		       : error_set(err, EBADMSG, "the guest agent's answer to %s is malformed", call->name);
 }
 
 /* An agent that read a sentinel, and nothing before it that it could answer, says that this is no JSON, and then syncs. */
@@ -146,8 +150,10 @@ static int await_answers(struct agent *agent, struct agent_call *calls, size_t c
 		is_lost = asked_again && is_about_sync(line, message);
 		if (is_lost || !json_is_object(message)) {
 			json_decref(message);
-			return is_lost ? error_set(err, ESTALE, "its agent, or the guest, was started anew during %s", calls[i].name) :
-					 error_set(err, EBADMSG, "the guest agent's answer to %s is no JSON", calls[i].name);
+			return is_lost ? error_set(err, ESTALE, "its agent, or the guest, was started anew during %s",
+						   calls[i].name)
+				       : error_set(err, EBADMSG, "the guest agent's answer to %s is no JSON",
+						   calls[i].name);
 		}
 		if (take_answer(&calls[i], message, err))
 			return -err->code;

@@ -26,7 +26,7 @@ struct agent {
 struct agent_call {
 	const char *name;
 	json_t *arguments;  /* NULL: none; taken over */
-	json_t *answer;     /* NULL if it was refused; the caller's to json_decref() */
+	json_t *answer;	    /* NULL if it was refused; the caller's to json_decref() */
 	struct error error; /* code 0 unless it was refused */
 };
 

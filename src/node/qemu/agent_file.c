@@ -31,7 +31,8 @@ static int write_chunks(struct agent *agent, json_int_t handle, const char *data
 		written = json_integer_value(json_object_get(answer, "count"));
 		json_decref(answer);
 		if (written != (json_int_t)chunk)
-			return error_set(err, ENOSPC, "the guest agent wrote %lld of %zu bytes", (long long)written, chunk);
+			return error_set(err, ENOSPC, "the guest agent wrote %lld of %zu bytes", (long long)written,
+					 chunk);
 		data += chunk;
 		size -= chunk;
 	}
@@ -52,7 +53,8 @@ int agent_write_file(struct agent *agent, const char *path, const void *data, si
 	if (write_chunks(agent, handle, data, size, deadline_ns, &failure)) {
 		/* An agent that did not answer just now would be waited for once more. */
 		if (agent->in_step)
-			agent_call(agent, "guest-file-close", json_pack("{sI}", "handle", handle), NULL, deadline_ns, &ignored);
+			agent_call(agent, "guest-file-close", json_pack("{sI}", "handle", handle), NULL, deadline_ns,
+				   &ignored);
 		*err = failure;
 		return error_wrap(err, "write %s", path);
 	}

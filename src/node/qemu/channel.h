@@ -15,7 +15,7 @@
 struct error;
 
 struct channel {
-	int fd; /* non-blocking; -1: closed */
+	int fd;	      /* non-blocking; -1: closed */
 	size_t limit; /* of one line, in bytes */
 	struct buffer in;
 	size_t taken; /* of in: what lines handed out before have used */

@@ -20,22 +20,21 @@
  * command. It runs in a session of its own, under the process number that the agent knows, so that its whole group can be
  * killed. A command that cannot be found is told from one that exits with 127 by the mark.
  */
-static const char wrapper[] =
-	"out=$1 err=$2 in=$3 mark=$4 cwd=$5\n"
-	"shift 5\n"
-	"exec >>\"$out\" 2>>\"$err\"\n"
-	"[ -z \"$in\" ] || exec <\"$in\"\n"
-	"rm -f \"$out\" \"$err\" ${in:+\"$in\"}\n"
-	"cd -- \"$cwd\" 2>/dev/null || { echo \"$mark-cwd\" >&2; exit 126; }\n"
-	"while [ \"$1\" != -- ]; do export \"$1\"; shift; done\n"
-	"shift\n"
-	"case $1 in\n"
-	"*/*) [ -e \"$1\" ] || { echo \"$mark-missing\" >&2; exit 127; }\n"
-	"	{ [ -x \"$1\" ] && [ ! -d \"$1\" ]; } || { echo \"$mark-denied\" >&2; exit 126; } ;;\n"
-	"*) command -v -- \"$1\" >/dev/null || { echo \"$mark-missing\" >&2; exit 127; } ;;\n"
-	"esac\n"
-	"unset out err in mark cwd\n"
-	"exec \"$@\"\n";
+static const char wrapper[] = "out=$1 err=$2 in=$3 mark=$4 cwd=$5\n"
+			      "shift 5\n"
+			      "exec >>\"$out\" 2>>\"$err\"\n"
+			      "[ -z \"$in\" ] || exec <\"$in\"\n"
+			      "rm -f \"$out\" \"$err\" ${in:+\"$in\"}\n"
+			      "cd -- \"$cwd\" 2>/dev/null || { echo \"$mark-cwd\" >&2; exit 126; }\n"
+			      "while [ \"$1\" != -- ]; do export \"$1\"; shift; done\n"
+			      "shift\n"
+			      "case $1 in\n"
+			      "*/*) [ -e \"$1\" ] || { echo \"$mark-missing\" >&2; exit 127; }\n"
+			      "	{ [ -x \"$1\" ] && [ ! -d \"$1\" ]; } || { echo \"$mark-denied\" >&2; exit 126; } ;;\n"
+			      "*) command -v -- \"$1\" >/dev/null || { echo \"$mark-missing\" >&2; exit 127; } ;;\n"
+			      "esac\n"
+			      "unset out err in mark cwd\n"
+			      "exec \"$@\"\n";
 
 struct paths {
 	char out[PATH_SIZE], err[PATH_SIZE], in[PATH_SIZE];
@@ -50,8 +49,9 @@ static bool add(json_t *list, const char *text)
 static json_t *exec_list(const struct qemu_process *process, const struct command *command, const struct paths *paths)
 {
 	/* With its path: the setsid of busybox would prefer the shell of busybox. */
-	const char *const first[] = { "/bin/sh", "-c", wrapper, "sh", paths->out, paths->err, paths->in, process->mark,
-				      command->cwd ? command->cwd : "/" };
+	const char *const first[] = { "/bin/sh", "-c",		wrapper,
+				      "sh",	 paths->out,	paths->err,
+				      paths->in, process->mark, command->cwd ? command->cwd : "/" };
 	json_t *list = json_array();
 	bool good = true;
 
@@ -76,7 +76,8 @@ static json_t *exec_request(const struct qemu_process *process, const struct com
 
 	if (!list) {
 		error_set(err, EILSEQ,
-			  "run `%s` in node `%s`: the guest agent takes only UTF-8 text; pass other bytes by stdin or in a file",
+			  "run `%s` in node `%s`: the guest agent takes only UTF-8 text; pass other bytes by stdin or "
+			  "in a file",
 			  command->argv[0], process->node->name);
 		return NULL;
 	}
@@ -147,6 +148,7 @@ int qemu_process_launch(struct qemu_process *process, const struct command *comm
 		return qemu_explain(process->node, err);
 	process->pid = json_integer_value(json_object_get(answer, "pid"));
 	json_decref(answer);
-	return process->pid > 0 ? 0 : error_set(err, EBADMSG, "node `%s`: the guest agent started no process",
-						process->node->name);
+	return process->pid > 0
+		       ? 0
+		       : error_set(err, EBADMSG, "node `%s`: the guest agent started no process", process->node->name);
 }

@@ -16,11 +16,11 @@
 #include "util/memory.h"
 #include "util/wait.h"
 
-#define READ_SIZE       16384
+#define READ_SIZE	16384
 #define COMPLAINT_LIMIT 4096U
-#define COMPLAINT_NS    NS_PER_S
-#define STACK_SIZE      (128U << 10)
-#define LAST_LINES      4
+#define COMPLAINT_NS	NS_PER_S
+#define STACK_SIZE	(128U << 10)
+#define LAST_LINES	4
 
 /* The last bytes of a stream. */
 struct tail {
@@ -31,7 +31,7 @@ struct tail {
 struct console {
 	pthread_t thread;
 	bool running;
-	int stop; /* an eventfd: the thread is to end */
+	int stop;	      /* an eventfd: the thread is to end */
 	pthread_mutex_t lock; /* of what follows */
 	struct tail streams[2];
 	int fds[2]; /* -1 when ended */

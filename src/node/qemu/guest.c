@@ -13,9 +13,9 @@
 #include "util/memory.h"
 
 #define HOST_NAME "/proc/sys/kernel/hostname"
-#define HOSTS     "/etc/hosts"
+#define HOSTS	  "/etc/hosts"
 #define RESOLVER  "/etc/resolv.conf"
-#define PROBE     ".provium"
+#define PROBE	  ".provium"
 
 bool guest_listens(const struct qemu_node *node)
 {
@@ -44,8 +44,8 @@ static int find_folder(struct qemu_node *node, uint64_t deadline_ns, struct erro
 int guest_prepare(struct qemu_node *node, uint64_t deadline_ns, struct error *err)
 {
 	if (agent_sync(&node->agent, deadline_ns, err))
-		return err->code == ETIMEDOUT ? error_set(err, ETIMEDOUT, "its guest agent did not answer in time") :
-						-err->code;
+		return err->code == ETIMEDOUT ? error_set(err, ETIMEDOUT, "its guest agent did not answer in time")
+					      : -err->code;
 	if (find_folder(node, deadline_ns, err) ||
 	    agent_write_file(&node->agent, HOST_NAME, node->name, strlen(node->name), deadline_ns, err))
 		return -err->code;

@@ -15,9 +15,9 @@
 #include "node/qemu/qcow2.h"
 #include "util/error.h"
 
-#define CACHE     "/var/cache/provium"
-#define GUEST     "guest.2" /* guest_recipe in tools/mkguest */
-#define SCRATCH   "/var/tmp"
+#define CACHE	  "/var/cache/provium"
+#define GUEST	  "guest.2" /* guest_recipe in tools/mkguest */
+#define SCRATCH	  "/var/tmp"
 #define COPY_SIZE 65536
 
 const char *image_cache(void)
@@ -38,7 +38,8 @@ int copy_file(int to, int from, struct error *err)
 	ssize_t size;
 
 	while ((size = read(from, bytes, sizeof(bytes))) > 0) {
-		if (is_zero(bytes, (size_t)size) ? lseek(to, size, SEEK_CUR) < 0 : write(to, bytes, (size_t)size) != size)
+		if (is_zero(bytes, (size_t)size) ? lseek(to, size, SEEK_CUR) < 0
+						 : write(to, bytes, (size_t)size) != size)
 			return error_errno(err, errno, "copy a file");
 	}
 	if (size < 0 || ftruncate(to, lseek(to, 0, SEEK_CUR)))
@@ -110,8 +111,8 @@ int image_renew_overlay(struct image *image, int from, struct error *err)
 	image->overlay = open_scratch();
 	if (image->overlay < 0)
 		return error_errno(err, errno, "make a file in " SCRATCH " for what the guest writes to its disk");
-	return from < 0 ? qcow2_make_overlay(image->overlay, image->disk, image->disk_is_qcow2, err) :
-			  copy_file(image->overlay, from, err);
+	return from < 0 ? qcow2_make_overlay(image->overlay, image->disk, image->disk_is_qcow2, err)
+			: copy_file(image->overlay, from, err);
 }
 
 static int open_disk(const char *path, struct image *image, struct error *err)

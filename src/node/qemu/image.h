@@ -11,7 +11,7 @@ struct node_config;
 struct image {
 	bool built_in;
 	int kernel, initrd; /* -1: none */
-	int disk;           /* -1: none */
+	int disk;	    /* -1: none */
 	bool disk_is_qcow2;
 	int overlay; /* takes what the guest writes; a file without a name */
 };

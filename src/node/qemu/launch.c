@@ -41,8 +41,8 @@ static int connect_channels(struct qemu_node *node, const struct channels *chann
 	node->qmp.on_event = qemu_on_event;
 	node->qmp.context = node;
 	agent_open(&node->agent, channels->agent[0]);
-	return node->console ? console_replace(node->console, channels->console[0], node->child.stderr_fd, err) :
-			       console_open(&node->console, channels->console[0], node->child.stderr_fd, err);
+	return node->console ? console_replace(node->console, channels->console[0], node->child.stderr_fd, err)
+			     : console_open(&node->console, channels->console[0], node->child.stderr_fd, err);
 }
 
 int qemu_launch(struct qemu_node *node, bool incoming, struct error *err)

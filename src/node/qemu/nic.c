@@ -88,8 +88,8 @@ static int hand_over_tap(struct qemu_node *node, const struct qemu_nic *nic, con
 static void turn_offloads_off(json_t *device)
 {
 	static const char *const offloads[] = {
-		"csum", "gso", "guest_csum", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo",
-		"host_tso4", "host_tso6", "host_ecn", "host_ufo",
+		"csum",	     "gso",	  "guest_csum", "guest_tso4", "guest_tso6", "guest_ecn",
+		"guest_ufo", "host_tso4", "host_tso6",	"host_ecn",   "host_ufo",
 	};
 
 	for (size_t i = 0; i < sizeof(offloads) / sizeof(offloads[0]); i++)
@@ -100,9 +100,9 @@ static void turn_offloads_off(json_t *device)
 static json_t *device_arguments(const struct qemu_node *node, const struct qemu_nic *nic, const char *backend)
 {
 	char mac[MAC_TEXT_SIZE], place[16];
-	json_t *device = json_pack("{ss ss ss* ss ss sI}", "driver", "virtio-net-pci", "id", nic->id, "netdev", backend,
-				   "mac", mac_text(nic->wanted.mac, mac), "romfile", "", "host_mtu",
-				   (json_int_t)nic->wanted.mtu);
+	json_t *device =
+		json_pack("{ss ss ss* ss ss sI}", "driver", "virtio-net-pci", "id", nic->id, "netdev", backend, "mac",
+			  mac_text(nic->wanted.mac, mac), "romfile", "", "host_mtu", (json_int_t)nic->wanted.mtu);
 	bool has_ports = qemu_has_ports(node);
 
 	snprintf(place, sizeof(place), has_ports ? "port%u" : "%#x", nic->slot);
@@ -197,8 +197,8 @@ int qemu_plug(struct node *base, struct node_nic *wanted, struct error *err)
 		free_nic(nic);
 		return -err->code;
 	}
-	if (qmp_greet(&node->qmp, clock_after(GREET_NS), err) ? qemu_explain(node, err) :
-								qemu_insert_nic(node, nic, err)) {
+	if (qmp_greet(&node->qmp, clock_after(GREET_NS), err) ? qemu_explain(node, err)
+							      : qemu_insert_nic(node, nic, err)) {
 		node->slots &= ~(1U << nic->slot);
 		free_nic(nic);
 		return -err->code;

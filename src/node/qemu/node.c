@@ -14,7 +14,7 @@
  * A card that is plugged is there for the guest within 50 ms, and gone as soon; "pc" boots 0.2 s faster, and takes 0.3 s for
  * each card, for its one bus is searched whole.
  */
-#define MACHINE        "q35"
+#define MACHINE	       "q35"
 #define GUEST_MEMORY   (256ULL << 20)
 #define FOREIGN_MEMORY (512ULL << 20)
 #define MAX_CPUS       64U
@@ -25,8 +25,8 @@
  * What a test guest can do without, most of a second under TCG: mitigations against neighbours that it does not have, self
  * tests (that of kdf108 alone takes 0.3 s), and waiting for entropy and timers that QEMU has.
  */
-#define GUEST_CMDLINE                                                                     \
-	CMDLINE " quiet mitigations=off random.trust_cpu=on no_timer_check noreplace-smp " \
+#define GUEST_CMDLINE                                                                                                  \
+	CMDLINE " quiet mitigations=off random.trust_cpu=on no_timer_check noreplace-smp "                             \
 		"cryptomgr.notests initcall_blacklist=crypto_kdf108_init"
 
 static void qemu_close(struct node *base)
@@ -60,7 +60,8 @@ static char *make_cmdline(const struct node_config *config, bool built_in)
 static int check_config(const struct node_config *config, struct error *err)
 {
 	if (config->cpus > MAX_CPUS)
-		return error_set(err, EINVAL, "node `%s`: %u CPUs are more than %u", config->name, config->cpus, MAX_CPUS);
+		return error_set(err, EINVAL, "node `%s`: %u CPUs are more than %u", config->name, config->cpus,
+				 MAX_CPUS);
 	return 0;
 }
 

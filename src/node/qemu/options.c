@@ -7,7 +7,7 @@
 
 /* What the translator keeps of what it translated. Without a limit it grows to a gigabyte. */
 #define TRANSLATIONS_MIB 64
-#define MIB              (1024 * 1024)
+#define MIB		 (1024 * 1024)
 
 /* Devices that are always there. Slots 0 and 1 are the machine's own. */
 enum { SERIAL_SLOT = 2, RNG_SLOT, DISK_SLOT };
@@ -84,7 +84,8 @@ static void add_disk(const struct qemu_node *node, struct arguments *arguments)
 	arguments_add(arguments, "driver=qcow2,node-name=disk,backing=base,discard=unmap,cache.no-flush=on,"
 				 "file.driver=file,file.filename=/dev/fdset/2,file.locking=off,file.discard=unmap");
 	arguments_add(arguments, "-device");
-	arguments_add(arguments, "virtio-blk-pci,drive=disk,addr=%#x%s", DISK_SLOT, image->kernel < 0 ? ",bootindex=1" : "");
+	arguments_add(arguments, "virtio-blk-pci,drive=disk,addr=%#x%s", DISK_SLOT,
+		      image->kernel < 0 ? ",bootindex=1" : "");
 }
 
 static void add_socket(struct arguments *arguments, const char *id, int fd)
@@ -116,8 +117,14 @@ void qemu_options(const struct qemu_node *node, int qmp_fd, int agent_fd, int co
 {
 	/* A guest that reboots has lost what the lab set in it: it ends, and is reported as such. */
 	static const char *const fixed[] = {
-		"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+		"qemu-system-x86_64",
+		"-nodefaults",
+		"-no-user-config",
+		"-display",
+		"none",
+		"-no-reboot",
+		"-sandbox",
+		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 	};
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)

@@ -16,10 +16,10 @@
 /* How often the guest is asked: soon at first, less often the longer nothing has happened. Each time costs it a few ms. */
 #define FIRST_INTERVAL_NS (4 * NS_PER_MS)
 #define LAST_INTERVAL_NS  (50 * NS_PER_MS)
-#define IDLE_SHARE        8
+#define IDLE_SHARE	  8
 /* A guest that is asked once more at the end of a wait has this long to answer before it counts as hung. */
 #define PATIENCE_NS (5 * NS_PER_S)
-#define KILL_NS     (5 * NS_PER_S)
+#define KILL_NS	    (5 * NS_PER_S)
 #define MUCH_OUTPUT (8U << 20)
 #define INPUT_RATE  (64U << 10) /* bytes a second, under emulation in emulation */
 
@@ -29,7 +29,8 @@ static int orphaned(const struct qemu_process *process, struct error *err)
 }
 
 /* What the guest has written; *more: there may be more of it. */
-static int take_reads(struct qemu_process *process, struct agent_call *calls, bool *fresh, bool *more, struct error *err)
+static int take_reads(struct qemu_process *process, struct agent_call *calls, bool *fresh, bool *more,
+		      struct error *err)
 {
 	struct buffer *buffers[] = { &process->process.out, &process->process.err };
 
@@ -38,8 +39,9 @@ static int take_reads(struct qemu_process *process, struct agent_call *calls, bo
 		bool at_end = true;
 
 		if (calls[i].error.code)
-			return error_set(err, ESTALE,
-					 "the output of the process is lost: the guest, or its agent, was started anew");
+			return error_set(
+				err, ESTALE,
+				"the output of the process is lost: the guest, or its agent, was started anew");
 		if (!agent_take_read(calls[i].answer, buffers[i], &at_end))
 			return error_set(err, EBADMSG, "the guest agent's answer to guest-file-read is malformed");
 		*fresh = *fresh || buffers[i]->size > before;
@@ -57,9 +59,9 @@ static int take_status(struct qemu_process *process, const struct agent_call *ca
 		return error_set(err, ESTALE, "the process is lost: the guest, or its agent, was started anew");
 	*exited = json_is_true(json_object_get(call->answer, "exited"));
 	if (!*exited)
-		return json_is_false(json_object_get(call->answer, "exited")) ?
-			       0 :
-			       error_set(err, EBADMSG, "the guest agent's answer to guest-exec-status is malformed");
+		return json_is_false(json_object_get(call->answer, "exited"))
+			       ? 0
+			       : error_set(err, EBADMSG, "the guest agent's answer to guest-exec-status is malformed");
 	process->process.code = (int)json_integer_value(number ? number : code);
 	return 0;
 }
@@ -110,7 +112,8 @@ static int ask(struct qemu_process *process, uint64_t deadline_ns, bool *fresh, 
 	bool exited = false, is_signal;
 	int status;
 
-	calls[0] = (struct agent_call){ .name = "guest-exec-status", .arguments = json_pack("{sI}", "pid", process->pid) };
+	calls[0] =
+		(struct agent_call){ .name = "guest-exec-status", .arguments = json_pack("{sI}", "pid", process->pid) };
 	prepare_reads(process, calls + 1);
 	if (agent_batch(&process->node->agent, calls, 3, deadline_ns, err))
 		return -err->code;
@@ -140,8 +143,8 @@ static int start_failure(struct qemu_process *process, struct error *err)
 		error_errno(err, ENOENT, "run `%s` in node `%s` (with cwd %s)", process->name, process->node->name,
 			    process->cwd);
 	else
-		error_errno(err, strcmp(why, "-denied\n") == 0 ? EACCES : ENOENT, "run `%s` in node `%s`", process->name,
-			    process->node->name);
+		error_errno(err, strcmp(why, "-denied\n") == 0 ? EACCES : ENOENT, "run `%s` in node `%s`",
+			    process->name, process->node->name);
 	buffer_free(text);
 	return -err->code;
 }
@@ -188,7 +191,8 @@ static int check_room(struct qemu_process *process, struct error *err)
 	if (size < MUCH_OUTPUT || qemu_run_script(node, script, arguments, NULL, clock_after(GUEST_NS), &full) == 0 ||
 	    full.code != EIO)
 		return 0;
-	return error_set(err, EFBIG, "%zu MiB of output have filled %s in node `%s`; give it more memory, or write to a disk",
+	return error_set(err, EFBIG,
+			 "%zu MiB of output have filled %s in node `%s`; give it more memory, or write to a disk",
 			 size >> 20, node->folder, node->name);
 }
 
@@ -260,8 +264,7 @@ static void qemu_process_close(struct process *base)
 
 	/* An agent that does not answer, or a guest that is paused, is not asked. */
 	if (process->node && guest_listens(process->node) && process->node->agent.in_step) {
-		if (base->status == PROCESS_RUNNING && process->pid &&
-		    qemu_process_kill(base, SIGKILL, &ignored) == 0)
+		if (base->status == PROCESS_RUNNING && process->pid && qemu_process_kill(base, SIGKILL, &ignored) == 0)
 			qemu_process_wait(base, clock_after(KILL_NS), false, &ignored);
 		if (process->is_open && process->node->agent.in_step)
 			close_handles(process);
@@ -285,10 +288,11 @@ static const struct process_ops qemu_process_ops = {
 static int check_node(const struct qemu_node *node, const struct command *command, struct error *err)
 {
 	if (!node->has_agent)
-		return error_set(err, EOPNOTSUPP,
-				 "run `%s` in node `%s`: its profile says that it has no guest agent; a node without one has "
-				 "a console and network cards, but runs no commands (install qemu-guest-agent in it)",
-				 command->argv[0], node->name);
+		return error_set(
+			err, EOPNOTSUPP,
+			"run `%s` in node `%s`: its profile says that it has no guest agent; a node without one has "
+			"a console and network cards, but runs no commands (install qemu-guest-agent in it)",
+			command->argv[0], node->name);
 	if (!guest_listens(node))
 		return error_set(err, EAGAIN, "run `%s` in node `%s`: it is %s", command->argv[0], node->name,
 				 node->paused ? "paused" : "not ready yet");

@@ -17,11 +17,11 @@ struct qemu_node;
 #define MARK_SIZE 24
 
 struct qemu_process {
-	struct process process; /* first */
-	struct qemu_node *node; /* NULL once that has ended */
+	struct process process;	   /* first */
+	struct qemu_node *node;	   /* NULL once that has ended */
 	struct qemu_process *next; /* of the node's */
-	char *name, *cwd;          /* for errors */
-	char *ending;              /* why the node ended */
+	char *name, *cwd;	   /* for errors */
+	char *ending;		   /* why the node ended */
 	json_int_t pid;
 	json_int_t output, errors; /* handles of the agent */
 	bool is_open;

@@ -11,12 +11,12 @@
 
 #include "util/error.h"
 
-#define MAGIC          0x514649fbU /* "QFI", 0xfb */
+#define MAGIC	       0x514649fbU /* "QFI", 0xfb */
 #define CLUSTER_BITS   16
-#define CLUSTER        (1ULL << CLUSTER_BITS)
+#define CLUSTER	       (1ULL << CLUSTER_BITS)
 #define L2_ENTRIES     (CLUSTER / sizeof(uint64_t))
 #define REFCOUNT_ORDER 4 /* 16 bits each */
-#define SECTOR         512U
+#define SECTOR	       512U
 
 enum { HEADER_AT, REFCOUNT_TABLE_AT, REFCOUNT_BLOCK_AT, L1_TABLE_AT }; /* in clusters */
 
@@ -108,7 +108,7 @@ int qcow2_make_overlay(int overlay, int disk, bool is_qcow2, struct error *err)
 	header.header_length = htobe32(sizeof(header));
 	if (put(overlay, &header, sizeof(header), HEADER_AT, err) || put_refcounts(overlay, clusters, err))
 		return -err->code;
-	return ftruncate(overlay, (off_t)(clusters * CLUSTER)) ?
-		       error_errno(err, errno, "make the overlay of the disk image") :
-		       0;
+	return ftruncate(overlay, (off_t)(clusters * CLUSTER))
+		       ? error_errno(err, errno, "make the overlay of the disk image")
+		       : 0;
 }

@@ -22,7 +22,7 @@ struct qemu_process;
 
 /* A network card of the guest, and what the lab wants to be set on it. */
 struct qemu_nic {
-	char id[24];       /* of the device in QEMU: QEMU_NIC_ID; that of its backend has "-tap" behind it */
+	char id[24];	   /* of the device in QEMU: QEMU_NIC_ID; that of its backend has "-tap" behind it */
 	unsigned int slot; /* where it is plugged: see QEMU_FIRST_SLOT */
 	int tap;
 	struct node_nic wanted; /* a copy; its strings are these: */
@@ -31,7 +31,7 @@ struct qemu_nic {
 	char guest_name[IFNAMSIZ];
 	bool link_up;
 	bool configured; /* the guest has its addresses */
-	char *routes;    /* of a script that sets them, NULL if nothing is to be done */
+	char *routes;	 /* of a script that sets them, NULL if nothing is to be done */
 };
 
 struct qemu_node {
@@ -60,8 +60,8 @@ struct qemu_node {
 	struct qemu_nic **nics;
 	size_t nic_count;
 	unsigned int last_nic;
-	uint32_t slots;               /* a bit for each that a device is in */
-	char *hosts, *resolver;       /* still to be written; NULL if not */
+	uint32_t slots;			/* a bit for each that a device is in */
+	char *hosts, *resolver;		/* still to be written; NULL if not */
 	struct qemu_process *processes; /* that have not been closed yet */
 };
 
@@ -75,8 +75,8 @@ void qemu_options(const struct qemu_node *node, int qmp_fd, int agent_fd, int co
 		  struct arguments *arguments);
 /* Slots for network cards are numbered from here; how many there are depends on the machine. */
 #define QEMU_FIRST_SLOT 5U
-#define QEMU_SLOT_END   32U
-#define QEMU_NIC_ID     "nic%u-slot%u" /* a number that is never used again, and the slot */
+#define QEMU_SLOT_END	32U
+#define QEMU_NIC_ID	"nic%u-slot%u" /* a number that is never used again, and the slot */
 /* Whether the machine has PCI Express, whose bus takes new devices only in ports made for that. */
 bool qemu_has_ports(const struct qemu_node *node);
 #define QEMU_PORTS 16U

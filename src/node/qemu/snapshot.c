@@ -18,7 +18,7 @@
 
 /* Writing or reading a gigabyte of memory, on a slow disk. */
 #define MIGRATION_NS (300 * NS_PER_S)
-#define POLL_NS      (5 * NS_PER_MS)
+#define POLL_NS	     (5 * NS_PER_MS)
 #define GREET_NS     (30 * NS_PER_S)
 #define UNLIMITED    (1LL << 40) /* bytes a second */
 
@@ -38,9 +38,9 @@ static int await_migration(struct qemu_node *node, struct error *err)
 		failed = status && strcmp(status, "failed") == 0;
 		if (failed)
 			error_set(err, EIO, "QEMU could not: %s",
-				  json_object_get(answer, "error-desc") ?
-					  json_string_value(json_object_get(answer, "error-desc")) :
-					  "no reason given (is the disk full?)");
+				  json_object_get(answer, "error-desc")
+					  ? json_string_value(json_object_get(answer, "error-desc"))
+					  : "no reason given (is the disk full?)");
 		json_decref(answer);
 		if (done)
 			return 0;
@@ -58,7 +58,8 @@ static int migrate(struct qemu_node *node, const char *command, int fd, struct e
 {
 	struct qmp *qmp = &node->qmp;
 
-	if (qmp_command(qmp, "migrate-set-parameters", json_pack("{sI}", "max-bandwidth", (json_int_t)UNLIMITED), err) ||
+	if (qmp_command(qmp, "migrate-set-parameters", json_pack("{sI}", "max-bandwidth", (json_int_t)UNLIMITED),
+			err) ||
 	    qmp_command_fd(qmp, "getfd", json_pack("{ss}", "fdname", "state"), fd, NULL, err) ||
 	    qmp_command(qmp, command, json_pack("{ss}", "uri", "fd:state"), err))
 		return -err->code;
@@ -75,7 +76,8 @@ static int write_state(struct qemu_node *node, int fd, struct error *err)
 		return -err->code;
 	disk = lseek(fd, 0, SEEK_CUR);
 	/* QEMU has written back all that it kept of the overlay, and does not touch it until it goes on. */
-	if (node->image.overlay >= 0 && (lseek(node->image.overlay, 0, SEEK_SET) < 0 || copy_file(fd, node->image.overlay, err)))
+	if (node->image.overlay >= 0 &&
+	    (lseek(node->image.overlay, 0, SEEK_SET) < 0 || copy_file(fd, node->image.overlay, err)))
 		return -err->code;
 	return snapshot_write_header(node, fd, disk, err);
 }
@@ -197,7 +199,8 @@ static int replace_guest(struct qemu_node *node, const struct snapshot *snapshot
 {
 	qemu_orphan_processes(node, "was restored, without the processes of before");
 	qemu_land(node);
-	if (node->image.disk >= 0 && (lseek(fd, snapshot->disk, SEEK_SET) < 0 || image_renew_overlay(&node->image, fd, err)))
+	if (node->image.disk >= 0 &&
+	    (lseek(fd, snapshot->disk, SEEK_SET) < 0 || image_renew_overlay(&node->image, fd, err)))
 		return -err->code;
 	if (qemu_launch(node, true, err))
 		return -err->code;

@@ -14,7 +14,7 @@ struct qemu_node;
 #define SNAPSHOT_HEADER_SIZE 65536
 
 struct snapshot {
-	off_t disk; /* where the disk's overlay begins, if there is a disk */
+	off_t disk;	       /* where the disk's overlay begins, if there is a disk */
 	struct qemu_nic *nics; /* id, slot, configured, and of what is wanted: mac, mtu, offload */
 	size_t nic_count;
 };

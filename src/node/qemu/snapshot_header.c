@@ -17,16 +17,16 @@ static json_t *describe_nic(const struct qemu_nic *nic)
 {
 	char mac[MAC_TEXT_SIZE];
 
-	return json_pack("{ss si ss sI sb sb}", "id", nic->id, "slot", (int)nic->slot, "mac", mac_text(nic->wanted.mac, mac),
-			 "mtu", (json_int_t)nic->wanted.mtu, "offload", nic->wanted.offload, "configured",
-			 nic->configured);
+	return json_pack("{ss si ss sI sb sb}", "id", nic->id, "slot", (int)nic->slot, "mac",
+			 mac_text(nic->wanted.mac, mac), "mtu", (json_int_t)nic->wanted.mtu, "offload",
+			 nic->wanted.offload, "configured", nic->configured);
 }
 
 /* What must be the same for a state to fit. */
 static json_t *describe_guest(const struct qemu_node *node)
 {
-	return json_pack("{sI si ss ss ss sb}", "memory", (json_int_t)node->memory_bytes, "cpus", (int)node->cpus, "machine",
-			 node->machine, "accel", node->kvm ? "kvm" : "tcg", "cmdline", node->cmdline, "disk",
+	return json_pack("{sI si ss ss ss sb}", "memory", (json_int_t)node->memory_bytes, "cpus", (int)node->cpus,
+			 "machine", node->machine, "accel", node->kvm ? "kvm" : "tcg", "cmdline", node->cmdline, "disk",
 			 node->image.disk >= 0);
 }
 
@@ -63,7 +63,8 @@ static bool read_nic(const json_t *saved, struct qemu_nic *nic)
 	const char *id = json_string_value(json_object_get(saved, "id"));
 	json_int_t slot = json_integer_value(json_object_get(saved, "slot"));
 
-	if (!id || strlen(id) >= sizeof(nic->id) || slot < (json_int_t)QEMU_FIRST_SLOT || slot >= (json_int_t)QEMU_SLOT_END)
+	if (!id || strlen(id) >= sizeof(nic->id) || slot < (json_int_t)QEMU_FIRST_SLOT ||
+	    slot >= (json_int_t)QEMU_SLOT_END)
 		return false;
 	strcpy(nic->id, id);
 	nic->slot = (unsigned int)slot;
@@ -96,7 +97,7 @@ static int compare_guest(const struct qemu_node *node, const json_t *saved, stru
 	json_t *value;
 
 	err->code = 0;
-	json_object_foreach(mine, key, value)
+	json_object_foreach (mine, key, value)
 		if (!err->code && !json_equal(value, json_object_get(saved, key)))
 			error_set(err, EINVAL, "it is of a guest that was made differently: its `%s` is another", key);
 	json_decref(mine);

@@ -138,8 +138,9 @@ static int exec_report(int report, const char *program, struct error *err)
 	if (size != sizeof(code))
 		return 0;
 	error_errno(err, code, "start %s", program);
-	return code == ENOENT ? error_append(err, " (it is in Debian's package qemu-system-x86; tools/setup installs it)") :
-				-err->code;
+	return code == ENOENT
+		       ? error_append(err, " (it is in Debian's package qemu-system-x86; tools/setup installs it)")
+		       : -err->code;
 }
 
 int spawn(const struct arguments *arguments, bool as_root, struct child *child, struct error *err)

@@ -11,7 +11,7 @@
 #include "util/wait.h"
 
 /* QEMU has closed its end; its own is a matter of milliseconds. */
-#define ENDING_NS    (2 * NS_PER_S)
+#define ENDING_NS (2 * NS_PER_S)
 /* After a migration QEMU needs a moment before it can go on. */
 #define CONTINUE_NS  (5 * NS_PER_S)
 #define REASON_SIZE  400

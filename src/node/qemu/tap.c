@@ -33,7 +33,8 @@ static int set_mtu(const char *name, uint32_t mtu)
 int tap_open(const char *name, uint32_t mtu, bool offload, struct error *err)
 {
 	/* The header carries what is left to be done to a frame: without it every frame is whole, as on a wire. */
-	struct ifreq request = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL | (offload ? IFF_VNET_HDR : 0)) };
+	struct ifreq request = { .ifr_flags =
+					 (short)(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL | (offload ? IFF_VNET_HDR : 0)) };
 	int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	int code;
 
