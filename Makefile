@@ -121,8 +121,16 @@ $(PROBE): $(patsubst %.c,$(B)/%.o,$(wildcard tools/bench/*.c)) $(filter $(B)/src
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) $(LDFLAGS)
 
+FLOOD := $(B)/tools/bench/flood
+$(FLOOD): tools/bench/flood/flood.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -o $@ $<
+
 BENCHES := $(patsubst tools/bench-%,bench-%,$(wildcard tools/bench-*))
-bench-%: all $(PROBE) ## benchmarks: bench-fidelity, bench-control, bench-nodes
+bench: $(BENCHES) ## all benchmarks: bench-capture, bench-control, bench-fidelity, bench-nodes
+# Named one by one: make looks for no pattern for what is phony.
+$(BENCHES): bench-%: all $(PROBE) $(FLOOD)
 	$(Q)tools/$@
 
 lint: ## formatters and analysers over everything
@@ -150,6 +158,6 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-12s%s\n", $$1, $$2}' Makefile
 	@echo "  V=1 shows commands, SAN=1 builds with ASan and UBSan, PREFIX and DESTDIR are for install"
 
-.PHONY: all setup check demo tests lint format install uninstall clean help $(BENCHES)
+.PHONY: all setup check demo tests bench lint format install uninstall clean help $(BENCHES)
 # Kept between runs.
 .SECONDARY:

@@ -14,7 +14,7 @@
 #include "util/wait.h"
 #include "wire/tap.h"
 
-#define COPY_SIZE (256U << 10)
+#define COPY_SIZE (1U << 20)
 #define END_NS	  NS_PER_S
 
 static void free_capture(struct capture *capture)
@@ -86,14 +86,12 @@ static int await(struct capture *capture, uint64_t frames, uint64_t settle_ns, u
 	capture->awaited_ns = settle_ns;
 	if (!hub_is_ready(capture)) {
 		capture->is_awaited = true;
-		hub->awaited++;
 		pthread_mutex_unlock(&hub->lock);
-		hub_wake(hub);
+		if (!capture->options.patient)
+			hub_wake(hub);
 		ready = wait_poll(&news, 1, deadline_ns, err);
 		pthread_mutex_lock(&hub->lock);
-		if (capture->is_awaited)
-			hub->awaited--;
-		else if (read(capture->news, &count, sizeof(count)) < 0)
+		if (!capture->is_awaited && read(capture->news, &count, sizeof(count)) < 0)
 			ready = error_errno(err, errno, "read an eventfd");
 		capture->is_awaited = false;
 	}
@@ -142,13 +140,31 @@ int capture_await(struct capture *capture, uint64_t count, uint64_t deadline_ns,
 	return -err->code;
 }
 
+/* A piece of it, or what there is. */
+static long copy_out(struct capture *capture, struct buffer *bytes, struct error *err)
+{
+	long got;
+
+	if (bytes->room <= COPY_SIZE) {
+		bytes->room = COPY_SIZE + 1;
+		bytes->data = memory_resize(bytes->data, bytes->room);
+	}
+	got = spool_read(&capture->spool, capture->read, bytes->data, COPY_SIZE, err);
+	bytes->size = got > 0 ? (size_t)got : 0;
+	bytes->data[bytes->size] = '\0';
+	return got;
+}
+
 /* Sets *frames to how many have come until now. */
-static long read_now(struct capture *capture, void *bytes, size_t size, uint64_t *frames, struct error *err)
+static long read_now(struct capture *capture, struct buffer *bytes, uint64_t *frames, struct error *err)
 {
 	long got;
 
 	pthread_mutex_lock(&capture->hub->lock);
-	got = spool_read(&capture->spool, capture->read, bytes, size, err);
+	if (!capture->options.keep && spool_take(&capture->spool, bytes))
+		got = (long)bytes->size;
+	else
+		got = copy_out(capture, bytes, err);
 	if (got > 0)
 		capture->read += (uint64_t)got;
 	if (got > 0 && !capture->options.keep)
@@ -162,17 +178,17 @@ static long read_now(struct capture *capture, void *bytes, size_t size, uint64_t
 	return got;
 }
 
-long capture_read(struct capture *capture, void *bytes, size_t size, uint64_t deadline_ns, struct error *err)
+long capture_read(struct capture *capture, struct buffer *bytes, uint64_t deadline_ns, struct error *err)
 {
 	uint64_t frames;
-	long got = read_now(capture, bytes, size, &frames, err);
+	long got = read_now(capture, bytes, &frames, err);
 	int ready;
 
 	while (got == 0 && !capture_has_ended(capture)) {
 		ready = await(capture, frames + 1, UINT64_MAX, deadline_ns, err);
 		if (ready < 0)
 			return ready;
-		got = read_now(capture, bytes, size, &frames, err);
+		got = read_now(capture, bytes, &frames, err);
 		if (!ready)
 			break;
 	}

@@ -15,6 +15,8 @@
 
 #include <provium/capture.h>
 
+#include "util/buffer.h"
+
 struct capture;
 struct capture_hub;
 struct error;
@@ -35,6 +37,7 @@ struct capture_options {
 	bool as_sent;	   /* outcomes have the time at which the frame was sent, not that at which it arrives */
 	bool keep;	   /* what was read stays, for capture_save() */
 	uint64_t count;	   /* it ends after so many frames; 0: it does not */
+	bool patient;	   /* who waits for frames may get them some 20 ms later, which costs less */
 	bool strict;	   /* the stream ends with an error if anything was lost */
 	uint64_t limit;	   /* in bytes, of what was not read, and with `keep` of all; 0: the default */
 	const char *title; /* pcapng: of the section */
@@ -68,10 +71,11 @@ void capture_close(struct capture *capture);
 void capture_end(struct capture *capture);
 
 /*
- * Up to size bytes that were not read yet; waits for the first of them. Returns how many, 0 if there were none in time or
- * if that was all (capture_has_ended()), or -errno and an error: what made the capture end, told after the last byte.
+ * Puts bytes that were not read yet in the place of what the buffer had; waits for the first of them. Returns how many, 0 if
+ * there were none in time or if that was all (capture_has_ended()), or -errno and an error: what made the capture end, told
+ * after the last byte.
  */
-long capture_read(struct capture *capture, void *bytes, size_t size, uint64_t deadline_ns, struct error *err);
+long capture_read(struct capture *capture, struct buffer *bytes, uint64_t deadline_ns, struct error *err);
 bool capture_has_ended(struct capture *capture);
 
 /* Waits until all that happened before this call is in the stream. Returns 0, also if the deadline passed. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 
 #define IDLE_MS	 20
 #define EAGER_MS 1 /* while somebody waits */
+#define PRIORITY (-10)
 
 /* The program notes the time of a frame this long before it is in the ring, at most, unless its CPU is taken away. */
 #define SLACK_NS NS_PER_MS
@@ -45,7 +47,6 @@ static void tell(struct capture *capture)
 	if (!capture->is_awaited || !hub_is_ready(capture))
 		return;
 	capture->is_awaited = false;
-	capture->hub->awaited--;
 	if (write(capture->news, &one, sizeof(one)) < 0)
 		return;
 }
@@ -175,11 +176,12 @@ static void check_loss(struct capture *capture)
 	hub_stop_capture(capture, &err);
 }
 
-/* Takes everything that happened until shortly before now. */
-static void empty_rings(struct capture_hub *hub)
+/* Takes everything that happened until shortly before now. Returns whether somebody cannot wait for more. */
+static bool empty_rings(struct capture_hub *hub)
 {
 	uint64_t until_ns = clock_now() - SLACK_NS;
 	struct ring_event event;
+	bool eager = false;
 
 	rings_look(hub->rings);
 	while (rings_next(hub->rings, until_ns, &event)) {
@@ -195,7 +197,10 @@ static void empty_rings(struct capture_hub *hub)
 			check_loss(hub->captures[i]);
 		if (hub->captures[i])
 			tell(hub->captures[i]);
+		if (hub->captures[i])
+			eager |= hub->captures[i]->is_awaited && !hub->captures[i]->options.patient;
 	}
+	return eager;
 }
 
 static void *hub_main(void *context)
@@ -207,15 +212,16 @@ static void *hub_main(void *context)
 	uint64_t woken;
 	bool stop = false;
 
+	/* A ring that nobody empties in time loses frames, and it takes little to empty one. No matter if it is refused. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), PRIORITY);
 	rings_poll(hub->rings, fds + 1);
 	fds[0] = (struct pollfd){ .fd = hub->wake, .events = POLLIN };
 	while (!stop) {
 		if (poll(fds, count, wait_ms) > 0 && fds[0].revents && read(hub->wake, &woken, sizeof(woken)) < 0)
 			break;
 		pthread_mutex_lock(&hub->lock);
-		empty_rings(hub);
+		wait_ms = empty_rings(hub) ? EAGER_MS : IDLE_MS;
 		stop = hub->stop;
-		wait_ms = hub->awaited ? EAGER_MS : IDLE_MS;
 		pthread_mutex_unlock(&hub->lock);
 	}
 	free(fds);

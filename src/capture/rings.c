@@ -19,7 +19,7 @@
 #define LEAST_SIZE   (256U << 10) /* a few of the largest records */
 #define MOST_SIZE    (1U << 30)
 #define MAX_RECORD   (1U << 16) /* records have a 16-bit size */
-#define RELEASE_SIZE (1U << 20) /* give back that much at a time, while there is still more to read */
+#define BATCH_SIZE   (1U << 20) /* what a CPU's cache holds: wake up for so much, and give back so much at a time */
 
 /* Behind struct perf_event_header in a sample: a 32-bit size, and then what the program has put out. */
 #define RAW_OFFSET (sizeof(struct perf_event_header) + sizeof(uint32_t))
@@ -97,7 +97,7 @@ static int open_buffer(struct rings *rings, const struct wire_tap *tap, int *cpu
 		.sample_type = PERF_SAMPLE_RAW,
 		.sample_period = 1,
 		.watermark = 1,
-		.wakeup_watermark = (uint32_t)(rings->size / 2),
+		.wakeup_watermark = rings->size / 2 < BATCH_SIZE ? (uint32_t)(rings->size / 2) : BATCH_SIZE,
 	};
 	int *keys = memory_new(rings->count * sizeof(*keys));
 	LIBBPF_OPTS(perf_buffer_raw_opts, opts, .cpu_cnt = (int)rings->count, .cpus = cpus, .map_keys = keys);
@@ -247,7 +247,7 @@ bool rings_next(struct rings *rings, uint64_t until_ns, struct ring_event *event
 	if (ring->next_ns > until_ns || ring->next_ns == UINT64_MAX)
 		return false;
 	/* Now that the caller is through with what it got last. */
-	if (ring->tail - ring->released >= RELEASE_SIZE)
+	if (ring->tail - ring->released >= BATCH_SIZE)
 		release(ring);
 	*event = (struct ring_event){ .event = ring->next };
 	event->bytes = raw_at(rings, ring, ring->tail) + sizeof(ring->next);

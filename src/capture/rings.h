@@ -35,7 +35,7 @@ void rings_close(struct rings *rings); /* NULL is fine */
 /* Of one ring, in bytes. */
 uint64_t rings_size(const struct rings *rings);
 
-/* Becomes readable when a ring is half full. Fills one entry a CPU, and returns how many; NULL only counts. */
+/* Become readable when there is a good deal to read. Fills one entry a CPU, and returns how many; NULL only counts. */
 size_t rings_poll(const struct rings *rings, struct pollfd *fds);
 
 /* Looks once at how far each ring is filled; rings_next() goes no further. */

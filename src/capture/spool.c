@@ -20,6 +20,7 @@ void spool_close(struct spool *spool)
 	if (spool->file >= 0)
 		close(spool->file);
 	buffer_free(&spool->fresh);
+	buffer_free(&spool->first);
 	spool->file = -1;
 }
 
@@ -43,17 +44,20 @@ static int open_file(struct error *err)
 	return fd;
 }
 
-static int move_to_file(struct spool *spool, struct error *err)
+/* The place of the first byte in the file. */
+static uint64_t file_start(const struct spool *spool)
 {
+	return spool->start + spool->first.size;
+}
+
+static int write_batch(struct spool *spool, struct error *err)
+{
+	off_t offset = (off_t)(spool->moved - file_start(spool));
 	size_t done = 0;
 
-	if (spool->file < 0)
-		spool->file = open_file(err);
-	if (spool->file < 0)
-		return -err->code;
 	while (done < spool->fresh.size) {
-		off_t offset = (off_t)(spool->moved - spool->start + done);
-		ssize_t size = pwrite(spool->file, spool->fresh.data + done, spool->fresh.size - done, offset);
+		ssize_t size =
+			pwrite(spool->file, spool->fresh.data + done, spool->fresh.size - done, offset + (off_t)done);
 
 		if (size < 0 && errno == EINTR)
 			continue;
@@ -66,15 +70,28 @@ static int move_to_file(struct spool *spool, struct error *err)
 	return 0;
 }
 
+/* From now on there is a file, behind what is in memory. */
+static int begin_file(struct spool *spool, struct error *err)
+{
+	spool->file = open_file(err);
+	if (spool->file < 0)
+		return -err->code;
+	spool->first = spool->fresh;
+	spool->fresh = (struct buffer){ 0 };
+	spool->moved += spool->first.size;
+	return 0;
+}
+
 int spool_settle(struct spool *spool, struct error *err)
 {
 	if (spool_end(spool) - spool->start > spool->limit)
-		return error_set(
-			err, EFBIG,
-			"more than the limit of %llu MiB was captured and not read; give a filter, a snaplen or a "
-			"larger limit",
-			(unsigned long long)(spool->limit >> 20));
-	return spool->fresh.size > SPOOL_MEMORY ? move_to_file(spool, err) : 0;
+		return error_set(err, EFBIG,
+				 "more than the limit of %llu MiB was captured and not read; give a filter, a snaplen "
+				 "or a larger limit",
+				 (unsigned long long)(spool->limit >> 20));
+	if (spool->file < 0)
+		return spool->fresh.size > SPOOL_MEMORY ? begin_file(spool, err) : 0;
+	return spool->fresh.size > SPOOL_BATCH ? write_batch(spool, err) : 0;
 }
 
 uint64_t spool_end(const struct spool *spool)
@@ -82,27 +99,47 @@ uint64_t spool_end(const struct spool *spool)
 	return spool->moved + spool->fresh.size;
 }
 
+static size_t least(uint64_t a, uint64_t b)
+{
+	return (size_t)(a < b ? a : b);
+}
+
+static long read_buffer(const struct buffer *buffer, uint64_t offset, void *bytes, size_t size)
+{
+	size = least(size, buffer->size - offset);
+	if (size)
+		memcpy(bytes, buffer->data + offset, size);
+	return (long)size;
+}
+
 long spool_read(const struct spool *spool, uint64_t place, void *bytes, size_t size, struct error *err)
 {
-	uint64_t left = spool_end(spool) - place;
+	uint64_t filed = file_start(spool);
 	ssize_t got;
 
-	if (size > left)
-		size = (size_t)left;
-	if (!size)
-		return 0;
-	if (place >= spool->moved) {
-		memcpy(bytes, spool->fresh.data + (place - spool->moved), size);
-		return (long)size;
-	}
-	if (size > spool->moved - place)
-		size = (size_t)(spool->moved - place);
+	if (place >= spool->moved)
+		return read_buffer(&spool->fresh, place - spool->moved, bytes, size);
+	if (place < filed)
+		return read_buffer(&spool->first, place - spool->start, bytes, size);
 	do
-		got = pread(spool->file, bytes, size, (off_t)(place - spool->start));
+		got = pread(spool->file, bytes, least(size, spool->moved - place), (off_t)(place - filed));
 	while (got < 0 && errno == EINTR);
 	if (got <= 0)
 		return error_errno(err, got ? errno : EIO, "read the temporary file of the capture");
 	return got;
+}
+
+bool spool_take(struct spool *spool, struct buffer *bytes)
+{
+	struct buffer fresh = spool->fresh;
+
+	if (spool->file >= 0)
+		return false;
+	spool->fresh = *bytes;
+	spool->fresh.size = 0;
+	*bytes = fresh;
+	spool->start = spool->moved = spool->moved + fresh.size;
+	return true;
 }
 
 void spool_forget(struct spool *spool, uint64_t place)
@@ -111,7 +148,8 @@ void spool_forget(struct spool *spool, uint64_t place)
 		return;
 	spool->start = spool->moved = spool_end(spool);
 	spool->fresh.size = 0;
-	/* What cannot be cut off is written over. */
-	if (spool->file >= 0 && ftruncate(spool->file, 0))
-		return;
+	buffer_free(&spool->first);
+	if (spool->file >= 0)
+		close(spool->file);
+	spool->file = -1;
 }

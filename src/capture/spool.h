@@ -6,6 +6,7 @@
 #ifndef PROVIUM_CAPTURE_SPOOL_H
 #define PROVIUM_CAPTURE_SPOOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,12 +14,14 @@
 
 struct error;
 
-#define SPOOL_MEMORY (4U << 20) /* as much stays in memory */
+#define SPOOL_MEMORY (16U << 20) /* as much is in memory before a file is made */
+#define SPOOL_BATCH  (1U << 20)	 /* what goes to the file at a time: a CPU's cache holds it */
 
-/* Places are counted from the first byte that ever was. */
+/* Places are counted from the first byte that ever was. The bytes are in `first`, then in the file, then in `fresh`. */
 struct spool {
 	struct buffer fresh; /* where to add bytes; call spool_settle() after that */
-	int file;	     /* what was moved there, -1 if there is none */
+	struct buffer first; /* what memory had room for, once it is full */
+	int file;	     /* -1 if there is none */
 	uint64_t start;	     /* place of the first byte that is still here */
 	uint64_t moved;	     /* place of the first byte in `fresh` */
 	uint64_t limit;
@@ -27,7 +30,7 @@ struct spool {
 void spool_open(struct spool *spool, uint64_t limit);
 void spool_close(struct spool *spool);
 
-/* Moves what is too much for memory. An error if there is no room; what did fit can still be read. */
+/* Moves what is too much for memory to the file. An error if there is no room; what did fit can still be read. */
 int spool_settle(struct spool *spool, struct error *err);
 /* The place behind the last byte. */
 uint64_t spool_end(const struct spool *spool);
@@ -35,5 +38,7 @@ uint64_t spool_end(const struct spool *spool);
 long spool_read(const struct spool *spool, uint64_t place, void *bytes, size_t size, struct error *err);
 /* What is before that place may go. It goes when all before the end may. */
 void spool_forget(struct spool *spool, uint64_t place);
+/* The same as to read and forget all, without a copy: *bytes gets it, for what it had. False if a part is in a file. */
+bool spool_take(struct spool *spool, struct buffer *bytes);
 
 #endif

@@ -21,12 +21,10 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/interrupt.h"
-#include "util/memory.h"
 #include "util/units.h"
 #include "wire/wire.h"
 
-#define READ_SIZE (1U << 20)
-#define LOOK_NS	  (200 * NS_PER_MS) /* so often it looks whether the lab is still there */
+#define LOOK_NS (200 * NS_PER_MS) /* so often it looks whether the lab is still there */
 
 enum key {
 	KEY_FORMAT = 0x100,
@@ -183,6 +181,7 @@ static int open_stream(struct source *source, struct request *request, const jso
 		return -err->code;
 	wanted->bridge = (uint32_t)labs_number(bridge, "number");
 	request->options.title = labs_text(run, "title");
+	request->options.patient = true;
 	capture_choose_events(&request->options, nic, CAPTURE_AS_USUAL);
 	if (capture_hub_open(&source->hub, &ids, 0, err))
 		return -err->code;
@@ -245,22 +244,22 @@ static bool is_over(const struct source *source, int output)
 /* Until the lab ends, Ctrl-C comes, whoever reads has enough, or the frames that were asked for are there. */
 static int copy(const struct source *source, int output, struct error *err)
 {
-	char *bytes = memory_new(READ_SIZE);
+	struct buffer bytes = { 0 };
 	bool last = false;
 	long size;
 
 	for (;;) {
-		size = capture_read(source->stream, bytes, READ_SIZE, clock_after(LOOK_NS), err);
+		size = capture_read(source->stream, &bytes, clock_after(LOOK_NS), err);
 		if (size < 0 || (size == 0 && (last || capture_has_ended(source->stream))))
 			break;
-		if (size && write_all(output, bytes, (size_t)size, err)) {
+		if (size && write_all(output, bytes.data, bytes.size, err)) {
 			size = -err->code;
 			break;
 		}
 		/* What was on its way when the lab ended is still read. */
 		last = size == 0 && is_over(source, output);
 	}
-	free(bytes);
+	buffer_free(&bytes);
 	return size == -EINTR || size == -EPIPE ? 0 : (int)size;
 }
 

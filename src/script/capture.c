@@ -10,7 +10,6 @@
 #include "util/memory.h"
 
 #define CAPTURE_TYPE "provium.capture_handle"
-#define PIECE_SIZE   (1U << 20)
 #define SETTLE_NS    NS_PER_S
 #define WAIT_NS	     (10 * NS_PER_S)
 #define MAX_SNAPLEN  CAPTURE_SNAPLEN
@@ -20,8 +19,9 @@
 struct script_capture {
 	struct lab_capture *capture; /* NULL when closed */
 	char *site;
-	unsigned int depth; /* of the scope that it was opened in */
-	uint64_t lost;	    /* when it was closed */
+	unsigned int depth;  /* of the scope that it was opened in */
+	uint64_t lost;	     /* when it was closed */
+	struct buffer bytes; /* on their way to the script */
 	struct script *script;
 	struct script_capture *older, *younger;
 };
@@ -37,6 +37,7 @@ static void close_capture(struct script_capture *handle)
 		return;
 	handle->lost = capture_state(lab_capture_stream(handle->capture)).lost;
 	lab_capture_close(handle->capture);
+	buffer_free(&handle->bytes);
 	handle->capture = NULL;
 	if (handle->younger)
 		handle->younger->older = handle->older;
@@ -72,23 +73,21 @@ static int handle_read(lua_State *L)
 	uint64_t deadline_ns = clock_after((uint64_t)luaL_checkinteger(L, 2));
 	struct capture *stream;
 	struct error err;
-	luaL_Buffer bytes;
-	char *place;
 	long size;
 
 	if (!handle->capture)
 		return 0;
-	place = luaL_buffinitsize(L, &bytes, PIECE_SIZE);
 	stream = lab_capture_stream(handle->capture);
 	size = capture_settle(stream, clock_after(SETTLE_NS), &err);
 	if (!size)
-		size = capture_read(stream, place, PIECE_SIZE, deadline_ns, &err);
-	luaL_pushresultsize(&bytes, size > 0 ? (size_t)size : 0);
+		size = capture_read(stream, &handle->bytes, deadline_ns, &err);
 	if (size < 0)
 		return push_failure(L, &err);
-	if (size == 0 && capture_has_ended(stream))
+	if (size > 0)
+		lua_pushlstring(L, handle->bytes.data, handle->bytes.size);
+	else if (capture_has_ended(stream))
 		return 0;
-	if (size == 0)
+	else
 		lua_pushboolean(L, false);
 	return 1;
 }
@@ -273,8 +272,8 @@ static void read_options(lua_State *L, int index, struct lab_capture_options *op
 	options->snaplen = (uint32_t)snaplen;
 	options->format =
 		choice(L, format, "format", formats, "\"pcap\" or \"pcapng\"") == 2 ? CAPTURE_PCAPNG : CAPTURE_PCAP;
-	options->verdicts =
-		(enum capture_verdicts)choice(L, verdict, "verdicts", verdicts, "\"all\", \"delivered\" or \"dropped\"");
+	options->verdicts = (enum capture_verdicts)choice(L, verdict, "verdicts", verdicts,
+							  "\"all\", \"delivered\" or \"dropped\"");
 	if (!lua_isnil(L, filter))
 		read_filter(L, filter, &options->filter, NULL);
 }

@@ -97,6 +97,7 @@ open_captures() {
 }
 no_captures() { [[ $(open_captures) == 0 ]]; }
 killed() {
+	rm -f file.pcap
 	"$provium" capture "$lab" lan -w file.pcap 2>err &
 	local pid=$!
 	wait_for test -s file.pcap
@@ -113,6 +114,7 @@ two_at_once() {
 	frames_of one.pcap && [[ $(count_of) == 20 ]] && frames_of two.pcap && [[ $(count_of) == 20 ]]
 }
 ends_with_the_lab() {
+	rm -f file.pcap
 	timeout 20 "$provium" capture "$lab" lan -w file.pcap 2>err &
 	local pid=$!
 	wait_for test -s file.pcap
