@@ -49,15 +49,48 @@ function assertions:assert(condition, message)
 	return condition
 end
 
+-- In front of what was found.
+local function prefix(message)
+	return message and (type(message) == "string" and message or show(message)) .. ": " or ""
+end
+
+-- Lists such as lan:members() are equal if what is in them is; other things with a metatable are what they are.
+local function is_plain(value)
+	local class = getmetatable(value)
+	return type(value) == "table" and (class == nil or type(class) == "table" and class.__name == "provium.json.array")
+end
+
+local function same(x, y, seen)
+	if x == y then
+		return true
+	elseif not is_plain(x) or not is_plain(y) then
+		return false
+	elseif seen[x] == y then -- a table in itself
+		return true
+	end
+	seen[x] = y
+	for key, value in pairs(x) do
+		if not same(value, y[key], seen) then
+			return false
+		end
+	end
+	for key in pairs(y) do
+		if x[key] == nil then
+			return false
+		end
+	end
+	return true
+end
+
 function assertions:assert_eq(got, wanted, message)
-	if got ~= wanted then
-		fail(("%sgot %s, wanted %s"):format(message and message .. ": " or "", show(got), show(wanted)), 2)
+	if not same(got, wanted, {}) then
+		fail(("%sgot %s, wanted %s"):format(prefix(message), show(got), show(wanted)), 2)
 	end
 end
 
 function assertions:assert_ne(got, unwanted, message)
-	if got == unwanted then
-		fail(("%sgot %s, wanted anything else"):format(message and message .. ": " or "", show(got)), 2)
+	if same(got, unwanted, {}) then
+		fail(("%sgot %s, wanted anything else"):format(prefix(message), show(got)), 2)
 	end
 end
 
@@ -83,6 +116,12 @@ local function dropped(method, bridge, from, to, cause)
 	if not CAUSES[cause] then
 		fail(("t:%s: argument `cause` is %s; partition, isolation, loss, queue or error is accepted"):format(
 			method, show(cause)), 3)
+	end
+	local ok, is_bridge = pcall(function()
+		return bridge.counters and bridge.partition and true
+	end)
+	if not (ok and is_bridge) then
+		fail(("t:%s: argument `lan` is %s; a bridge is accepted"):format(method, show(bridge)), 3)
 	end
 	return bridge:counters(from, to).dropped[cause]
 end
@@ -128,7 +167,7 @@ end
 function assertions:note(...)
 	local words = table.pack(...)
 	for i = 1, words.n do
-		words[i] = tostring(words[i])
+		words[i] = type(words[i]) == "string" and words[i] or show(words[i])
 	end
 	self.notes[#self.notes + 1] = table.concat(words, " ")
 end

@@ -70,6 +70,8 @@ local function explain(message)
 	local failure = { message = tostring(message), trace = trace, values = {} }
 	local frame, level = find_frame(3)
 	if frame then
+		-- Where a claim was made, and not where we found it wrong.
+		failure.message = failure.message:gsub("^provium/[%w_/]+%.lua:%d+: ", "")
 		failure.line = frame.currentline
 		failure.values = locals_of(level)
 		-- Errors of Lua have their place in front; what else is raised may have none.
