@@ -47,6 +47,12 @@ static int set_link(lua_State *L, bool up)
 
 static int nic_disconnect(lua_State *L)
 {
+	struct member *member = check_nic(L);
+
+	/* A cable that is not there cannot be pulled; a test that means to would prove nothing. */
+	if (!member->attached && !member->bridge->closed)
+		script_fail(L, "`%s` is not attached to bridge `%s`; attach it first with bridge:attach(\"%s\")",
+			    member->name, member->bridge->name, member->name);
 	return set_link(L, false);
 }
 
