@@ -63,7 +63,12 @@ static void check_direction(lua_State *L, struct party *from, struct party *to)
 
 static bool is_direction(lua_State *L)
 {
-	return lua_istable(L, 2) && lua_isnoneornil(L, 3);
+	if (!lua_istable(L, 2) || !lua_isnoneornil(L, 3))
+		return false;
+	if (luaL_len(L, 2) > 0)
+		script_fail(L, "the second group is missing: %s({a, b}, {c, d}), or {from=a, to=b} for one way",
+			    lua_tostring(L, lua_upvalueindex(1)));
+	return true;
 }
 
 static int bridge_partition(lua_State *L)

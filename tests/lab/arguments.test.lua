@@ -281,14 +281,22 @@ refuse("cuts", {
 		'bridge:partition: `c` is not attached to bridge `lan`; attach it first with bridge:attach("c")',
 	},
 	{ "lan:partition({from=a, to=b, ms=5})", 'bridge:partition: unknown key "ms"; the keys are: from, to' },
-	{ 'lan:partition({"a", "b"})', "bridge:partition: unknown key 1; the keys are: from, to" },
+	{
+		'lan:partition({"a", "b"})',
+		"bridge:partition: the second group is missing: "
+			.. "bridge:partition({a, b}, {c, d}), or {from=a, to=b} for one way",
+	},
 	{ "lan:unpartition()", "bridge:unpartition: argument `a` is missing" .. NODE },
 	{ 'lan:unpartition("a")', "bridge:unpartition: argument `b` is missing" .. NODE },
 	{
 		"lan:unpartition({from=a})",
 		"bridge:unpartition: both `from` and `to` are needed: bridge:unpartition({from=a, to=b})",
 	},
-	{ 'lan:unpartition({"a","b"})', "bridge:unpartition: unknown key 1; the keys are: from, to" },
+	{
+		'lan:unpartition({"a","b"})',
+		"bridge:unpartition: the second group is missing: "
+			.. "bridge:unpartition({a, b}, {c, d}), or {from=a, to=b} for one way",
+	},
 	{ 'lan:is_partitioned("a")', "bridge:is_partitioned: argument `b` is missing" .. NODE },
 	{ "lan:is_partitioned(5, 6)", "bridge:is_partitioned: argument `a` is 5" .. NODE },
 	{ "lan:isolate()", "bridge:isolate: argument `node` is missing" .. NODE },
