@@ -166,17 +166,16 @@ static int handle_collect(lua_State *L)
 	return 0;
 }
 
-/* "file:line" of the script. */
+/* "file:line" of the script: of its innermost function, for pcall(lan.capture, lan) is a call from C. */
 static char *call_site(lua_State *L)
 {
-	char *site;
+	lua_Debug at;
+	char site[LUA_IDSIZE + 16] = "";
 
-	luaL_where(L, 1);
-	site = memory_string(lua_tostring(L, -1));
-	lua_pop(L, 1);
-	if (strlen(site) > 2)
-		site[strlen(site) - 2] = '\0'; /* ": " */
-	return site;
+	for (int level = 1; !*site && lua_getstack(L, level, &at); level++)
+		if (lua_getinfo(L, "Sl", &at) && at.currentline > 0)
+			snprintf(site, sizeof(site), "%s:%d", at.short_src, at.currentline);
+	return memory_string(site);
 }
 
 /* Leaves the handle on top of the stack. */
