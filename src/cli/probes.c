@@ -268,7 +268,7 @@ const struct probe probes[] = {
 	  "see the reason; it needs CONFIG_BPF_SYSCALL, and sysctl kernel.unprivileged_bpf_disabled does not matter to "
 	  "root",
 	  .basic = true, .in_switch = true, .attempt = try_wire },
-	{ "fq", "delay, jitter and rates",
+	{ "fq", "delay and rates",
 	  "modprobe sch_fq, or a kernel with CONFIG_NET_SCH_FQ (Debian: linux-image-amd64); in the source: "
 	  "tools/testkernel",
 	  .in_switch = true, .attempt = try_fq },

@@ -37,7 +37,7 @@ static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "Write the report to FILE; the terminal shows the human form" },
 	{ "keep", OPTION_KEEP, NULL, 0, "After a failure stay up, for a look, until Ctrl-C" },
 	{ "timeout", OPTION_TIMEOUT, "TIME", 0, "Time limit of each test, such as 30s or 5m (default 60s)" },
-	{ "list", OPTION_LIST, NULL, 0, "Show the tests, run none" },
+	{ "list", OPTION_LIST, NULL, 0, "Show the tests, run none; what is outside of them runs" },
 	{ 0 },
 };
 
@@ -46,11 +46,11 @@ static const char doc[] =
 	"\vFILE is any Lua script; in a DIR, and all below it, those named *.test.lua are run.\n"
 	"\n"
 	"Other commands (provium COMMAND --help says more):\n"
-	"  provium doctor                what this machine can do, and the fix for what it cannot\n"
+	"  provium doctor                what this machine can do\n"
 	"  provium ps                    the labs that run now\n"
 	"  provium exec LAB NODE CMD...  run a command in a node of a running lab\n"
-	"  provium capture LAB BRIDGE    what crosses a bridge of a running lab, as pcap\n"
-	"  provium inspect [LAB]         bridges, ports, programs and maps of a running lab\n"
+	"  provium capture LAB BRIDGE    what crosses a bridge, as pcap\n"
+	"  provium inspect [LAB]         its bridges, ports, programs and maps\n"
 	"  provium repl                  a lab to type at\n"
 	"\n"
 	"Exit status: 0 all passed, 1 a test failed, 2 could not run (also: no test matched), 128+N interrupted by "
