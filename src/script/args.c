@@ -71,10 +71,23 @@ void script_check_table(lua_State *L, int index, const char *argument)
 		script_refuse(L, index, argument, "a table");
 }
 
+/* Two labs may each have a node of that name, and a bridge knows names: what is said about one must not meet the other. */
+static void check_same(lua_State *L, const struct machine *machine, const char *argument)
+{
+	struct bridge *bridge = script_test_object(L, 1, &script_class_bridge);
+	const struct member *member = bridge ? bridge_find(bridge, machine->name) : NULL;
+
+	if (member && member->machine && member->machine != machine)
+		script_fail(L, "argument `%s`: the `%s` on bridge `%s` is another node of that name; name one that is on it",
+			    argument, machine->name, bridge->name);
+}
+
 struct party script_check_party(lua_State *L, int index, const char *argument)
 {
 	struct machine *machine = script_test_object(L, index, &script_class_vm);
 
+	if (machine)
+		check_same(L, machine, argument);
 	if (machine)
 		return (struct party){ .machine = machine, .name = machine->name };
 	if (lua_type(L, index) != LUA_TSTRING)

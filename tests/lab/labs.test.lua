@@ -181,3 +181,23 @@ test("every word of a lab is reserved", function(t)
 		end, ("the name `%s` is reserved"):format(word))
 	end
 end)
+
+test("a node of another lab is not taken for one of the same name", function(t)
+	local east, west = provium:lab("east"), provium:lab("west")
+	for _, lab in ipairs({ east, west }) do
+		lab:vm("a", "netns")
+		lab:vm("b", "netns")
+		lab:bridge("lan"):attach({ "a", "b" })
+	end
+	local lan = east:bridge("lan")
+	local text = "the `a` on bridge `lan` is another node of that name"
+	for _, call in ipairs({ "partition", "unpartition", "is_partitioned", "counters", "path" }) do
+		t:assert_error(function() lan[call](lan, west.a, east.b) end, text)
+	end
+	for _, call in ipairs({ "isolate", "is_isolated", "detach", "attach", "nic" }) do
+		t:assert_error(function() lan[call](lan, west.a) end, text)
+	end
+	t:assert_error(function() lan:drop_rate({ from = west.a, p = 1 }) end, text)
+	t:assert(not lan:is_partitioned("a", "b"))
+	t:assert_eq(table.concat(lan:members(), " "), "a b")
+end)
