@@ -17,9 +17,9 @@ struct frame {
 	__u64 bits; /* on the wire, frame check sequence not counted */
 	__u64 seed;
 	__u64 seeding;
-	__u64 free_ns;	/* when the last of the rate-limited links has sent its last bit */
-	__u64 delay_ns; /* the sum of the links */
-	__u64 flow;	/* of fq */
+	__u64 free_ns;	   /* when the last of the rate-limited links has sent its last bit */
+	__u64 delay_ns;	   /* the sum of the links */
+	__u64 flow;	   /* of fq */
 	enum wire_hop hop; /* the link that it is on */
 };
 

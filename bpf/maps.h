@@ -54,13 +54,13 @@ struct event_room {
 	__u8 tail[WIRE_TAIL_BYTES]; /* right behind it */
 	struct headers {
 		__u16 ethertype; /* behind all tags */
-		__u16 tag_type;  /* of the outermost tag, 0 if there is none */
-		__u16 ports[2];  /* 0, 0 if there are none */
+		__u16 tag_type;	 /* of the outermost tag, 0 if there is none */
+		__u16 ports[2];	 /* 0, 0 if there are none */
 		__u8 protocol;
 	} headers;
-	__u32 open;      /* captures */
+	__u32 open;	 /* captures */
 	__u32 wanted_by; /* captures */
-	__u32 snaplen;   /* of the greediest of those that want it */
+	__u32 snaplen;	 /* of the greediest of those that want it */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -18,9 +18,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define MAX_STATE      65536
-#define XSTATE_BV      512      /* offset of the header's first word: a bit for each part that is in use */
-#define LEGACY_PARTS   0x2ffULL /* x87, SSE, AVX, MPX, AVX-512, PKRU: what lies within the smaller buffer */
+#define MAX_STATE    65536
+#define XSTATE_BV    512      /* offset of the header's first word: a bit for each part that is in use */
+#define LEGACY_PARTS 0x2ffULL /* x87, SSE, AVX, MPX, AVX-512, PKRU: what lies within the smaller buffer */
 
 long ptrace(enum __ptrace_request request, ...);
 

@@ -135,7 +135,7 @@ struct wire_control {
 	__u64 seeding;	 /* how often the seed was set: the dice start over each time */
 	__u64 uncounted; /* frames whose pair found no room in the counters map */
 	/* See provium/capture.h. One bit a capture. */
-	__u32 captures;       /* that are open: 0 is all that frames look at when there are none */
+	__u32 captures;	      /* that are open: 0 is all that frames look at when there are none */
 	__u32 looking_inside; /* those of them whose filter needs the headers of the frame */
 	struct wire_reader {
 		__u32 owner; /* the process; 0: free */

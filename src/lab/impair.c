@@ -13,9 +13,9 @@
 #include "util/hash.h"
 #include "wire/wire.h"
 
-#define DEFAULT_QUEUE_NS    (200 * NS_PER_MS)
-#define MIN_QUEUE_FRAMES    32U
-#define L2_OVERHEAD_BYTES   18U /* Ethernet header and a VLAN tag */
+#define DEFAULT_QUEUE_NS  (200 * NS_PER_MS)
+#define MIN_QUEUE_FRAMES  32U
+#define L2_OVERHEAD_BYTES 18U /* Ethernet header and a VLAN tag */
 
 /* The link that a script chose: its key, what it is now, and a number from its names for the dice. */
 static int choose(struct bridge *bridge, struct link_choice choice, struct wire_change *change, struct error *err)
@@ -48,10 +48,11 @@ static int need_fq(const struct bridge *bridge, const char *what, struct error *
 {
 	if (wire_can_hold(bridge->run->wire))
 		return 0;
-	return error_set(err, EOPNOTSUPP,
-			 "this kernel cannot %s: it has no fq queueing discipline (CONFIG_NET_SCH_FQ); load sch_fq, or run "
-			 "the script with tools/testkernel; `provium doctor` tells more",
-			 what);
+	return error_set(
+		err, EOPNOTSUPP,
+		"this kernel cannot %s: it has no fq queueing discipline (CONFIG_NET_SCH_FQ); load sch_fq, or run "
+		"the script with tools/testkernel; `provium doctor` tells more",
+		what);
 }
 
 int rules_set_delay(struct bridge *bridge, struct link_choice choice, uint64_t delay_ns, struct error *err)

@@ -48,7 +48,7 @@ struct machine_options {
 		char *path, *content;
 		size_t size;
 		unsigned int mode; /* permissions; 0: as the node makes them */
-	} *files;
+	} * files;
 	size_t file_count;
 };
 
@@ -74,16 +74,16 @@ struct member {
 	uint16_t port;
 	bool router; /* the place of the lab's router: port 1, see router.h */
 	bool attached;
-	bool disconnected;       /* nic:disconnect() */
+	bool disconnected;	 /* nic:disconnect() */
 	struct machine *machine; /* NULL for a bare name */
-	bool plugged;            /* the machine is up and the port exists */
+	bool plugged;		 /* the machine is up and the port exists */
 	struct node_nic nic;
 	char port_name[IFNAMSIZ];
 };
 
 struct bridge_options {
 	const char *subnet, *subnet6; /* NULL: given out by the run */
-	uint32_t mtu;                 /* 0: 1500 */
+	uint32_t mtu;		      /* 0: 1500 */
 	bool offload;
 };
 
@@ -110,9 +110,9 @@ struct bridge {
 struct lab {
 	char name[NAME_LIMIT + 1]; /* "" for the lab of the file */
 	struct run *run;
-	unsigned int depth; /* of nested scopes: 0 for the file, 1 in a test */
+	unsigned int depth;	/* of nested scopes: 0 for the file, 1 in a test */
 	unsigned int own_depth; /* of the scope that a sub-lab belongs to */
-	struct lab *parent; /* one of those that hold it */
+	struct lab *parent;	/* one of those that hold it */
 	unsigned int holders;
 	struct machine **machines;
 	size_t machine_count;
@@ -235,8 +235,8 @@ void member_detach(struct member *member);
 
 struct nic_counters {
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets, errors; /* seen from the guest */
-	uint64_t partition, isolation, loss, queue, error;           /* dropped on the way to it and from it */
-	uint64_t overflow;                                           /* refused by fq on the way to it */
+	uint64_t partition, isolation, loss, queue, error;	     /* dropped on the way to it and from it */
+	uint64_t overflow;					     /* refused by fq on the way to it */
 };
 int nic_counters(struct member *member, struct nic_counters *counters, struct error *err);
 int nic_set_link(struct member *member, bool up, struct error *err);

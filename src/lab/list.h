@@ -7,17 +7,16 @@
 
 #include "util/memory.h"
 
-#define LIST_ADD(LIST, COUNT, ITEM)                                               \
-	do {                                                                      \
-		(LIST) = memory_resize((LIST), ((COUNT) + 1) * sizeof(*(LIST)));  \
-		(LIST)[(COUNT)++] = (ITEM);                                       \
+#define LIST_ADD(LIST, COUNT, ITEM)                                                                                    \
+	do {                                                                                                           \
+		(LIST) = memory_resize((LIST), ((COUNT) + 1) * sizeof(*(LIST)));                                       \
+		(LIST)[(COUNT)++] = (ITEM);                                                                            \
 	} while (0)
 
-#define LIST_REMOVE(LIST, COUNT, INDEX)                                           \
-	do {                                                                      \
-		(COUNT)--;                                                        \
-		memmove(&(LIST)[INDEX], &(LIST)[(INDEX) + 1],                     \
-			((COUNT) - (INDEX)) * sizeof(*(LIST)));                   \
+#define LIST_REMOVE(LIST, COUNT, INDEX)                                                                                \
+	do {                                                                                                           \
+		(COUNT)--;                                                                                             \
+		memmove(&(LIST)[INDEX], &(LIST)[(INDEX) + 1], ((COUNT) - (INDEX)) * sizeof(*(LIST)));                  \
 	} while (0)
 
 #endif

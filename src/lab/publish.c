@@ -23,17 +23,17 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-#define MAX_CONNECTIONS 1024
-#define BUFFER_SIZE     65536
-#define BACKLOG         128
+#define MAX_CONNECTIONS	 1024
+#define BUFFER_SIZE	 65536
+#define BACKLOG		 128
 #define LOOPBACK_IFINDEX 1
 #define FIRST_CONNECTION 3 /* of the descriptors of poll(): stop and the listeners come before */
-#define FDS             (FIRST_CONNECTION + 2 * MAX_CONNECTIONS)
+#define FDS		 (FIRST_CONNECTION + 2 * MAX_CONNECTIONS)
 
 /* One direction of a connection. */
 struct flow {
 	size_t start, end; /* of what is in the buffer */
-	bool ended;        /* the source has said all, and the target was told */
+	bool ended;	   /* the source has said all, and the target was told */
 	char bytes[BUFFER_SIZE];
 };
 
@@ -179,11 +179,14 @@ static nfds_t fill(const struct publication *publication, struct pollfd *fds)
 	for (size_t i = 0; i < publication->count; i++) {
 		const struct connection *connection = publication->connections[i];
 		short client = connection->connecting ? 0 : wanted(&connection->to_server, &connection->to_client);
-		short server = connection->connecting ? POLLOUT : wanted(&connection->to_client, &connection->to_server);
+		short server =
+			connection->connecting ? POLLOUT : wanted(&connection->to_client, &connection->to_server);
 
 		/* One that nothing is wanted of would still report its end, again and again. */
-		fds[FIRST_CONNECTION + 2 * i] = (struct pollfd){ .fd = client ? connection->client : -1, .events = client };
-		fds[FIRST_CONNECTION + 1 + 2 * i] = (struct pollfd){ .fd = server ? connection->server : -1, .events = server };
+		fds[FIRST_CONNECTION + 2 * i] =
+			(struct pollfd){ .fd = client ? connection->client : -1, .events = client };
+		fds[FIRST_CONNECTION + 1 + 2 * i] =
+			(struct pollfd){ .fd = server ? connection->server : -1, .events = server };
 	}
 	return FIRST_CONNECTION + 2 * publication->count;
 }

@@ -20,7 +20,7 @@
 #include "util/memory.h"
 
 #define BRIDGE_TABLE 1000U /* + the bridge's number */
-#define BOOT_NS      (30 * NS_PER_S)
+#define BOOT_NS	     (30 * NS_PER_S)
 /* Of the route that says "unreachable" where a subnet or the default route does not match. */
 #define LAST_METRIC 4000000000U
 
@@ -252,8 +252,8 @@ static size_t node_routes(const struct bridge *bridge, struct node_route **route
 		struct address gateway = gateway_of(bridge, families[f]);
 
 		for (size_t i = 0; i < count; i++)
-			(*routes)[used++] =
-				(struct node_route){ .destination = *subnet_of(others[i], families[f]), .gateway = gateway };
+			(*routes)[used++] = (struct node_route){ .destination = *subnet_of(others[i], families[f]),
+								 .gateway = gateway };
 		if (router_has_uplink(bridge) && uplink_gateway(router, families[f]).family)
 			(*routes)[used++] =
 				(struct node_route){ .destination = { .family = families[f] }, .gateway = gateway };
@@ -365,9 +365,9 @@ static void drop_joint(struct router *router, size_t i)
 static int sync_pair(struct router *router, struct bridge *a, struct bridge *b, struct error *err)
 {
 	return sync_bridge_table(router, a, err) || sync_bridge_table(router, b, err) || settle_bridge(a, err) ||
-			       settle_bridge(b, err) ?
-		       -err->code :
-		       0;
+			       settle_bridge(b, err)
+		       ? -err->code
+		       : 0;
 }
 
 int router_join(struct bridge *a, struct bridge *b, struct error *err)
@@ -415,9 +415,9 @@ int router_part(struct bridge *a, struct bridge *b, struct error *err)
 
 static int sync_uplinks(struct router *router, struct bridge *bridge, struct error *err)
 {
-	return sync_bridge_table(router, bridge, err) || sync_uplink_table(router, err) || settle_bridge(bridge, err) ?
-		       -err->code :
-		       0;
+	return sync_bridge_table(router, bridge, err) || sync_uplink_table(router, err) || settle_bridge(bridge, err)
+		       ? -err->code
+		       : 0;
 }
 
 static int need_uplink(struct router *router, struct error *err)

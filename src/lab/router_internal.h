@@ -12,11 +12,11 @@ struct uplink;
 struct router {
 	struct run *run;
 	struct machine machine; /* in no lab's list */
-	int net;                /* its network namespace */
-	struct netlink *nl;     /* in there */
+	int net;		/* its network namespace */
+	struct netlink *nl;	/* in there */
 	struct joint {
 		struct bridge *a, *b;
-	} *joints;
+	} * joints;
 	size_t joint_count;
 	struct bridge **uplinked;
 	size_t uplinked_count;

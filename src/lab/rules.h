@@ -18,7 +18,7 @@ struct member;
 
 /* Longest delay and queue of one link: with four of them in series fq's horizon of 71 minutes is kept. */
 #define RULES_MAX_NS   (600ULL * 1000000000ULL)
-#define RULES_MIN_RATE 1000ULL          /* bit/s: a full frame takes 12 s */
+#define RULES_MIN_RATE 1000ULL		/* bit/s: a full frame takes 12 s */
 #define RULES_MAX_RATE 1000000000000ULL /* 1 Tbit/s: a minimal frame takes half a nanosecond */
 
 struct name_list {

@@ -52,7 +52,8 @@ int run_open(struct run **result, uint64_t seed, struct error *err)
 
 	run->registry = -1;
 	run->host = -1;
-	if (look_at_host(run, err) || namespace_make_switch(err) || netlink_open(&run->nl, err) || wire_load(&run->wire, err)) {
+	if (look_at_host(run, err) || namespace_make_switch(err) || netlink_open(&run->nl, err) ||
+	    wire_load(&run->wire, err)) {
 		run_close(run);
 		return -err->code;
 	}

@@ -23,13 +23,13 @@ struct run {
 	struct netlink *nl; /* of the switch namespace */
 	struct wire *wire;
 	uint64_t seed;
-	uint32_t last_bridge;       /* bridge numbers are not used again within a run */
-	unsigned char subnets[256]; /* which second octets are taken */
-	int registry;               /* see registry.h */
-	int host;                   /* the network namespace that the run was started in */
+	uint32_t last_bridge;	       /* bridge numbers are not used again within a run */
+	unsigned char subnets[256];    /* which second octets are taken */
+	int registry;		       /* see registry.h */
+	int host;		       /* the network namespace that the run was started in */
 	struct address *host_networks; /* that it has routes to; subnets that are given out overlap none of them */
 	size_t host_network_count;
-	struct router *router;      /* NULL until a bridge needs one */
+	struct router *router;	      /* NULL until a bridge needs one */
 	struct capture_hub *captures; /* NULL unless a capture is open */
 	struct lab_capture *open_captures;
 };

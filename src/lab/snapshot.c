@@ -10,8 +10,9 @@ static int check_kind(const struct machine *machine, const char *what, struct er
 {
 	if (machine->kind->snapshot)
 		return 0;
-	return error_set(err, EOPNOTSUPP, "vm `%s`: a node of kind %s has no state of its own to %s; use profile \"vm\"",
-			 machine->name, machine->kind->name, what);
+	return error_set(err, EOPNOTSUPP,
+			 "vm `%s`: a node of kind %s has no state of its own to %s; use profile \"vm\"", machine->name,
+			 machine->kind->name, what);
 }
 
 /* What a capture has seen cannot be taken back. */
@@ -21,7 +22,8 @@ static int check_captures(const struct machine *machine, const char *what, struc
 
 	if (!site)
 		return 0;
-	return error_set(err, EBUSY, "vm `%s`: cannot %s while a capture on its bridge is open, opened at %s; close it first",
+	return error_set(err, EBUSY,
+			 "vm `%s`: cannot %s while a capture on its bridge is open, opened at %s; close it first",
 			 machine->name, what, site);
 }
 
@@ -31,7 +33,8 @@ int machine_snapshot(struct machine *machine, const char *path, struct error *er
 		return -err->code;
 	if (machine_state(machine) != MACHINE_PAUSED && machine_need_booted(machine, "snapshot", err))
 		return -err->code;
-	return check_captures(machine, "snapshot", err) ? -err->code : machine->kind->snapshot(machine->node, path, err);
+	return check_captures(machine, "snapshot", err) ? -err->code
+							: machine->kind->snapshot(machine->node, path, err);
 }
 
 int machine_restore(struct machine *machine, const char *path, struct error *err)

@@ -26,7 +26,7 @@
  * Links are numbered by the process: pieces of 198.18.0.0/15, which RFC 2544 keeps for tests of network devices and no
  * real network has, and of fd70:726f:7669:ffff::/64 (see run_take_subnets).
  */
-#define LINKS       32768U
+#define LINKS	    32768U
 #define LINK_PREFIX 30
 #define LINK_MTU    1500
 #define HOST_END    1U
@@ -59,7 +59,8 @@ static int find_default(struct uplink *uplink, struct error *err)
 	if (route_default_device(uplink->host_nl, AF_INET, &uplink->default_ifindex, err)) {
 		if (err->code == ENETUNREACH)
 			error_set(err, ENETUNREACH,
-				  "this machine has no default-route interface, so there is nowhere to lead to; connect it, or "
+				  "this machine has no default-route interface, so there is nowhere to lead to; "
+				  "connect it, or "
 				  "leave enable_uplink() out");
 		return -err->code;
 	}
@@ -116,7 +117,8 @@ static void choose_link(struct uplink *uplink)
 	}
 }
 
-static int set_up_end(struct netlink *nl, const char *device, const struct uplink *uplink, uint32_t host, struct error *err)
+static int set_up_end(struct netlink *nl, const char *device, const struct uplink *uplink, uint32_t host,
+		      struct error *err)
 {
 	struct address ip = subnet_host(&uplink->link, host), ip6 = subnet_host(&uplink->link6, host);
 	int ifindex;
@@ -304,10 +306,11 @@ int uplink_check_subnets(const struct run *run, const struct bridge *bridge, str
 			continue;
 		subnet_text(subnets[i], text);
 		subnet_text(&overlap.with, with);
-		error_set(err, EADDRINUSE,
-			  "the subnet %s of bridge `%s` overlaps %s, a network of this machine that nodes could then not "
-			  "reach; make the bridge with another `%s`",
-			  text, bridge->name, with, i ? "subnet6" : "subnet");
+		error_set(
+			err, EADDRINUSE,
+			"the subnet %s of bridge `%s` overlaps %s, a network of this machine that nodes could then not "
+			"reach; make the bridge with another `%s`",
+			text, bridge->name, with, i ? "subnet6" : "subnet");
 	}
 	netlink_close(host_nl);
 	return -err->code;

@@ -112,6 +112,7 @@ int address_add(struct netlink *nl, int ifindex, const struct address *address, 
 			broadcast.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
 		netlink_put(nl, IFA_BROADCAST, broadcast.bytes, size);
 	}
-	return netlink_ack(nl, err) ? error_wrap(err, "put address %s on device %d", address_text(address, text), ifindex) :
-				      0;
+	return netlink_ack(nl, err)
+		       ? error_wrap(err, "put address %s on device %d", address_text(address, text), ifindex)
+		       : 0;
 }

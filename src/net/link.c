@@ -128,7 +128,7 @@ static int take_name(const struct nlmsghdr *answer, void *context)
 {
 	const struct nlattr *attr;
 
-	mnl_attr_for_each(attr, answer, sizeof(struct ifinfomsg))
+	mnl_attr_for_each (attr, answer, sizeof(struct ifinfomsg))
 		if (mnl_attr_get_type(attr) == IFLA_IFNAME && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
 			snprintf(context, IFNAMSIZ, "%s", mnl_attr_get_str(attr));
 	return MNL_CB_OK;
@@ -185,7 +185,7 @@ static int take_counters(const struct nlmsghdr *answer, void *context)
 	struct rtnl_link_stats64 stats = { 0 };
 	const struct nlattr *attr;
 
-	mnl_attr_for_each(attr, answer, sizeof(struct ifinfomsg)) {
+	mnl_attr_for_each (attr, answer, sizeof(struct ifinfomsg)) {
 		size_t size = mnl_attr_get_payload_len(attr);
 
 		if (mnl_attr_get_type(attr) != IFLA_STATS64)
@@ -208,9 +208,9 @@ int link_counters(struct netlink *nl, int ifindex, struct link_counters *counter
 {
 	*counters = (struct link_counters){ 0 };
 	begin_link(nl, RTM_GETLINK, 0, ifindex);
-	return netlink_answers(nl, take_counters, counters, err) ?
-		       error_wrap(err, "read the counters of device %d", ifindex) :
-		       0;
+	return netlink_answers(nl, take_counters, counters, err)
+		       ? error_wrap(err, "read the counters of device %d", ifindex)
+		       : 0;
 }
 
 int link_disable_offloads(const char *name, struct error *err)

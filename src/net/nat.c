@@ -46,8 +46,8 @@ static int refused(struct nft_ctx *context, const char *table, struct error *err
 	const char *said = nft_ctx_get_error_buffer(context);
 	int length = said ? (int)strcspn(said, "\n") : 0;
 
-	return error_set(err, EOPNOTSUPP, "make the nft table %s: %.*s (needs a kernel with nftables and NAT)", table, length,
-			 said ? said : "");
+	return error_set(err, EOPNOTSUPP, "make the nft table %s: %.*s (needs a kernel with nftables and NAT)", table,
+			 length, said ? said : "");
 }
 
 int nat_open(struct nat **result, const char *table, const struct nat_rule *rules, size_t count, struct error *err)

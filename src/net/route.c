@@ -59,8 +59,8 @@ static int add_route(struct netlink *nl, const struct route *route, struct error
 struct route_search {
 	int family;
 	uint32_t table;
-	int ifindex;  /* 0: any */
-	bool ours;    /* only those of ROUTE_PROTOCOL */
+	int ifindex; /* 0: any */
+	bool ours;   /* only those of ROUTE_PROTOCOL */
 	void (*each)(const struct route *route, void *context);
 	void *context;
 };
@@ -104,7 +104,7 @@ static int take_route(const struct nlmsghdr *answer, void *context)
 	};
 	const struct nlattr *attr;
 
-	mnl_attr_for_each(attr, answer, sizeof(*header))
+	mnl_attr_for_each (attr, answer, sizeof(*header))
 		read_attribute(attr, &route);
 	if (header->rtm_family != search->family || route.table != search->table || header->rtm_flags & RTM_F_CLONED)
 		return MNL_CB_OK;

@@ -19,7 +19,7 @@ struct netlink;
 
 struct route {
 	struct address destination; /* prefix 0: the default route */
-	struct address gateway;     /* family 0: none, the destination is on the link */
+	struct address gateway;	    /* family 0: none, the destination is on the link */
 	int ifindex;
 	uint32_t table;
 	uint32_t metric;

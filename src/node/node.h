@@ -28,21 +28,21 @@ struct node_config {
 	unsigned int cpus;
 	const char *kernel, *initrd; /* of a direct boot; without them and without a disk: the built-in guest */
 	const char *kernel_cmdline;  /* added to the kernel's own */
-	const char *disk;            /* an image, which is never written to */
-	const char *machine;         /* QEMU's -machine */
-	const char *accel;           /* "kvm", "tcg"; NULL: what works */
-	bool no_agent;               /* the guest has none: no commands, no files, no addresses */
+	const char *disk;	     /* an image, which is never written to */
+	const char *machine;	     /* QEMU's -machine */
+	const char *accel;	     /* "kvm", "tcg"; NULL: what works */
+	bool no_agent;		     /* the guest has none: no commands, no files, no addresses */
 };
 
 /* One network card, as the node's kind needs to know it. */
 struct node_nic {
-	const char *port_name;   /* device name in the switch */
+	const char *port_name;	 /* device name in the switch */
 	const char *bridge_name; /* the guest may show it as a second name of the device */
 	uint8_t mac[MAC_SIZE];
 	struct address ip, ip6; /* family 0: none */
 	uint32_t mtu;
-	bool offload;  /* keep segmentation and checksum offloads */
-	int ifindex;   /* of the port in the switch, set by plug() */
+	bool offload;	     /* keep segmentation and checksum offloads */
+	int ifindex;	     /* of the port in the switch, set by plug() */
 	char guest_name[16]; /* set by plug(): what the guest calls it, "" if that is not known */
 };
 

@@ -13,16 +13,16 @@ struct error;
 
 struct command {
 	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
-	const char *const *env;  /* NULL, or NULL-terminated "NAME=value", on top of the node's environment */
-	const char *cwd;         /* NULL: / */
-	const void *stdin_data;  /* NULL: an empty standard input */
+	const char *const *env;	 /* NULL, or NULL-terminated "NAME=value", on top of the node's environment */
+	const char *cwd;	 /* NULL: / */
+	const void *stdin_data;	 /* NULL: an empty standard input */
 	size_t stdin_size;
 	uint64_t deadline_ns; /* for its start (util/clock.h); 0: as the kind finds it long enough */
 };
 
 enum process_status {
 	PROCESS_RUNNING,
-	PROCESS_EXITED,    /* code: the exit status */
+	PROCESS_EXITED,	   /* code: the exit status */
 	PROCESS_SIGNALLED, /* code: the signal's number */
 };
 

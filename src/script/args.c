@@ -78,8 +78,10 @@ static void check_same(lua_State *L, const struct machine *machine, const char *
 	const struct member *member = bridge ? bridge_find(bridge, machine->name) : NULL;
 
 	if (member && member->machine && member->machine != machine)
-		script_fail(L, "argument `%s`: the `%s` on bridge `%s` is another node of that name; name one that is on it",
-			    argument, machine->name, bridge->name);
+		script_fail(
+			L,
+			"argument `%s`: the `%s` on bridge `%s` is another node of that name; name one that is on it",
+			argument, machine->name, bridge->name);
 }
 
 struct party script_check_party(lua_State *L, int index, const char *argument)

@@ -18,8 +18,9 @@ static int attach_list(lua_State *L, struct bridge *bridge)
 		lua_rawgeti(L, 2, (lua_Integer)i + 1);
 		machine = script_test_object(L, -1, &script_class_vm);
 		if (!machine && lua_type(L, -1) != LUA_TSTRING)
-			return script_fail(L, "element %zu of the list is a %s; a node or the name of one is accepted; "
-					      "nothing was attached",
+			return script_fail(L,
+					   "element %zu of the list is a %s; a node or the name of one is accepted; "
+					   "nothing was attached",
 					   i + 1, luaL_typename(L, -1));
 		parties[i].machine = machine;
 		parties[i].name = machine ? machine->name : lua_tostring(L, -1);

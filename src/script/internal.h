@@ -33,7 +33,7 @@ struct script {
 	struct lab *root;
 	struct script_process *processes; /* all that are open, the youngest first */
 	struct script_capture *captures;  /* the same */
-	uint64_t timeout_ns;              /* of a test */
+	uint64_t timeout_ns;		  /* of a test */
 	bool reset_between_tests;
 	bool guarded; /* a test or a file's body runs: an interrupt is to be raised in it */
 };
@@ -90,12 +90,12 @@ __attribute__((noreturn)) int script_refuse(lua_State *L, int index, const char 
 
 enum option_kind {
 	OPTION_QUANTITY, /* uint64_t */
-	OPTION_STRING,   /* const char *, which lives as long as the table */
-	OPTION_INTEGER,  /* uint64_t, from 1 to limit */
-	OPTION_BOOL,     /* bool */
-	OPTION_PARTY,    /* struct party */
-	OPTION_VALUE,    /* int: the stack index at which the value was put */
-	OPTION_LATER,    /* known, but refused */
+	OPTION_STRING,	 /* const char *, which lives as long as the table */
+	OPTION_INTEGER,	 /* uint64_t, from 1 to limit */
+	OPTION_BOOL,	 /* bool */
+	OPTION_PARTY,	 /* struct party */
+	OPTION_VALUE,	 /* int: the stack index at which the value was put */
+	OPTION_LATER,	 /* known, but refused */
 };
 struct option {
 	const char *name;
@@ -107,7 +107,7 @@ struct option {
 };
 /* Walks the table. Unknown keys are refused with a list of those that there are. OPTION_VALUE may leave values pushed. */
 void script_read_options(lua_State *L, int index, const struct option *options, size_t count);
-#define SCRIPT_READ_OPTIONS(L, INDEX, OPTIONS) \
+#define SCRIPT_READ_OPTIONS(L, INDEX, OPTIONS)                                                                         \
 	script_read_options((L), (INDEX), (OPTIONS), sizeof(OPTIONS) / sizeof((OPTIONS)[0]))
 
 /* lab.c */

@@ -76,8 +76,9 @@ static int unknown(const struct profiles *profiles, const char *name, const char
 		buffer_printf(&names, "%s`%s`", names.size ? ", " : "", built_in[i].kind->name);
 	for (size_t i = 0; i < profiles->count; i++)
 		buffer_printf(&names, ", `%s`", profiles->list[i].name);
-	error_set(err, ENOENT, "no profile named `%s`; there are %s; map it with --profile %s=OTHER or add it to %s", mapped,
-		  buffer_string(&names), name, profiles->file ? profiles->file : FILE_NAME " beside the script");
+	error_set(err, ENOENT, "no profile named `%s`; there are %s; map it with --profile %s=OTHER or add it to %s",
+		  mapped, buffer_string(&names), name,
+		  profiles->file ? profiles->file : FILE_NAME " beside the script");
 	buffer_free(&names);
 	return -err->code;
 }
@@ -102,8 +103,8 @@ static const char *resolve(lua_State *L, const struct profiles *profiles, const 
 	if (*path == '/')
 		lua_pushstring(L, path);
 	else
-		lua_pushfstring(L, "%s/%s",
-				lua_pushlstring(L, profiles->file, (size_t)(folder_end - profiles->file)), path);
+		lua_pushfstring(L, "%s/%s", lua_pushlstring(L, profiles->file, (size_t)(folder_end - profiles->file)),
+				path);
 	whole = realpath(lua_tostring(L, -1), NULL);
 	if (!whole)
 		script_fail(L, "`%s` is %s: %s", key, lua_tostring(L, -1), strerror(errno));
@@ -127,7 +128,8 @@ static const struct machine_profile *base_of(lua_State *L, struct profiles *prof
 /* Reads the table on top of the stack. */
 static struct machine_profile read_profile(lua_State *L, struct profiles *profiles, int list, int depth)
 {
-	const char *base = "vm", *kernel = NULL, *initrd = NULL, *cmdline = NULL, *disk = NULL, *machine = NULL, *accel = NULL;
+	const char *base = "vm", *kernel = NULL, *initrd = NULL, *cmdline = NULL, *disk = NULL, *machine = NULL,
+		   *accel = NULL;
 	uint64_t memory = 0, cpus = 0;
 	bool agent = true, agent_given = false;
 	const struct option keys[] = {
@@ -147,7 +149,8 @@ static struct machine_profile read_profile(lua_State *L, struct profiles *profil
 
 	SCRIPT_READ_OPTIONS(L, lua_gettop(L), keys);
 	if (accel && strcmp(accel, "kvm") != 0 && strcmp(accel, "tcg") != 0)
-		script_fail(L, "`accel` is \"%s\"; \"kvm\" or \"tcg\" is accepted, and without it what works is used", accel);
+		script_fail(L, "`accel` is \"%s\"; \"kvm\" or \"tcg\" is accepted, and without it what works is used",
+			    accel);
 	profile = *base_of(L, profiles, list, base, depth + 1);
 	set_string(&config->kernel, resolve(L, profiles, "kernel", kernel));
 	set_string(&config->initrd, resolve(L, profiles, "initrd", initrd));
@@ -176,7 +179,8 @@ static const struct machine_profile *add_profile(lua_State *L, struct profiles *
 	return &profiles->list[profiles->count - 1].profile;
 }
 
-static const struct machine_profile *base_of(lua_State *L, struct profiles *profiles, int list, const char *base, int depth)
+static const struct machine_profile *base_of(lua_State *L, struct profiles *profiles, int list, const char *base,
+					     int depth)
 {
 	const struct machine_profile *found = find_listed(profiles, base);
 

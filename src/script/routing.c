@@ -110,7 +110,8 @@ int script_bridge_publish(lua_State *L)
 
 	SCRIPT_READ_OPTIONS(L, 3, keys);
 	if (!port)
-		return script_fail(L, "`port` is missing; it is the TCP port of the node: bridge:publish(a, {port=80})");
+		return script_fail(L,
+				   "`port` is missing; it is the TCP port of the node: bridge:publish(a, {port=80})");
 	member = bridge_attached(bridge, party.name, &err);
 	used_port = (uint16_t)host_port;
 	if (!member || router_publish(member, (uint16_t)port, address, &used_port, &err))

@@ -16,18 +16,18 @@ struct error;
 
 /* What the command line says about how scripts run. Strings belong to the caller and outlive the script. */
 struct script_options {
-	const char *filter;           /* NULL, or a Lua pattern or plain text that a test's name must contain */
-	const char *const *tags;      /* a test must carry one of them; "!tag": must not */
+	const char *filter;	 /* NULL, or a Lua pattern or plain text that a test's name must contain */
+	const char *const *tags; /* a test must carry one of them; "!tag": must not */
 	size_t tag_count;
-	const char *const *profiles;  /* "name=kind", the last one wins */
+	const char *const *profiles; /* "name=kind", the last one wins */
 	size_t profile_count;
-	unsigned int shard, shards;   /* run the tests whose number is shard modulo shards; shards 0: all */
-	unsigned int file_number;     /* of this file in the run: so that shards are even over many small files */
+	unsigned int shard, shards; /* run the tests whose number is shard modulo shards; shards 0: all */
+	unsigned int file_number;   /* of this file in the run: so that shards are even over many small files */
 	uint64_t seed;
-	uint64_t timeout_ns;          /* of each test; 0: the default, 60 s */
-	bool list;                    /* tests are named, not run */
-	bool keep;                    /* after the first failure stay up until interrupted */
-	int events;                   /* descriptor for the events below */
+	uint64_t timeout_ns; /* of each test; 0: the default, 60 s */
+	bool list;	     /* tests are named, not run */
+	bool keep;	     /* after the first failure stay up until interrupted */
+	int events;	     /* descriptor for the events below */
 };
 
 /*

@@ -13,7 +13,7 @@
 #define SNAPSHOT_TYPE "provium.snapshot"
 
 struct snapshot {
-	int fd;     /* -1: the file has a name */
+	int fd; /* -1: the file has a name */
 	char *path;
 };
 

@@ -24,9 +24,8 @@ static const struct unit rate_units[] = {
 	{ "", 1 }, { "bit", 1 }, { "kbit", 1e3 }, { "Mbit", 1e6 }, { "Gbit", 1e9 }, { 0 },
 };
 static const struct unit size_units[] = {
-	{ "", 1 },      { "B", 1 },         { "K", 0x1p10 },   { "KiB", 0x1p10 }, { "kB", 1e3 },
-	{ "M", 0x1p20 }, { "MiB", 0x1p20 }, { "MB", 1e6 },     { "G", 0x1p30 },   { "GiB", 0x1p30 },
-	{ "GB", 1e9 },  { 0 },
+	{ "", 1 },	   { "B", 1 },	  { "K", 0x1p10 }, { "KiB", 0x1p10 }, { "kB", 1e3 }, { "M", 0x1p20 },
+	{ "MiB", 0x1p20 }, { "MB", 1e6 }, { "G", 0x1p30 }, { "GiB", 0x1p30 }, { "GB", 1e9 }, { 0 },
 };
 static const struct unit probability_units[] = { { "", 1e7 }, { "%", 1e7 }, { 0 } };
 
@@ -34,9 +33,11 @@ static const struct {
 	const struct unit *units;
 	const char *accepted;
 } quantities[] = {
-	[QUANTITY_LATENCY] = { latency_units, "a number of milliseconds, or a string like \"50ms\", \"200us\" or \"1.5s\"" },
+	[QUANTITY_LATENCY] = { latency_units,
+			       "a number of milliseconds, or a string like \"50ms\", \"200us\" or \"1.5s\"" },
 	[QUANTITY_DURATION] = { duration_units, "a number of seconds, or a string like \"500ms\", \"5s\" or \"2m\"" },
-	[QUANTITY_RATE] = { rate_units, "a number of bits per second, or a string like \"500kbit\", \"10Mbit\" or \"1.5Gbit\"" },
+	[QUANTITY_RATE] = { rate_units,
+			    "a number of bits per second, or a string like \"500kbit\", \"10Mbit\" or \"1.5Gbit\"" },
 	[QUANTITY_SIZE] = { size_units, "a number of bytes, or a string like \"64K\", \"512M\" or \"2G\"" },
 	[QUANTITY_PROBABILITY] = { probability_units, "a number of percent, or a string like \"0.1%\"" },
 };

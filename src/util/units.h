@@ -12,8 +12,8 @@
 enum quantity {
 	QUANTITY_LATENCY,     /* bare: milliseconds; ns, us, ms, s, m, h  → nanoseconds */
 	QUANTITY_DURATION,    /* bare: seconds;      ns, us, ms, s, m, h  → nanoseconds */
-	QUANTITY_RATE,        /* bare: bit/s; bit, kbit, Mbit, Gbit (powers of 1000), "/s" or "ps" may follow */
-	QUANTITY_SIZE,        /* bare: bytes; B, K, M, G, KiB, … (powers of 1024), kB, MB, GB (of 1000) */
+	QUANTITY_RATE,	      /* bare: bit/s; bit, kbit, Mbit, Gbit (powers of 1000), "/s" or "ps" may follow */
+	QUANTITY_SIZE,	      /* bare: bytes; B, K, M, G, KiB, … (powers of 1024), kB, MB, GB (of 1000) */
 	QUANTITY_PROBABILITY, /* bare: percent; %  → parts per billion, more than 100 % counts as 100 % */
 };
 
