@@ -5,7 +5,21 @@
 # of it leaves these two namespaces: the test runs in a network namespace of its own that has no other way out.
 
 if [[ ${1-} != inside ]]; then
-	exec unshare --net --mount --propagation private -- "${BASH_SOURCE[0]}" inside
+	# Whoever looks at the machine's own devices meanwhile sees nothing of it.
+	seen=$(mktemp)
+	tcpdump -i any -n -U -w "$seen" 'net 10.1.0.0/16 or net 10.2.0.0/16 or net 198.18.0.0/15 or net 203.0.113.0/24 or
+		net 198.51.100.0/24 or net fd70:726f:7669::/48' 2>/dev/null &
+	watcher=$!
+	sleep 1
+	unshare --net --mount --propagation private -- "${BASH_SOURCE[0]}" inside
+	status=$?
+	kill "$watcher"
+	wait "$watcher"
+	frames=$(tcpdump -n -r "$seen" 2>/dev/null | wc -l)
+	rm -f "$seen"
+	((frames == 0)) || { printf 'not ' && status=1; }
+	printf 'ok 1 - none of it was seen on the devices of the machine (%d frames)\n1..1\n' "$frames"
+	exit $status
 fi
 # shellcheck disable=SC2016     # what stands in single quotes is for another shell, or for people
 # shellcheck source=tests/cli/tap.bash
