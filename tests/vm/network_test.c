@@ -153,6 +153,22 @@ static void test_routes_replace_those_of_before(void **state)
 	output(a, "ip route del 10.77.0.0/16");
 }
 
+static void test_a_setting_that_is_refused_does_not_stop_the_next(void **state)
+{
+	struct node_route nowhere = { .destination = { .family = AF_INET, .prefix = 16, .bytes = { 10, 9 } },
+				      .gateway = { .family = AF_INET, .bytes = { 192, 0, 2, 1 } } };
+	struct error err;
+
+	(void)state;
+	assert_true(a->kind->set_routes(a, &a_lan, &nowhere, 1, &err) < 0);
+	assert_non_null(strstr(err.text, "set the routes of eth0"));
+	output(a, "rm /etc/resolv.conf; mkdir /etc/resolv.conf");
+	assert_true(a->kind->set_resolver(a, "nameserver 10.1.0.3\n", &err) < 0);
+	output(a, "rmdir /etc/resolv.conf");
+	must(a->kind->set_hosts(a, "10.1.0.2 b\n", &err), &err);
+	must(a->kind->set_routes(a, &a_lan, NULL, 0, &err), &err);
+}
+
 static void test_names_and_resolver_are_written(void **state)
 {
 	struct error err;
@@ -241,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_a_card_plugged_while_running_works_soon),
 		cmocka_unit_test(test_plugs_again_and_again),
 		cmocka_unit_test(test_routes_replace_those_of_before),
+		cmocka_unit_test(test_a_setting_that_is_refused_does_not_stop_the_next),
 		cmocka_unit_test(test_names_and_resolver_are_written),
 		cmocka_unit_test(test_a_paused_guest_stands_still_and_catches_up),
 	};

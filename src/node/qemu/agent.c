@@ -70,6 +70,7 @@ int agent_sync(struct agent *agent, uint64_t deadline_ns, struct error *err)
 		if (await_sync(agent, last ? deadline_ns : again, err) && (last || err->code != ETIMEDOUT))
 			return -err->code;
 	}
+	err->code = 0;
 	return 0;
 }
 
@@ -174,8 +175,10 @@ int agent_batch(struct agent *agent, struct agent_call *calls, size_t count, uin
 		status = send_calls(agent, calls, count, deadline_ns, err);
 	if (!status)
 		status = await_answers(agent, calls, count, deadline_ns, err);
-	if (!status)
+	if (!status) {
+		err->code = 0;
 		return 0;
+	}
 	agent->in_step = false;
 	for (size_t i = 0; i < count; i++) {
 		json_decref(calls[i].answer);

@@ -55,13 +55,16 @@ int guest_prepare(struct qemu_node *node, uint64_t deadline_ns, struct error *er
 
 static int write_waiting(struct qemu_node *node, const char *path, char **text, uint64_t deadline_ns, struct error *err)
 {
+	err->code = 0;
 	if (!*text)
 		return 0;
-	if (agent_write_file(&node->agent, path, *text, strlen(*text), deadline_ns, err))
-		return -err->code;
-	free(*text);
-	*text = NULL;
-	return 0;
+	agent_write_file(&node->agent, path, *text, strlen(*text), deadline_ns, err);
+	/* A file that the guest refuses is not tried again with the next setting. */
+	if (!err->code || err->code == EIO) {
+		free(*text);
+		*text = NULL;
+	}
+	return -err->code;
 }
 
 int guest_settle(struct qemu_node *node, uint64_t deadline_ns, struct error *err)

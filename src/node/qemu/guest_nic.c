@@ -118,9 +118,13 @@ int guest_write_routes(struct qemu_node *node, struct qemu_nic *nic, uint64_t de
 {
 	const char *arguments[] = { nic->guest_name, NULL };
 
+	err->code = 0;
 	if (qemu_run_script(node, nic->routes, arguments, NULL, deadline_ns, err))
-		return error_wrap(err, "set the routes of %s", nic->guest_name);
-	free(nic->routes);
-	nic->routes = NULL;
-	return 0;
+		error_wrap(err, "set the routes of %s", nic->guest_name);
+	/* Routes that the guest refuses are not tried again with the next setting. */
+	if (!err->code || err->code == EIO) {
+		free(nic->routes);
+		nic->routes = NULL;
+	}
+	return -err->code;
 }

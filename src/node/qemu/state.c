@@ -100,5 +100,6 @@ int qemu_continue(struct qemu_node *node, struct error *err)
 			return qemu_explain(node, err);
 	}
 	node->paused = false;
+	err->code = 0;
 	return 0;
 }
