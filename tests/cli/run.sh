@@ -220,6 +220,7 @@ help() {
 man_page_is_complete() {
 	local page=$here/../../docs/provium.1 command option
 	[[ -z $(groff -man -ww -z "$page" 2>&1) ]] || return
+	# shellcheck disable=SC2013     # words are wanted
 	for command in $(grep -oE '\{ "[a-z]+", cli_' "$here/../../src/cli/main.c" | cut -d '"' -f 2); do
 		run --help
 		[[ $command == run ]] || prints "provium $command" && grep -qF "provium $command" "$page" || return

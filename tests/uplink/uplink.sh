@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
+# shellcheck disable=SC2016     # what stands in single quotes is for another shell, or for people
+#
 # Uplinks: tested in a made-up host, whose default route leads to a made-up outside with a web and a DNS server. No frame
 # of it leaves these two namespaces: the test runs in a network namespace of its own that has no other way out.
 
@@ -19,9 +21,8 @@ if [[ ${1-} != inside ]]; then
 	rm -f "$seen"
 	((frames == 0)) || { printf 'not ' && status=1; }
 	printf 'ok 1 - none of it was seen on the devices of the machine (%d frames)\n1..1\n' "$frames"
-	exit $status
+	exit "$status"
 fi
-# shellcheck disable=SC2016     # what stands in single quotes is for another shell, or for people
 # shellcheck source=tests/cli/tap.bash
 source "${BASH_SOURCE[0]%/*}/../cli/tap.bash"
 
@@ -133,7 +134,7 @@ guests_reach_the_outside() {
 	nodes_reach_the_outside
 	local result=$?
 	unset PROFILE
-	return $result
+	return "$result"
 }
 
 no_default_route() {
@@ -215,7 +216,7 @@ existing_rules_stay() {
 	nodes_reach_the_outside
 	local result=$?
 	nft delete table ip mine
-	return $result
+	return "$result"
 }
 
 make_world || { echo "Bail out! the made-up world does not work" && exit 1; }

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- Captures beside tcpdump: two nodes, frames at a rate, and everybody looks at the same frames at the same time. Called by
+-- Captures beside tcpdump: two nodes, frames at a rate, and everybody looks at the same frames at the same time.
+-- Called by
 -- tools/bench-capture.
 
 local flood, command = os.getenv("PROVIUM_FLOOD"), os.getenv("PROVIUM")
