@@ -209,7 +209,7 @@ static __always_inline enum wire_verdict capture_outcome(struct __sk_buff *skb, 
 	room->event.bridge = frame->pair.bridge;
 	room->event.from = frame->pair.from;
 	room->event.to = frame->pair.to;
-	room->event.time_ns = frame->now_ns ? frame->now_ns : bpf_ktime_get_ns();
+	room->event.time_ns = frame->sent_ns ? frame->sent_ns : bpf_ktime_get_ns();
 	room->event.departure_ns = room->event.time_ns;
 	if (verdict == WIRE_DELIVERED && is_held(frame))
 		room->event.departure_ns = skb->tstamp;

@@ -35,8 +35,8 @@ static __always_inline bool take_turn(const struct frame *frame, const struct wi
 		state->rate_bps = link->rate_bps;
 		state->next_ns = 0;
 	}
-	start_ns = state->next_ns > frame->now_ns ? state->next_ns : frame->now_ns;
-	if (sending_ns && start_ns - frame->now_ns > link->queue_ns)
+	start_ns = state->next_ns > frame->sent_ns ? state->next_ns : frame->sent_ns;
+	if (sending_ns && start_ns - frame->sent_ns > link->queue_ns)
 		refused = true;
 	else if (sending_ns)
 		state->next_ns = start_ns + sending_ns;
@@ -74,7 +74,6 @@ static __always_inline enum wire_verdict cross_path(struct frame *frame, const s
 {
 	enum wire_verdict verdict;
 
-	frame->now_ns = bpf_ktime_get_ns();
 	frame->hop = WIRE_ACCESS_OUT;
 	verdict = stage_cross(frame, &path->access_out, frame->pair.from, 0);
 	if (verdict != WIRE_DELIVERED)

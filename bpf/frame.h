@@ -12,9 +12,9 @@
 
 struct frame {
 	struct wire_key pair;
-	bool router; /* one of the two ends is the router */
-	__u64 now_ns;
-	__u64 bits; /* on the wire, frame check sequence not counted */
+	bool router;   /* one of the two ends is the router */
+	__u64 sent_ns; /* 0 until it is looked up: see stamp.h */
+	__u64 bits;    /* on the wire, frame check sequence not counted */
 	__u64 seed;
 	__u64 seeding;
 	__u64 free_ns;	   /* when the last of the rate-limited links has sent its last bit */

@@ -33,12 +33,12 @@ static __always_inline bool must_clone(struct __sk_buff *skb, const struct path 
 
 static __always_inline enum wire_verdict stage_hold(struct __sk_buff *skb, const struct frame *frame)
 {
-	__u64 departure_ns = frame->free_ns > frame->now_ns ? frame->free_ns : frame->now_ns;
+	__u64 departure_ns = frame->free_ns > frame->sent_ns ? frame->free_ns : frame->sent_ns;
 
 	departure_ns += frame->delay_ns;
-	if (departure_ns == frame->now_ns)
+	if (departure_ns == frame->sent_ns)
 		return WIRE_DELIVERED;
-	if (departure_ns - frame->now_ns > HORIZON_NS)
+	if (departure_ns - frame->sent_ns > HORIZON_NS)
 		return WIRE_QUEUE;
 	/* fq would let TC_PRIO_CONTROL overtake, whatever its time. */
 	skb->priority = 0;
@@ -50,7 +50,7 @@ static __always_inline enum wire_verdict stage_hold(struct __sk_buff *skb, const
 
 static __always_inline bool is_held(const struct frame *frame)
 {
-	return frame->free_ns > frame->now_ns || frame->delay_ns;
+	return frame->free_ns > frame->sent_ns || frame->delay_ns;
 }
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "maps.h"
 #include "frame.h"
+#include "stamp.h"
 #include "cut.h"
 #include "cross.h"
 #include "hold.h"
@@ -31,6 +32,7 @@ int wire_ingress(struct __sk_buff *skb)
 
 	if (!port)
 		return TC_ACT_OK;
+	stage_stamp(skb);
 	count_sent(skb, port);
 	capture_sent(skb, port);
 	return TC_ACT_OK;
@@ -48,6 +50,7 @@ static __always_inline bool decide(struct __sk_buff *skb, struct frame *frame, c
 		/* More than 0: the clone came here and was dropped, or fq had no room for it. That is counted already. */
 		return bpf_clone_redirect(skb, skb->ifindex, 0) < 0;
 	}
+	frame->sent_ns = sent_at(skb, frame);
 	*verdict = cross_path(frame, path);
 	if (*verdict == WIRE_DELIVERED)
 		*verdict = stage_hold(skb, frame);

@@ -45,12 +45,14 @@ static struct {
 	struct netlink *nl;
 	struct probe probe;
 	int device[PLACES];
+	uint32_t mark; /* of frames that are sent */
 } lab;
 
 /* What became of a frame: the action of the first pass, and the context as it left it. */
 struct sent {
 	int action;
 	uint32_t priority;
+	uint32_t mark;
 	uint64_t tstamp;
 	uint64_t before, after; /* the time around it */
 };
@@ -115,6 +117,7 @@ static inline int clear_lab(void **state)
 	wire_forget_bridge(lab.wire, BRIDGE);
 	wire_forget_bridge(lab.wire, ELSEWHERE);
 	wire_set_seed(lab.wire, 1);
+	lab.mark = 0;
 	while (probe_next(&lab.probe, &seen))
 		;
 	return 0;
@@ -149,6 +152,7 @@ static inline struct sent run(int program, enum place from, enum place to, uint3
 		.ifindex = (uint32_t)lab.device[to],
 		.ingress_ifindex = (uint32_t)lab.device[from],
 		.priority = priority,
+		.mark = lab.mark,
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = size, .ctx_in = &skb, .ctx_out = &skb,
 		    .ctx_size_in = sizeof(skb), .ctx_size_out = sizeof(skb), .repeat = repeat);
@@ -159,6 +163,7 @@ static inline struct sent run(int program, enum place from, enum place to, uint3
 	sent.after = clock_now();
 	sent.action = (int)opts.retval;
 	sent.priority = skb.priority;
+	sent.mark = skb.mark;
 	sent.tstamp = skb.tstamp;
 	return sent;
 }
