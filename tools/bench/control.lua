@@ -4,7 +4,7 @@
 local native = require "provium.native"
 local table_of = require "table_of"
 
-local PAIRS, NODES, CALLS = 5, 100, 10000
+local PAIRS, NODES, CALLS = 9, 100, 10000
 local processes = assert(arg[1], "control.lua needs the path of control-processes")
 
 --- Memory that is in use in any way but as a cache of files, in bytes: with all that the kernel keeps.

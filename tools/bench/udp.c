@@ -13,7 +13,7 @@
 
 #define LARGEST	   9000
 #define START_NS   (300 * NS_PER_MS) /* before the first: a probe that starts beside this one must not be in its way */
-#define QUIET_NS   (NS_PER_S)	     /* after the last datagram: nothing more is on its way */
+#define QUIET_NS   (500 * NS_PER_MS) /* after the last datagram: nothing more is on its way */
 #define QUEUE_SIZE (64 << 20)	     /* a receiver that runs late must not lose what the wire has delivered */
 
 static void say_ready(void)

@@ -135,6 +135,8 @@ void run_watch(char **args)
 	}
 	if (watch.losing)
 		give_up("the ring was too small");
+	if (!watch.frames)
+		give_up("no frame came in time");
 	printf("frames %llu bytes %llu ns %llu gap %llu\n", (unsigned long long)watch.frames,
 	       (unsigned long long)watch.bytes, (unsigned long long)(watch.last_ns - watch.begin_ns),
 	       (unsigned long long)watch.longest_gap_ns);
