@@ -57,16 +57,15 @@ static void on_interrupt(void)
 	look_always(interruptible);
 }
 
-/* The message handler of call(): what it calls is to end, whatever is pending. */
+/*
+ * The message handler of call(). Where an interruption is pending, it is raised once more in what handles the first: here,
+ * in a function without a place of its own, and not in the middle of Lua's.
+ */
 static int handle(lua_State *L)
 {
-	struct script *script = script_of(L);
-
-	script->guarded = false;
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
 	lua_call(L, 1, 1);
-	script->guarded = true;
 	return 1;
 }
 

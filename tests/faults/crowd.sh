@@ -136,4 +136,32 @@ hundred() {
 }
 check "a hundred nodes boot and end in seconds" hundred
 
+cat >rules.lua <<'EOF'
+test("rules", function(t)
+	local lan = provium:bridge("lan")
+	lan:attach({ "a", "b" })
+	local changes = {
+		drop_rate = function(i) lan:drop_rate({ from = "a", to = "b", p = i % 50 + 1 }) end,
+		partition = function() lan:partition({ from = "a", to = "b" }) end,
+		isolate = function() lan:isolate("a") end,
+	}
+	for name, change in pairs(changes) do
+		local best = math.huge
+		for _ = 1, 20 do
+			local start = os.clock()
+			for i = 1, 1000 do change(i) end
+			best = math.min(best, (os.clock() - start) * 1e6 / 1000)
+		end
+		print(("%s: %.1f µs"):format(name, best))
+		-- Measured 4 to 5.
+		t:assert(best < 10, ("%s takes %.1f µs"):format(name, best))
+	end
+end)
+EOF
+rules() {
+	run rules.lua
+	exits 0
+}
+check "a change of a rule takes less than 10 µs" rules
+
 finish

@@ -238,6 +238,7 @@ test("time limits: of a test, of the file, of the command", function(t)
 		t:assert(event.status == "passed" or event.message:find("the time limit of " .. limit
 			.. " s has passed; provium.timeout or --timeout sets another", 1, true), event.message)
 		t:assert(event.seconds < 1, event.name .. " took " .. event.seconds)
+		t:assert(event.status == "passed" or event.message:find("^%./x%.test%.lua:%d+: "), event.message)
 	end
 	t:assert(run("test('x', function() provium:sleep(9) end)", "--timeout 100ms").tests.x.message:find("0.1 s", 1, true))
 	t:assert(run("provium.timeout = 0.1 while true do end").tests["x.test.lua"].message:find("0.1 s", 1, true))
@@ -346,7 +347,7 @@ test("a stock interpreter", function(t)
 end)
 
 test("a stock interpreter is interrupted by Ctrl-C, whatever it does", function(t)
-	local command = "%s timeout -s INT 0.5 lua5.4 -e 'provium = require \"provium\" %s' 2>&1"
+	local command = "%s timeout -k 5 -s INT 0.5 lua5.4 -e 'provium = require \"provium\" %s' 2>&1"
 	for _, text in ipairs({
 		"while true do end",
 		"provium:sleep(100)",

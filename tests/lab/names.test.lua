@@ -69,6 +69,9 @@ end)
 
 test("addresses follow the order in which names were first heard", function(t)
 	local lan = provium:bridge("lan", { subnet = "10.99.0.0/24", subnet6 = "fd99::/64" })
+	t:assert_error(function()
+		lan:partition({ "first", "second" }, { "third", "fo urth" })
+	end, "the name `fo urth`") -- which gives nobody a place
 	lan:partition("second", "third")
 	local third, second = provium:vm("third", "netns"), provium:vm("second", "netns")
 	lan:attach({ third, second })
