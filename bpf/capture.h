@@ -14,17 +14,19 @@
 #include "frame.h"
 #include "headers.h"
 #include "hold.h"
+#include "stamp.h"
 
 /* Fixed for a run. Without perf events in the kernel nothing of this is used. */
 const volatile bool can_capture;
 const volatile __u32 cpu_count = 1; /* possible ones */
 
-static __always_inline struct wire_control *find_captures(void)
+/* NULL if no capture of that bridge is open, nor of one that has the same place. */
+static __always_inline struct wire_control *find_captures(__u32 bridge)
 {
 	__u32 zero = 0;
 	struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
 
-	return global && global->captures ? global : NULL;
+	return global && global->captures[bridge % WIRE_CAPTURE_PLACES] ? global : NULL;
 }
 
 static __always_inline struct event_room *find_room(void)
@@ -122,7 +124,7 @@ static __noinline int put_event(struct __sk_buff *skb, struct wire_control *glob
 		count_lost(i, wanted_by);
 	/* The rings went with their reader, which was killed and could not take its captures back. */
 	if (status == -ENOENT)
-		__sync_fetch_and_and(&global->captures, ~wanted_by);
+		__sync_fetch_and_and(&global->captures[room->event.bridge % WIRE_CAPTURE_PLACES], ~wanted_by);
 	return 0;
 }
 
@@ -130,7 +132,7 @@ static __noinline int put_event(struct __sk_buff *skb, struct wire_control *glob
 static __always_inline void ask_captures(struct __sk_buff *skb, const struct wire_control *global,
 					 struct event_room *room)
 {
-	__u32 open = global->captures;
+	__u32 open = global->captures[room->event.bridge % WIRE_CAPTURE_PLACES];
 
 	room->open = open;
 	room->wanted_by = 0;
@@ -169,7 +171,7 @@ static __always_inline void capture_sent(struct __sk_buff *skb, const struct wir
 
 	if (!can_capture)
 		return;
-	global = find_captures();
+	global = find_captures(port->bridge);
 	if (!global)
 		return;
 	room = find_room();
@@ -180,7 +182,9 @@ static __always_inline void capture_sent(struct __sk_buff *skb, const struct wir
 	room->event.bridge = port->bridge;
 	room->event.from = port->port;
 	room->event.to = 0;
-	room->event.time_ns = bpf_ktime_get_ns();
+	/* Not now, but what its delay counts from. */
+	room->event.time_ns = stamp_of(skb, bpf_ktime_get_ns());
+	room->event.sent_ns = room->event.time_ns;
 	room->event.departure_ns = room->event.time_ns;
 	capture(skb, global, room);
 }
@@ -197,7 +201,7 @@ static __always_inline enum wire_verdict capture_outcome(struct __sk_buff *skb, 
 
 	if (!can_capture)
 		return verdict;
-	global = find_captures();
+	global = find_captures(frame->pair.bridge);
 	if (!global)
 		return verdict;
 	room = find_room();
@@ -209,8 +213,9 @@ static __always_inline enum wire_verdict capture_outcome(struct __sk_buff *skb, 
 	room->event.bridge = frame->pair.bridge;
 	room->event.from = frame->pair.from;
 	room->event.to = frame->pair.to;
-	room->event.time_ns = frame->sent_ns ? frame->sent_ns : bpf_ktime_get_ns();
-	room->event.departure_ns = room->event.time_ns;
+	room->event.time_ns = bpf_ktime_get_ns();
+	room->event.sent_ns = frame->sent_ns ? frame->sent_ns : room->event.time_ns;
+	room->event.departure_ns = room->event.sent_ns;
 	if (verdict == WIRE_DELIVERED && is_held(frame))
 		room->event.departure_ns = skb->tstamp;
 	capture(skb, global, room);

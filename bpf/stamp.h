@@ -18,13 +18,20 @@ static __always_inline void stage_stamp(struct __sk_buff *skb)
 	skb->mark = (__u32)bpf_ktime_get_ns() | 1;
 }
 
+/* The whole of it: a mark has only the lower half. */
+static __always_inline __u64 stamp_of(const struct __sk_buff *skb, __u64 now_ns)
+{
+	__u32 age_ns = (__u32)now_ns - skb->mark;
+
+	return skb->mark && age_ns < MAX_AGE_NS ? now_ns - age_ns : now_ns;
+}
+
 /* A frame without a stamp is sent now, as are those of the switch itself, whose mark is not ours. */
 static __always_inline __u64 sent_at(const struct __sk_buff *skb, const struct frame *frame)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
-	__u32 age_ns = (__u32)now_ns - skb->mark;
 
-	return frame->pair.from && skb->mark && age_ns < MAX_AGE_NS ? now_ns - age_ns : now_ns;
+	return frame->pair.from ? stamp_of(skb, now_ns) : now_ns;
 }
 
 #endif

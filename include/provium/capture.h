@@ -55,7 +55,8 @@ struct wire_event {
 	__u8 hop;	/* enum wire_hop: the link that lost it */
 	bool tagged;	/* vlan_tci and vlan_proto are a tag that is not in the bytes */
 	__u32 captures; /* 1 << number of each that wants it */
-	__u64 time_ns;
+	__u64 time_ns;	/* of the event: those of a ring are in its order */
+	__u64 sent_ns;
 	__u64 departure_ns; /* when it arrives, if it was delivered */
 	__u32 bridge;
 	__u16 from, to;
@@ -65,7 +66,7 @@ struct wire_event {
 	__u16 vlan_proto;
 	__u32 reserved;
 };
-_Static_assert(sizeof(struct wire_event) == 48, "wire_event has no padding");
+_Static_assert(sizeof(struct wire_event) == 56, "wire_event has no padding");
 
 #ifdef __bpf__
 #undef bool

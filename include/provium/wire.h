@@ -125,6 +125,7 @@ struct wire_counters {
 	__u64 dropped_error;
 };
 
+#define WIRE_CAPTURE_PLACES 64
 #define WIRE_MAX_READERS  8  /* processes that capture: the run, and whoever looks on */
 #define WIRE_MAX_CAPTURES 32 /* of all of them together */
 
@@ -134,9 +135,13 @@ struct wire_control {
 	__u64 seed;
 	__u64 seeding;	 /* how often the seed was set: the dice start over each time */
 	__u64 uncounted; /* frames whose pair found no room in the counters map */
-	/* See provium/capture.h. One bit a capture. */
-	__u32 captures;	      /* that are open: 0 is all that frames look at when there are none */
+	/*
+	 * See provium/capture.h. One bit a capture. The captures that are open stand where their bridge, modulo the size, has
+	 * its place: 0 there is all that its frames look at if there are none.
+	 */
+	__u32 captures[WIRE_CAPTURE_PLACES];
 	__u32 looking_inside; /* those of them whose filter needs the headers of the frame */
+	__u32 reserved;
 	struct wire_reader {
 		__u32 owner; /* the process; 0: free */
 		__u32 captures;

@@ -37,7 +37,7 @@ struct capture_options {
 	bool as_sent;	   /* outcomes have the time at which the frame was sent, not that at which it arrives */
 	bool keep;	   /* what was read stays, for capture_save() */
 	uint64_t count;	   /* it ends after so many frames; 0: it does not */
-	bool patient;	   /* who waits for frames may get them some 20 ms later, which costs less */
+	bool patient;	   /* who waits for frames may get them some 50 ms later, which costs less */
 	bool strict;	   /* the stream ends with an error if anything was lost */
 	uint64_t limit;	   /* in bytes, of what was not read, and with `keep` of all; 0: the default */
 	const char *title; /* pcapng: of the section */

@@ -18,7 +18,7 @@
 #include "wire/tap.h"
 #include "wire/wire.h"
 
-#define IDLE_MS	 20
+#define IDLE_MS	 50
 #define EAGER_MS 1 /* while somebody waits */
 #define PRIORITY (-10)
 

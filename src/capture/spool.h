@@ -14,8 +14,8 @@
 
 struct error;
 
-#define SPOOL_MEMORY (16U << 20) /* as much is in memory before a file is made */
-#define SPOOL_BATCH  (1U << 20)	 /* what goes to the file at a time: a CPU's cache holds it */
+#define SPOOL_MEMORY (4U << 20) /* as much is in memory before a file is made */
+#define SPOOL_BATCH  (1U << 20) /* what goes to the file at a time: a CPU's cache holds it */
 
 /* Places are counted from the first byte that ever was. The bytes are in `first`, then in the file, then in `fresh`. */
 struct spool {

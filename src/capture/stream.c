@@ -68,7 +68,7 @@ static const char *fate(const struct wire_event *event, char text[static 64])
 
 	switch ((enum wire_verdict)event->verdict) {
 	case WIRE_DELIVERED:
-		snprintf(text, 64, "delivered after %.1f ms", (double)(event->departure_ns - event->time_ns) / 1e6);
+		snprintf(text, 64, "delivered after %.1f ms", (double)(event->departure_ns - event->sent_ns) / 1e6);
 		return text;
 	case WIRE_PARTITION:
 		return "dropped: partition";

@@ -42,6 +42,20 @@ static void clear_bits(__u32 *bits, uint32_t mask)
 	__atomic_and_fetch(bits, ~mask, __ATOMIC_SEQ_CST);
 }
 
+static __u32 *place_of(const struct wire_tap *tap, uint32_t bridge)
+{
+	return &tap->control->captures[bridge % WIRE_CAPTURE_PLACES];
+}
+
+/* Wherever they are: of one who was killed, nobody knows. */
+static void shut(struct wire_tap *tap, uint32_t mask)
+{
+	for (uint32_t i = 0; i < WIRE_CAPTURE_PLACES; i++)
+		clear_bits(&tap->control->captures[i], mask);
+	for (uint32_t i = 0; i < WIRE_MAX_READERS; i++)
+		clear_bits(&tap->control->readers[i].captures, mask);
+}
+
 static int map_by_id(uint32_t id, const char *name, struct error *err)
 {
 	int fd = bpf_map_get_fd_by_id(id);
@@ -89,8 +103,7 @@ static int become_reader(struct wire_tap *tap, struct error *err)
 
 		if (!claim(&reader->owner))
 			continue;
-		clear_bits(&tap->control->captures, reader->captures);
-		reader->captures = 0;
+		shut(tap, reader->captures);
 		tap->reader = i;
 		tap->first_ring = i * (uint32_t)cpus;
 		return 0;
@@ -156,13 +169,10 @@ int wire_tap_add(struct wire_tap *tap, const struct wire_capture *wanted, uint32
 	for (uint32_t i = 0; i < WIRE_MAX_CAPTURES; i++) {
 		if (!claim(&tap->captures[i].owner))
 			continue;
-		/* Of one who was killed. */
-		clear_bits(&tap->control->captures, 1U << i);
-		for (uint32_t k = 0; k < WIRE_MAX_READERS; k++)
-			clear_bits(&tap->control->readers[k].captures, 1U << i);
+		shut(tap, 1U << i);
 		describe(tap, i, wanted);
 		set_bits(&tap->control->readers[tap->reader].captures, 1U << i);
-		set_bits(&tap->control->captures, 1U << i);
+		set_bits(place_of(tap, wanted->bridge), 1U << i);
 		*number = i;
 		return 0;
 	}
@@ -171,8 +181,7 @@ int wire_tap_add(struct wire_tap *tap, const struct wire_capture *wanted, uint32
 
 void wire_tap_remove(struct wire_tap *tap, uint32_t number)
 {
-	clear_bits(&tap->control->captures, 1U << number);
-	clear_bits(&tap->control->readers[tap->reader].captures, 1U << number);
+	shut(tap, 1U << number);
 	clear_bits(&tap->control->looking_inside, 1U << number);
 	release(&tap->captures[number].owner);
 }
@@ -181,8 +190,12 @@ void wire_tap_assert(struct wire_tap *tap)
 {
 	uint32_t own = tap->control->readers[tap->reader].captures;
 
-	if ((__atomic_load_n(&tap->control->captures, __ATOMIC_RELAXED) & own) != own)
-		set_bits(&tap->control->captures, own);
+	for (uint32_t i = 0; own; i++, own >>= 1) {
+		__u32 *place = place_of(tap, tap->captures[i].bridge);
+
+		if (own & 1 && !(__atomic_load_n(place, __ATOMIC_RELAXED) & 1U << i))
+			set_bits(place, 1U << i);
+	}
 }
 
 uint64_t wire_tap_lost(const struct wire_tap *tap, uint32_t number)

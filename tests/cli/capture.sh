@@ -93,7 +93,7 @@ no_terminal() {
 open_captures() {
 	local id
 	id=$("$provium" inspect "$lab" | sed -n 's/.*map control: id //p')
-	bpftool -j map dump id "$id" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["formatted"]["value"]["captures"])'
+	bpftool -j map dump id "$id" | python3 -c 'import json, sys; print(sum(json.load(sys.stdin)[0]["formatted"]["value"]["captures"]))'
 }
 no_captures() { [[ $(open_captures) == 0 ]]; }
 killed() {

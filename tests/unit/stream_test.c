@@ -164,7 +164,8 @@ static void test_spool_in_a_file(void **state)
 		assert_int_equal(spool_settle(&spool, &err), 0);
 	}
 	assert_true(spool.file >= 0);
-	assert_true(spool.fresh.size <= SPOOL_MEMORY);
+	assert_true(spool.fresh.size <= SPOOL_BATCH);
+	assert_int_equal(spool.first.size, large);
 	assert_reads(&spool, 0, 5 * (large + 77));
 	assert_reads(&spool, large - 3, 100);
 	/* It has no name. */
@@ -194,8 +195,35 @@ static void test_spool_forgets(void **state)
 		spool_forget(&spool, spool_end(&spool) - 1);
 		assert_int_equal(spool_read(&spool, spool_end(&spool) - 1, &byte, 1, &err), 1);
 		spool_forget(&spool, spool_end(&spool));
+		assert_int_equal(spool.file, -1);
 	}
-	assert_int_equal(spool.file, -1);
+	spool_close(&spool);
+}
+
+/* Without a copy, unless a part of it is in a file. */
+static void test_spool_is_taken(void **state)
+{
+	struct buffer bytes = { 0 };
+	struct spool spool;
+	struct error err;
+
+	(void)state;
+	spool_open(&spool, 1 << 30);
+	assert_true(spool_take(&spool, &bytes));
+	assert_int_equal(bytes.size, 0);
+	add(&spool, 1000);
+	assert_true(spool_take(&spool, &bytes));
+	assert_int_equal(bytes.size, 1000);
+	assert_int_equal(spool_end(&spool), 1000);
+	add(&spool, 50);
+	assert_reads(&spool, 1000, 50);
+	assert_true(spool_take(&spool, &bytes));
+	assert_int_equal(bytes.size, 50);
+	add(&spool, SPOOL_MEMORY + 1);
+	assert_int_equal(spool_settle(&spool, &err), 0);
+	assert_false(spool_take(&spool, &bytes));
+	assert_reads(&spool, 1050, SPOOL_MEMORY + 1);
+	buffer_free(&bytes);
 	spool_close(&spool);
 }
 
@@ -430,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_spool_in_memory),
 		cmocka_unit_test(test_spool_in_a_file),
 		cmocka_unit_test(test_spool_forgets),
+		cmocka_unit_test(test_spool_is_taken),
 		cmocka_unit_test(test_spool_has_a_limit),
 		cmocka_unit_test(test_spool_without_a_folder),
 		cmocka_unit_test(test_tags_are_put_back),

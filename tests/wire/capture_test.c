@@ -213,7 +213,8 @@ static void test_held_frames_tell_when_they_arrive(void **state)
 	assert_int_equal(take(&event), 1);
 	assert_int_equal(event.event.verdict, WIRE_DELIVERED);
 	assert_int_equal(event.event.departure_ns, seen.tstamp);
-	assert_int_equal(event.event.departure_ns - event.event.time_ns, NS(50));
+	assert_int_equal(event.event.departure_ns - event.event.sent_ns, NS(50));
+	assert_in_range(event.event.time_ns, event.event.sent_ns, seen.after);
 }
 
 static void test_marks_are_what_the_counters_say(void **state)
@@ -237,6 +238,23 @@ static void test_marks_are_what_the_counters_say(void **state)
 	assert_int_equal(delivered, counters.packets);
 	assert_int_equal(lost, counters.dropped_loss);
 	assert_in_range(lost, 850, 1150);
+}
+
+/* Bridges that have the same place in `captures` ask, but do not get each other's frames. */
+static void test_bridges(void **state)
+{
+	uint32_t own, other;
+
+	(void)state;
+	own = add((struct wire_capture){ .kinds = SENT });
+	other = add((struct wire_capture){ .kinds = SENT, .bridge = BRIDGE + WIRE_CAPTURE_PLACES });
+	add((struct wire_capture){ .kinds = SENT, .bridge = BRIDGE + 1 });
+	assert_int_equal(tap->control->captures[BRIDGE], 1U << own | 1U << other);
+	send_out(A, 1);
+	assert_int_equal(take(NULL), 1);
+	wire_tap_remove(tap, own);
+	send_out(A, 1);
+	assert_int_equal(take(NULL), 0);
 }
 
 static size_t seen_by(struct wire_capture wanted, enum place from, enum place to)
@@ -654,7 +672,7 @@ static void test_readers_do_not_disturb_each_other(void **state)
 	wire_tap_close(other);
 	send_out(A, 1);
 	assert_int_equal(take(NULL), 1);
-	assert_int_equal(tap->control->captures & 1U << number, 0);
+	assert_int_equal(tap->control->captures[BRIDGE] & 1U << number, 0);
 }
 
 /* As with kill -9: the process is gone, and had no time to say so. */
@@ -685,11 +703,11 @@ static void test_nothing_is_left_of_a_reader_that_died(void **state)
 	own = 1U << add((struct wire_capture){ .kinds = SENT });
 	for (int i = 0; i < 2 * WIRE_MAX_CAPTURES; i++) {
 		die_while_capturing();
-		all = tap->control->captures;
+		all = tap->control->captures[BRIDGE];
 		assert_int_equal(all & own, own);
 		assert_int_not_equal(all, own);
 		send_out(A, 2);
-		assert_int_equal(tap->control->captures, own);
+		assert_int_equal(tap->control->captures[BRIDGE], own);
 		assert_int_equal(take(NULL), 2);
 	}
 }
@@ -701,13 +719,13 @@ static void test_a_reader_that_lives_insists(void **state)
 
 	(void)state;
 	number = add((struct wire_capture){ .kinds = SENT });
-	tap->control->captures = 0;
+	tap->control->captures[BRIDGE] = 0;
 	send_out(A, 1);
 	assert_int_equal(take(NULL), 0);
 	wire_tap_assert(tap);
 	send_out(A, 1);
 	assert_int_equal(take(NULL), 1);
-	assert_int_equal(tap->control->captures, 1U << number);
+	assert_int_equal(tap->control->captures[BRIDGE], 1U << number);
 }
 
 static void test_no_more_than_there_is_room_for(void **state)
@@ -755,6 +773,7 @@ int main(void)
 		TEST(test_which_link_has_lost_it),
 		TEST(test_held_frames_tell_when_they_arrive),
 		TEST(test_marks_are_what_the_counters_say),
+		TEST(test_bridges),
 		TEST(test_ports),
 		TEST(test_ipv4_filters),
 		TEST(test_ipv6_filters),
