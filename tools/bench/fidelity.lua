@@ -137,7 +137,7 @@ local function loss(percent)
 		link:set {}
 		warm(link)
 		link:set { loss = percent }
-		local sink = links.listen(link.b, "sink", "9002", tostring(FRAMES))
+		local sink = links.listen(link.b, "sink", "9002", tostring(FRAMES), "100")
 		local sender = links.start(link.a, "blast", link.ip, "9002", tostring(FRAMES), "50", "64")
 		return function()
 			local got = links.finish(sink)
@@ -175,8 +175,8 @@ local function crowd(shared)
 end
 
 local function neighbour(nodes)
-	local near_sink = links.listen(nodes.near_to, "sink", "9003", "1000")
-	local far_sink = links.listen(nodes.far_to, "sink", "9004", "1000")
+	local near_sink = links.listen(nodes.near_to, "sink", "9003", "1000", "0")
+	local far_sink = links.listen(nodes.far_to, "sink", "9004", "1000", "0")
 	local far = links.start(nodes.far, "blast", nodes.far_to:ip(), "9004", "1000", "2500", "1400")
 	local near = links.start(nodes.near, "blast", nodes.near_to:ip(), "9003", "1000", "2500", "64")
 	return function()

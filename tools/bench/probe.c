@@ -123,7 +123,7 @@ static const struct {
 	{ "echo", 1, run_echo, "PORT" },
 	{ "rtt", 5, run_rtt, "IP PORT COUNT INTERVAL_US BYTES" },
 	{ "blast", 5, run_blast, "IP PORT COUNT INTERVAL_US BYTES" },
-	{ "sink", 2, run_sink, "PORT COUNT" },
+	{ "sink", 3, run_sink, "PORT COUNT NAP_MS" },
 	{ "tcp-send", 3, run_tcp_send, "IP PORT BUFFER_BYTES" },
 	{ "tcp-sink", 4, run_tcp_sink, "PORT BUFFER_BYTES SKIP_MS MS" },
 	{ "watch", 3, run_watch, "IFACE SKIP_MS MS" },

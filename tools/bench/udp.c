@@ -144,13 +144,17 @@ void run_blast(char **args)
 	printf("sent %llu\n", (unsigned long long)train.count);
 }
 
-/* sink PORT COUNT: their ways, until COUNT have come, or nothing for a while after the first. */
+/*
+ * sink PORT COUNT NAP_MS: their ways, until COUNT have come, or nothing for a while after the first. With a nap it lets them
+ * gather, so that it does not wake up for each: for whoever asks how many come, and not when.
+ */
 void run_sink(char **args)
 {
 	struct sockaddr_in here = address_argument("0.0.0.0", args[0]);
-	uint64_t count = number_argument("COUNT", args[1]), expected = 0, overtaken = 0;
+	uint64_t count = number_argument("COUNT", args[1]), nap_ns = number_argument("NAP_MS", args[2]) * NS_PER_MS;
 	int fd = new_socket(SOCK_DGRAM, &here);
 	struct pollfd poll_in = { .fd = fd, .events = POLLIN };
+	uint64_t expected = 0, overtaken = 0;
 	struct samples samples = { 0 };
 	struct stamp stamp;
 
@@ -158,11 +162,13 @@ void run_sink(char **args)
 	say_ready();
 	while (samples.count < count &&
 	       poll(&poll_in, 1, samples.count ? (int)(QUIET_NS / NS_PER_MS) : LIMIT_S * 1000) == 1) {
-		if (recv(fd, &stamp, sizeof(stamp), 0) != sizeof(stamp))
-			continue;
-		samples_add(&samples, clock_now() - stamp.sent_ns);
-		overtaken += stamp.number < expected;
-		expected = stamp.number + 1;
+		if (nap_ns)
+			sleep_until(clock_after(nap_ns));
+		while (recv(fd, &stamp, sizeof(stamp), MSG_DONTWAIT) == sizeof(stamp)) {
+			samples_add(&samples, clock_now() - stamp.sent_ns);
+			overtaken += stamp.number < expected;
+			expected = stamp.number + 1;
+		}
 	}
 	printf("received %zu overtaken %llu", samples.count, (unsigned long long)overtaken);
 	samples_print(&samples);
