@@ -17,6 +17,8 @@
 #define FIRST_INTERVAL_NS (4 * NS_PER_MS)
 #define LAST_INTERVAL_NS  (50 * NS_PER_MS)
 #define IDLE_SHARE	  8
+/* Who waits for the end of a command is in no hurry for its output, and reading what is not there costs it as much. */
+#define READ_INTERVAL_NS (50 * NS_PER_MS)
 /* A guest that is asked once more at the end of a wait has this long to answer before it counts as hung. */
 #define PATIENCE_NS (5 * NS_PER_S)
 #define KILL_NS	    (5 * NS_PER_S)
@@ -105,24 +107,27 @@ static int drain(struct qemu_process *process, uint64_t deadline_ns, struct erro
 	return 0;
 }
 
-/* One round trip: how it is, and what it has written. */
-static int ask(struct qemu_process *process, uint64_t deadline_ns, bool *fresh, bool *more, struct error *err)
+/* One round trip: how it is, and, if asked for, what it has written. All of that once it has ended. */
+static int ask(struct qemu_process *process, uint64_t deadline_ns, bool reading, bool *fresh, bool *more,
+	       struct error *err)
 {
 	struct agent_call calls[3];
+	size_t count = reading ? 3 : 1;
 	bool exited = false, is_signal;
 	int status;
 
 	calls[0] =
 		(struct agent_call){ .name = "guest-exec-status", .arguments = json_pack("{sI}", "pid", process->pid) };
-	prepare_reads(process, calls + 1);
-	if (agent_batch(&process->node->agent, calls, 3, deadline_ns, err))
+	if (reading)
+		prepare_reads(process, calls + 1);
+	if (agent_batch(&process->node->agent, calls, count, deadline_ns, err))
 		return -err->code;
 	status = take_status(process, &calls[0], &exited, err);
 	is_signal = json_object_get(calls[0].answer, "signal") != NULL;
-	if (!status)
+	if (!status && reading)
 		status = take_reads(process, calls + 1, fresh, more, err);
-	forget_answers(calls, 3);
-	if (!status && exited && *more)
+	forget_answers(calls, count);
+	if (!status && exited && (*more || !reading))
 		status = drain(process, deadline_ns, err);
 	if (!status && exited)
 		process->process.status = is_signal ? PROCESS_SIGNALLED : PROCESS_EXITED;
@@ -210,15 +215,19 @@ static uint64_t interval(const struct qemu_process *process, uint64_t deadline_n
 static int qemu_process_wait(struct process *base, uint64_t deadline_ns, bool until_output, struct error *err)
 {
 	struct qemu_process *process = (struct qemu_process *)base;
+	uint64_t read_ns = clock_now();
 
 	while (base->status == PROCESS_RUNNING) {
 		uint64_t answer_by = clock_after(PATIENCE_NS);
+		bool reading = until_output || clock_now() - read_ns >= READ_INTERVAL_NS || clock_now() >= deadline_ns;
 		bool fresh = false, more = false;
 
 		if (!process->node)
 			return orphaned(process, err);
-		if (ask(process, deadline_ns > answer_by ? deadline_ns : answer_by, &fresh, &more, err))
+		if (ask(process, deadline_ns > answer_by ? deadline_ns : answer_by, reading, &fresh, &more, err))
 			return qemu_explain(process->node, err);
+		if (reading && !more)
+			read_ns = clock_now();
 		if (base->out.size > PROCESS_OUTPUT_LIMIT || base->err.size > PROCESS_OUTPUT_LIMIT)
 			return too_much_output(process, err);
 		if (start_failure(process, err))
