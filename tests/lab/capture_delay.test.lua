@@ -104,7 +104,8 @@ test("comments tell how long it took, and what the queue has refused", META, fun
 	end
 	t:assert_eq(counts.delivered, 1)
 	t:assert_eq(counts.queue, 2)
-	t:assert_eq(lan:counters(a, b).dropped.queue, 2)
+	-- Also of what the nodes say by themselves.
+	t:assert(lan:counters(a, b).dropped.queue >= 2)
 end)
 
 test("frames of links with different delays come in the order of their arrival", META, function(t)

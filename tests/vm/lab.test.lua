@@ -17,7 +17,7 @@ local function carrier(node, device)
 	return node:run("cat /sys/class/net/" .. (device or "eth0") .. "/carrier").stdout
 end
 
-test("everybody finds everybody, over IPv4 and IPv6", { tags = { "vmsmoke" } }, function(t)
+test("everybody finds everybody, over IPv4 and IPv6", function(t)
 	for _, from in ipairs({ v, w, n }) do
 		for _, to in ipairs({ v, w, n }) do
 			t:assert(reaches(from, "-4 " .. to:name() .. ".lan"), from:name() .. " to " .. to:name())
@@ -62,7 +62,7 @@ test("the guest sees its cable pulled and put back", function(t)
 	t:assert_eq(carrier(w), "1\n", "w's cable was not touched")
 end)
 
-test("a card that is attached to a running guest works within 2 s", { tags = { "vmsmoke" } }, function(t)
+test("a card that is attached to a running guest works within 2 s", function(t)
 	local data = provium:bridge("data")
 	data:attach({ v, n })
 	wait_until(function() return v:run("ping -c 1 -W 1 n.data"):ok() end, { timeout = "2s", interval = "50ms" })

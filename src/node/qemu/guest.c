@@ -50,7 +50,16 @@ int guest_prepare(struct qemu_node *node, uint64_t deadline_ns, struct error *er
 	    agent_write_file(&node->agent, HOST_NAME, node->name, strlen(node->name), deadline_ns, err))
 		return -err->code;
 	node->ready = true;
+	if (clock_now() - node->launched_ns > node->patience_ns)
+		node->patience_ns = clock_now() - node->launched_ns;
 	return 0;
+}
+
+uint64_t guest_deadline(const struct qemu_node *node)
+{
+	uint64_t patience = node->patience_ns < GUEST_LIMIT_NS ? node->patience_ns : GUEST_LIMIT_NS;
+
+	return clock_after(patience > GUEST_NS ? patience : GUEST_NS);
 }
 
 static int write_waiting(struct qemu_node *node, const char *path, char **text, uint64_t deadline_ns, struct error *err)
@@ -88,7 +97,7 @@ static int set_text(struct qemu_node *node, char **waiting, const char *text, st
 {
 	free(*waiting);
 	*waiting = node->has_agent ? memory_string(text) : NULL;
-	return guest_settle(node, clock_after(GUEST_NS), err);
+	return guest_settle(node, guest_deadline(node), err);
 }
 
 int guest_set_hosts(struct node *base, const char *text, struct error *err)

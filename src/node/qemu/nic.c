@@ -205,7 +205,7 @@ int qemu_plug(struct node *base, struct node_nic *wanted, struct error *err)
 	}
 	node->nics = memory_resize(node->nics, (node->nic_count + 1) * sizeof(*node->nics));
 	node->nics[node->nic_count++] = nic;
-	if (guest_settle(node, clock_after(GUEST_NS), err)) {
+	if (guest_settle(node, guest_deadline(node), err)) {
 		qemu_remove_device(node, nic->id, &ignored);
 		forget_nic(node, nic);
 		return -err->code;
@@ -264,5 +264,5 @@ int qemu_set_routes(struct node *base, const struct node_nic *wanted, const stru
 		return 0;
 	free(nic->routes);
 	nic->routes = guest_routes_script(routes, count);
-	return guest_settle(node, clock_after(GUEST_NS), err);
+	return guest_settle(node, guest_deadline(node), err);
 }

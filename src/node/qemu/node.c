@@ -146,7 +146,7 @@ static int qemu_resume(struct node *base, struct error *err)
 {
 	struct qemu_node *node = (struct qemu_node *)base;
 
-	return qemu_continue(node, err) ? -err->code : guest_settle(node, clock_after(GUEST_NS), err);
+	return qemu_continue(node, err) ? -err->code : guest_settle(node, guest_deadline(node), err);
 }
 
 static int qemu_pid(const struct node *base)

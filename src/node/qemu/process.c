@@ -193,7 +193,7 @@ static int check_room(struct qemu_process *process, struct error *err)
 	const char *arguments[] = { node->folder, NULL };
 	struct error full;
 
-	if (size < MUCH_OUTPUT || qemu_run_script(node, script, arguments, NULL, clock_after(GUEST_NS), &full) == 0 ||
+	if (size < MUCH_OUTPUT || qemu_run_script(node, script, arguments, NULL, guest_deadline(node), &full) == 0 ||
 	    full.code != EIO)
 		return 0;
 	return error_set(err, EFBIG,
@@ -311,7 +311,7 @@ static int check_node(const struct qemu_node *node, const struct command *comman
 int qemu_start(struct node *base, const struct command *command, struct process **result, struct error *err)
 {
 	struct qemu_node *node = (struct qemu_node *)base;
-	uint64_t deadline = clock_after(GUEST_NS + command->stdin_size * NS_PER_S / INPUT_RATE);
+	uint64_t deadline = guest_deadline(node) + command->stdin_size * NS_PER_S / INPUT_RATE;
 	struct qemu_process *process;
 
 	if (check_node(node, command, err))

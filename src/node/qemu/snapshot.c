@@ -190,9 +190,9 @@ static int run_state(struct qemu_node *node, const struct snapshot *snapshot, in
 		return qemu_explain(node, err);
 	if (!node->has_agent)
 		node->ready = true;
-	else if (guest_prepare(node, clock_after(GUEST_NS), err))
+	else if (guest_prepare(node, guest_deadline(node), err))
 		return qemu_explain(node, err);
-	return guest_settle(node, clock_after(GUEST_NS), err);
+	return guest_settle(node, guest_deadline(node), err);
 }
 
 static int replace_guest(struct qemu_node *node, const struct snapshot *snapshot, int fd, struct error *err)

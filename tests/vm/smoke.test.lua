@@ -1,0 +1,45 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- All that a lab does to a virtual machine, in one go, for a kernel in which a guest takes minutes.
+
+provium.timeout = "15m"
+
+test("a virtual machine among the others: names, partition, delay, cable, cards", { tags = { "vmsmoke" } }, function(t)
+	local lan = provium:bridge("lan")
+	local v, n = provium:vm("v", "vm"), provium:vm("n", "netns")
+	lan:attach({ v, n })
+	provium:boot()
+
+	local function ping(from, options)
+		return from:run("ping -n -c 1 " .. options, { timeout = "60s" })
+	end
+	t:assert(ping(n, "-W 30 -4 v.lan"):ok())
+	t:assert(ping(v, "-W 30 -6 n.lan"):ok())
+
+	lan:partition({ from = v, to = n })
+	t:assert(not ping(n, "-W 2 -4 v.lan"):ok())
+	t:assert(lan:counters(n, v).packets > 0)
+	t:assert_dropped(lan, v, n, "partition")
+	lan:unpartition(v, n)
+
+	lan:add_latency({ from = n, to = v, ms = 300 })
+	lan:add_latency({ from = v, to = n, ms = 200 })
+	local answer = ping(n, "-W 30 -4 v.lan")
+	t:assert(answer:ok(), answer.stdout)
+	local rtt = tonumber(answer.stdout:match("time=([%d.]+) ms"))
+	t:assert(rtt >= 500, rtt .. " ms")
+	lan:reset()
+
+	v:nic("lan"):disconnect()
+	t:assert_eq(v:run("cat /sys/class/net/eth0/carrier").stdout, "0\n")
+	t:assert(not ping(n, "-W 2 -4 v.lan"):ok())
+	v:nic("lan"):reconnect()
+	wait_until(function() return v:run("cat /sys/class/net/eth0/carrier").stdout == "1\n" end, { timeout = "60s" })
+	t:assert(ping(n, "-W 30 -4 v.lan"):ok())
+
+	local data = provium:bridge("data")
+	data:attach({ v, n })
+	t:assert(ping(n, "-W 30 -4 v.data"):ok())
+	data:detach(v)
+	wait_until(function() return not v:run("test -e /sys/class/net/eth1"):ok() end, { timeout = "60s" })
+	t:assert(ping(n, "-W 30 -4 v.lan"):ok(), "the other card works on")
+end)
