@@ -9,6 +9,7 @@
 #include "lab/capture.h"
 #include "lab/lab.h"
 #include "lab/list.h"
+#include "lab/registry.h"
 #include "lab/router.h"
 #include "lab/rules.h"
 #include "lab/run.h"
@@ -122,6 +123,7 @@ int bridge_new(struct lab *lab, const char *name, const struct bridge_options *o
 	bridge->offload = options->offload;
 	add_place(bridge, ROUTER_NAME)->router = true;
 	LIST_ADD(lab->bridges, lab->bridge_count, bridge);
+	registry_publish(lab->run, lab_root(lab));
 	*result = bridge;
 	return 0;
 }

@@ -150,8 +150,8 @@ static void refresh_lab(const struct lab *root, const struct lab *lab)
 
 void lab_refresh(struct lab *lab)
 {
-	while (lab->parent)
-		lab = lab->parent;
-	refresh_lab(lab, lab);
-	registry_publish(lab->run, lab);
+	struct lab *root = lab_root(lab);
+
+	refresh_lab(root, root);
+	registry_publish(root->run, root);
 }

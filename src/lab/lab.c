@@ -44,7 +44,7 @@ void lab_unref(struct lab *lab)
 	free(lab);
 }
 
-static struct lab *root_of(struct lab *lab)
+struct lab *lab_root(struct lab *lab)
 {
 	while (lab->parent)
 		lab = lab->parent;
@@ -79,7 +79,7 @@ static void drop_machine(struct lab *lab, size_t i)
 	if (!--machine->holders)
 		machine_close(machine);
 	else if (machine->home == lab)
-		machine->home = find_holder(root_of(lab), machine);
+		machine->home = find_holder(lab_root(lab), machine);
 	machine_unref(machine);
 }
 
@@ -91,13 +91,13 @@ static void drop_bridge(struct lab *lab, size_t i)
 	if (!--bridge->holders)
 		bridge_close(bridge);
 	else if (bridge->home == lab)
-		bridge->home = find_holder(root_of(lab), bridge);
+		bridge->home = find_holder(lab_root(lab), bridge);
 	bridge_unref(bridge);
 }
 
 static void drop_lab(struct lab *lab, size_t i)
 {
-	struct lab *sub = lab->labs[i], *root = root_of(lab);
+	struct lab *sub = lab->labs[i], *root = lab_root(lab);
 
 	/* Closed while the root still leads to it: that is how its machines find the bridges that they are on. */
 	if (!--sub->holders)

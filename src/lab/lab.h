@@ -142,6 +142,8 @@ void lab_end_scope(struct lab *lab);
 /* A new sub-lab, or the one of that name; without a name always a new one. */
 int lab_sub(struct lab *lab, const char *name, struct lab **result, struct error *err);
 
+/* The one that holds all others. */
+struct lab *lab_root(struct lab *lab);
 /* NULL if there is none. */
 struct machine *lab_find_machine(const struct lab *lab, const char *name);
 struct bridge *lab_find_bridge(const struct lab *lab, const char *name);

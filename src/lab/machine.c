@@ -110,12 +110,9 @@ static int by_bridge_name(const void *a, const void *b)
 size_t machine_members(const struct machine *machine, struct member ***members)
 {
 	struct member_search search = { .machine = machine };
-	const struct lab *root = machine->home;
 
-	while (root && root->parent)
-		root = root->parent;
-	if (root)
-		each_bridge(root, take_members, &search);
+	if (machine->home)
+		each_bridge(lab_root(machine->home), take_members, &search);
 	if (search.count)
 		qsort(search.list, search.count, sizeof(*search.list), by_bridge_name);
 	*members = search.list;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "util/buffer.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,19 +21,42 @@ void buffer_add(struct buffer *buffer, const void *bytes, size_t count)
 	buffer->data[buffer->size] = '\0';
 }
 
-void buffer_printf(struct buffer *buffer, const char *format, ...)
+void buffer_vprintf(struct buffer *buffer, const char *format, va_list args)
 {
 	char *text = NULL;
-	va_list args;
-	int length;
+	int length = vasprintf(&text, format, args);
 
-	va_start(args, format);
-	length = vasprintf(&text, format, args);
-	va_end(args);
 	if (length < 0)
 		memory_exhausted();
 	buffer_add(buffer, text, (size_t)length);
 	free(text);
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	buffer_vprintf(buffer, format, args);
+	va_end(args);
+}
+
+void buffer_keep_end(struct buffer *buffer, size_t count)
+{
+	const char *end, *from;
+
+	if (buffer->size <= count)
+		return;
+	end = buffer->data + buffer->size;
+	from = end - count;
+	if (count && from[-1] != '\n') {
+		const char *line = memchr(from, '\n', count);
+
+		if (line && line + 1 < end)
+			from = line + 1;
+	}
+	buffer->size = (size_t)(end - from);
+	memmove(buffer->data, from, buffer->size + 1);
 }
 
 const char *buffer_string(const struct buffer *buffer)

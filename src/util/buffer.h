@@ -3,6 +3,7 @@
 #ifndef PROVIUM_UTIL_BUFFER_H
 #define PROVIUM_UTIL_BUFFER_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 struct buffer {
@@ -14,6 +15,11 @@ struct buffer {
 /* Both abort the process when memory runs out: there is nothing useful left to do then. */
 void buffer_add(struct buffer *buffer, const void *bytes, size_t count);
 __attribute__((format(printf, 2, 3))) void buffer_printf(struct buffer *buffer, const char *format, ...);
+
+__attribute__((format(printf, 2, 0))) void buffer_vprintf(struct buffer *buffer, const char *format, va_list args);
+
+/* Forgets all but the last lines that fit into count bytes together, or the end of a longer last line. */
+void buffer_keep_end(struct buffer *buffer, size_t count);
 
 /* The bytes as a string, "" if there are none. */
 const char *buffer_string(const struct buffer *buffer);

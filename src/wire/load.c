@@ -14,6 +14,7 @@
 
 #include "net/netlink.h"
 #include "net/qdisc.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "wire.skel.h"
@@ -22,23 +23,15 @@
 #define LOOPBACK_IFINDEX 1
 
 /* The end of what libbpf says while it loads: shown if the load fails, for the verifier's words stand there. */
-static char libbpf_log[768];
+static struct buffer libbpf_log;
+#define LOG_SIZE 768
 
 static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[sizeof(libbpf_log) / 2];
-	size_t used, length;
-
 	if (level == LIBBPF_DEBUG)
 		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	length = strlen(line);
-	used = strlen(libbpf_log);
-	if (used + length >= sizeof(libbpf_log)) {
-		memmove(libbpf_log, libbpf_log + length, used - length + 1);
-		used -= length;
-	}
-	memcpy(libbpf_log + used, line, length + 1);
+	buffer_vprintf(&libbpf_log, format, args);
+	buffer_keep_end(&libbpf_log, LOG_SIZE);
 	return 0;
 }
 
@@ -76,7 +69,7 @@ static int load_program(struct wire *wire, struct error *err)
 {
 	int code;
 
-	libbpf_log[0] = '\0';
+	buffer_free(&libbpf_log);
 	libbpf_set_print(keep_log);
 	wire->skeleton = wire_bpf__open();
 	if (wire->skeleton) {
@@ -88,7 +81,7 @@ static int load_program(struct wire *wire, struct error *err)
 	error_errno(err, code, "load the wire program");
 	if (code == EPERM)
 		return error_append(err, " (needs CAP_BPF and CAP_NET_ADMIN; run it as root)");
-	return error_append(err, "\n%s", libbpf_log);
+	return error_append(err, "\n%s", buffer_string(&libbpf_log));
 }
 
 static int map_control(struct wire *wire, struct error *err)

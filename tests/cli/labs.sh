@@ -16,6 +16,7 @@ local other = provium:lab("other")
 other:vm("a", "netns"):boot()
 other:vm("alone", "netns"):boot()
 lan:partition(a, b)
+provium:bridge("spare")
 print("up")
 wait_until(function() end, { timeout = 100 })
 END
@@ -37,7 +38,7 @@ start_lab "$work/one.lua"
 shows_labs() {
 	run ps
 	exits 0 && grep -qE "^$lab +[0-9]+s +$seed +$work/one.lua$" out && prints "nodes: a, b, late, other.a, other.alone" &&
-		prints "bridges: lan"
+		prints "bridges: lan, spare"
 }
 shows_labs_as_json() {
 	run ps --json

@@ -79,6 +79,28 @@ static void test_buffer_printf(void **state)
 	buffer_free(&buffer);
 }
 
+static void test_buffer_keeps_its_end(void **state)
+{
+	struct buffer buffer = { 0 };
+
+	(void)state;
+	buffer_keep_end(&buffer, 0);
+	assert_int_equal(buffer.size, 0);
+	buffer_printf(&buffer, "first\nsecond\nthird\n");
+	buffer_keep_end(&buffer, 100);
+	assert_string_equal(buffer_string(&buffer), "first\nsecond\nthird\n");
+	buffer_keep_end(&buffer, 15);
+	assert_string_equal(buffer_string(&buffer), "second\nthird\n");
+	buffer_keep_end(&buffer, 6);
+	assert_string_equal(buffer_string(&buffer), "third\n");
+	buffer_keep_end(&buffer, 4);
+	assert_string_equal(buffer_string(&buffer), "ird\n");
+	assert_int_equal(buffer.size, 4);
+	buffer_keep_end(&buffer, 0);
+	assert_string_equal(buffer_string(&buffer), "");
+	buffer_free(&buffer);
+}
+
 static void test_error_is_wrapped_on_its_way_up(void **state)
 {
 	struct error err;
@@ -132,6 +154,7 @@ int main(void)
 		cmocka_unit_test(test_buffer_keeps_every_byte),
 		cmocka_unit_test(test_buffer_grows),
 		cmocka_unit_test(test_buffer_printf),
+		cmocka_unit_test(test_buffer_keeps_its_end),
 		cmocka_unit_test(test_error_is_wrapped_on_its_way_up),
 		cmocka_unit_test(test_error_that_is_too_long_is_cut),
 		cmocka_unit_test(test_hash),
