@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How guests come up, from what, with which rights; and that nothing is left of a run that is killed. */
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -13,7 +14,7 @@
 
 #define TOGETHER 4
 
-static char kernel[256], initrd[256];
+static char kernel[PATH_MAX], initrd[PATH_MAX];
 
 static void test_boots_side_by_side(void **state)
 {
@@ -308,8 +309,8 @@ static void test_nothing_is_left_of_a_run_that_is_killed(void **state)
 
 static int prepare(void **state)
 {
-	snprintf(kernel, sizeof(kernel), "%s/guest.1/kernel", image_cache());
-	snprintf(initrd, sizeof(initrd), "%s/guest.1/initrd", image_cache());
+	image_built_in(kernel, "kernel");
+	image_built_in(initrd, "initrd");
 	return open_switch(state);
 }
 

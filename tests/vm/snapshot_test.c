@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Snapshots of guests, with network cards and disks that change meanwhile. */
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -138,7 +139,7 @@ static void test_a_state_that_is_cut_short_ends_the_node(void **state)
 
 static void test_the_disk_comes_back_too(void **state)
 {
-	char kernel[256], initrd[256], disk[] = "/tmp/provium-disk-XXXXXX", content[64] = "untouched";
+	char kernel[PATH_MAX], initrd[PATH_MAX], disk[] = "/tmp/provium-disk-XXXXXX", content[64] = "untouched";
 	struct node_config config = {
 		.name = "disk", .kernel = kernel, .initrd = initrd, .disk = disk, .memory_bytes = 256 << 20
 	};
@@ -147,8 +148,8 @@ static void test_the_disk_comes_back_too(void **state)
 	struct error err;
 
 	(void)state;
-	snprintf(kernel, sizeof(kernel), "%s/guest.1/kernel", image_cache());
-	snprintf(initrd, sizeof(initrd), "%s/guest.1/initrd", image_cache());
+	image_built_in(kernel, "kernel");
+	image_built_in(initrd, "initrd");
 	assert_int_equal(pwrite(fd, content, sizeof(content), 1 << 20), sizeof(content));
 	assert_int_equal(ftruncate(fd, 8 << 20), 0);
 	node = boot(&config);

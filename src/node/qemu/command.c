@@ -22,6 +22,7 @@
  */
 static const char wrapper[] = "out=$1 err=$2 in=$3 mark=$4 cwd=$5\n"
 			      "shift 5\n"
+			      "[ -e \"$out\" ] && [ -e \"$err\" ] || exit 126\n"
 			      "exec >>\"$out\" 2>>\"$err\"\n"
 			      "[ -z \"$in\" ] || exec <\"$in\"\n"
 			      "rm -f \"$out\" \"$err\" ${in:+\"$in\"}\n"
@@ -108,47 +109,50 @@ static void choose_names(struct qemu_process *process, const struct command *com
 		snprintf(paths->in, sizeof(paths->in), "%s/.provium-%u-%s.in", node->folder, number, process->mark);
 }
 
-static int open_files(struct qemu_process *process, const struct paths *paths, uint64_t deadline_ns, struct error *err)
+/* In one round trip: without its files, the wrapper ends at once. Takes the request over. */
+static int open_and_execute(struct qemu_process *process, const struct paths *paths, json_t *request,
+			    uint64_t deadline_ns, struct error *err)
 {
 	struct agent_call calls[] = {
 		{ .name = "guest-file-open", .arguments = agent_open_arguments(paths->out, "w+") },
 		{ .name = "guest-file-open", .arguments = agent_open_arguments(paths->err, "w+") },
+		{ .name = "guest-exec", .arguments = request },
 	};
+	json_int_t pid;
 
-	if (agent_batch(&process->node->agent, calls, 2, deadline_ns, err))
+	if (agent_batch(&process->node->agent, calls, 3, deadline_ns, err))
 		return -err->code;
 	process->output = json_integer_value(calls[0].answer);
 	process->errors = json_integer_value(calls[1].answer);
 	process->is_open = calls[0].answer && calls[1].answer;
-	if (!process->is_open)
-		*err = calls[0].answer ? calls[1].error : calls[0].error;
-	json_decref(calls[0].answer);
-	json_decref(calls[1].answer);
-	return process->is_open ? 0 : -err->code;
+	pid = json_integer_value(json_object_get(calls[2].answer, "pid"));
+	err->code = 0;
+	for (int i = 2; i >= 0; i--) {
+		if (!calls[i].answer)
+			*err = calls[i].error;
+		json_decref(calls[i].answer);
+	}
+	if (!err->code && pid <= 0)
+		error_set(err, EBADMSG, "the guest agent started no process");
+	if (!err->code)
+		process->pid = pid;
+	return -err->code;
 }
 
 int qemu_process_launch(struct qemu_process *process, const struct command *command, uint64_t deadline_ns,
 			struct error *err)
 {
 	struct agent *agent = &process->node->agent;
-	json_t *request, *answer = NULL;
+	json_t *request;
 	struct paths paths;
 
 	choose_names(process, command, &paths);
 	request = exec_request(process, command, &paths, err);
 	if (!request)
 		return -err->code;
-	if (open_files(process, &paths, deadline_ns, err) ||
-	    (*paths.in &&
-	     agent_write_file(agent, paths.in, command->stdin_data, command->stdin_size, deadline_ns, err))) {
+	if (*paths.in && agent_write_file(agent, paths.in, command->stdin_data, command->stdin_size, deadline_ns, err)) {
 		json_decref(request);
 		return qemu_explain(process->node, err);
 	}
-	if (agent_call(agent, "guest-exec", request, &answer, deadline_ns, err))
-		return qemu_explain(process->node, err);
-	process->pid = json_integer_value(json_object_get(answer, "pid"));
-	json_decref(answer);
-	return process->pid > 0
-		       ? 0
-		       : error_set(err, EBADMSG, "node `%s`: the guest agent started no process", process->node->name);
+	return open_and_execute(process, &paths, request, deadline_ns, err) ? qemu_explain(process->node, err) : 0;
 }

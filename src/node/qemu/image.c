@@ -72,19 +72,24 @@ static int open_for_all(const char *what, const char *path, int *result, struct 
 	return -err->code;
 }
 
+void image_built_in(char *path, const char *name)
+{
+	snprintf(path, PATH_MAX, "%s/" GUEST "/%s", image_cache(), name);
+}
+
 static int open_built_in(struct image *image, struct error *err)
 {
 	char path[PATH_MAX];
 
 	image->built_in = true;
-	snprintf(path, sizeof(path), "%s/" GUEST "/packages", image_cache());
+	image_built_in(path, "packages");
 	if (access(path, R_OK))
 		return error_set(err, ENOENT, "there is no built-in guest in %s; tools/setup guest makes it",
 				 image_cache());
-	snprintf(path, sizeof(path), "%s/" GUEST "/kernel", image_cache());
+	image_built_in(path, "kernel");
 	if (open_for_all("kernel", path, &image->kernel, err))
 		return -err->code;
-	snprintf(path, sizeof(path), "%s/" GUEST "/initrd", image_cache());
+	image_built_in(path, "initrd");
 	return open_for_all("initrd", path, &image->initrd, err);
 }
 

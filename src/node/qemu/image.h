@@ -29,4 +29,7 @@ int copy_file(int to, int from, struct error *err);
 /* Where tools/mkguest and tools/setup keep what they fetched. */
 const char *image_cache(void);
 
+/* A file of the built-in guest there: "kernel", "initrd" or "packages". path is of PATH_MAX bytes. */
+void image_built_in(char *path, const char *name);
+
 #endif

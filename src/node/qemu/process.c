@@ -212,11 +212,31 @@ static uint64_t interval(const struct qemu_process *process, uint64_t deadline_n
 	return wait < deadline_ns - now ? wait : deadline_ns - now;
 }
 
+/* A guest with one processor runs the command the sooner, the less it is asked: not before any command has ever ended. */
+static int wait_first(const struct qemu_process *process, uint64_t deadline_ns, struct error *err)
+{
+	uint64_t begin_ns = process->started_ns + process->node->quickest_ns / 4 * 3, now = clock_now();
+
+	if (begin_ns > deadline_ns)
+		begin_ns = deadline_ns;
+	return begin_ns > now ? wait_sleep(begin_ns - now, err) : 0;
+}
+
+static void note_duration(const struct qemu_process *process)
+{
+	uint64_t took_ns = clock_now() - process->started_ns;
+
+	if (!process->node->quickest_ns || took_ns < process->node->quickest_ns)
+		process->node->quickest_ns = took_ns;
+}
+
 static int qemu_process_wait(struct process *base, uint64_t deadline_ns, bool until_output, struct error *err)
 {
 	struct qemu_process *process = (struct qemu_process *)base;
 	uint64_t read_ns = clock_now();
 
+	if (base->status == PROCESS_RUNNING && process->node && wait_first(process, deadline_ns, err))
+		return -err->code;
 	while (base->status == PROCESS_RUNNING) {
 		uint64_t answer_by = clock_after(PATIENCE_NS);
 		bool reading = until_output || clock_now() - read_ns >= READ_INTERVAL_NS || clock_now() >= deadline_ns;
@@ -234,8 +254,10 @@ static int qemu_process_wait(struct process *base, uint64_t deadline_ns, bool un
 			return -err->code;
 		if (fresh)
 			process->active_ns = clock_now();
-		if (base->status != PROCESS_RUNNING)
+		if (base->status != PROCESS_RUNNING) {
+			note_duration(process);
 			return check_room(process, err);
+		}
 		if ((until_output && fresh) || clock_now() >= deadline_ns)
 			return 0;
 		if (!more && wait_sleep(interval(process, deadline_ns), err))
@@ -327,7 +349,7 @@ int qemu_start(struct node *base, const struct command *command, struct process 
 		qemu_process_close(&process->process);
 		return -err->code;
 	}
-	process->active_ns = clock_now();
+	process->started_ns = process->active_ns = clock_now();
 	*result = &process->process;
 	return 0;
 }

@@ -27,6 +27,7 @@ struct qemu_process {
 	bool is_open;
 	/* What the wrapper writes, alone, to stderr if it could not start the command. Nobody else can guess it. */
 	char mark[MARK_SIZE];
+	uint64_t started_ns;
 	uint64_t active_ns; /* when it last did something */
 };
 

@@ -65,6 +65,7 @@ struct qemu_node {
 	uint32_t slots;			/* a bit for each that a device is in */
 	char *hosts, *resolver;		/* still to be written; NULL if not */
 	struct qemu_process *processes; /* that have not been closed yet */
+	uint64_t quickest_ns;		/* how long the quickest command took */
 };
 
 /* launch.c: starts QEMU for the node, to boot or to wait for a state that comes in (restore). */
