@@ -126,8 +126,8 @@ struct wire_counters {
 };
 
 #define WIRE_CAPTURE_PLACES 64
-#define WIRE_MAX_READERS  8  /* processes that capture: the run, and whoever looks on */
-#define WIRE_MAX_CAPTURES 32 /* of all of them together */
+#define WIRE_MAX_READERS    8  /* processes that capture: the run, and whoever looks on */
+#define WIRE_MAX_CAPTURES   32 /* of all of them together */
 
 /* The one value of the map "control". */
 struct wire_control {

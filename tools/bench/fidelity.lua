@@ -95,8 +95,8 @@ end
 
 --- L2 bits that arrive from one frame to another while TCP always has more to send, in bit/s.
 local function arrival(rate, skip, ms)
-	-- What TCP may have under way keeps the link busy for 0.2 s at least, and never overflows the queue: when TCP waits for
-	-- what was lost, the link may run empty. The kernel doubles what is asked for as a buffer.
+	-- What TCP may have under way keeps the link busy for 0.2 s at least, and never overflows the queue: when TCP waits
+	-- for what was lost, the link may run empty. The kernel doubles what is asked for as a buffer.
 	local buffer = math.max(rate // 8 // 10, 12 * 1514)
 	local queue = 4 * buffer
 	return function(link)

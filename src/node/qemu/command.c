@@ -150,7 +150,8 @@ int qemu_process_launch(struct qemu_process *process, const struct command *comm
 	request = exec_request(process, command, &paths, err);
 	if (!request)
 		return -err->code;
-	if (*paths.in && agent_write_file(agent, paths.in, command->stdin_data, command->stdin_size, deadline_ns, err)) {
+	if (*paths.in &&
+	    agent_write_file(agent, paths.in, command->stdin_data, command->stdin_size, deadline_ns, err)) {
 		json_decref(request);
 		return qemu_explain(process->node, err);
 	}

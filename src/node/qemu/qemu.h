@@ -54,7 +54,7 @@ struct qemu_node {
 	struct agent agent;
 	char folder[16]; /* in the guest, for files of ours */
 	unsigned int last_file;
-	bool ready; /* it runs commands; until then, settings of the guest wait */
+	bool ready;			   /* it runs commands; until then, settings of the guest wait */
 	uint64_t launched_ns, patience_ns; /* see guest_deadline() */
 	bool paused;
 	char *shutdown_reason; /* as QEMU named it, once it told */
