@@ -143,12 +143,27 @@ void bridge_unref(struct bridge *bridge)
 	free(bridge);
 }
 
+/* Rules and filters may come before those whom they name, so that a misspelt name is no error. It has meant nobody, though. */
+static void warn_of_strangers(const struct bridge *bridge)
+{
+	for (size_t i = 0; i < bridge->member_count; i++) {
+		const struct member *member = bridge->members[i];
+
+		if (!member->router && !member->was_attached)
+			fprintf(stderr,
+				"provium: bridge %s: a rule or a filter names `%s`, which was never attached; is it "
+				"misspelt?\n",
+				bridge->name, member->name);
+	}
+}
+
 void bridge_close(struct bridge *bridge)
 {
 	struct error ignored;
 
 	if (bridge->closed)
 		return;
+	warn_of_strangers(bridge);
 	lab_capture_end(bridge);
 	router_forget_bridge(bridge);
 	for (size_t i = 0; i < bridge->member_count; i++)
@@ -323,7 +338,7 @@ static int attach_one(struct bridge *bridge, const struct party *party, struct p
 		member->machine = before->machine;
 		return -err->code;
 	}
-	member->attached = true;
+	member->attached = member->was_attached = true;
 	return 0;
 }
 

@@ -197,7 +197,14 @@ static int lab_lab(lua_State *L)
 	return 1;
 }
 
-static int lab_include(lua_State *L)
+/* What is done with a thing that a lab may hold, by its kind. */
+struct holding {
+	int (*machine)(struct lab *lab, struct machine *machine, struct error *err);
+	int (*bridge)(struct lab *lab, struct bridge *bridge, struct error *err);
+	int (*lab)(struct lab *lab, struct lab *other, struct error *err);
+};
+
+static int change_holding(lua_State *L, const struct holding *holding)
 {
 	struct lab *lab = check_lab(L);
 	struct machine *machine = script_test_object(L, 2, &script_class_vm);
@@ -207,26 +214,24 @@ static int lab_include(lua_State *L)
 
 	if (!machine && !bridge && !other)
 		return script_refuse(L, 2, "what", "a node, a bridge or a lab");
-	if ((machine && lab_include_machine(lab, machine, &err)) || (bridge && lab_include_bridge(lab, bridge, &err)) ||
-	    (other && lab_include_lab(lab, other, &err)))
+	if ((machine && holding->machine(lab, machine, &err)) || (bridge && holding->bridge(lab, bridge, &err)) ||
+	    (other && holding->lab(lab, other, &err)))
 		return script_raise(L, &err);
 	return 0;
 }
 
+static int lab_include(lua_State *L)
+{
+	static const struct holding include = { lab_include_machine, lab_include_bridge, lab_include_lab };
+
+	return change_holding(L, &include);
+}
+
 static int lab_remove(lua_State *L)
 {
-	struct lab *lab = check_lab(L);
-	struct machine *machine = script_test_object(L, 2, &script_class_vm);
-	struct bridge *bridge = script_test_object(L, 2, &script_class_bridge);
-	struct lab *other = script_test_object(L, 2, &script_class_lab);
-	struct error err;
+	static const struct holding exclude = { lab_remove_machine, lab_remove_bridge, lab_remove_lab };
 
-	if (!machine && !bridge && !other)
-		return script_refuse(L, 2, "what", "a node, a bridge or a lab");
-	if ((machine && lab_remove_machine(lab, machine, &err)) || (bridge && lab_remove_bridge(lab, bridge, &err)) ||
-	    (other && lab_remove_lab(lab, other, &err)))
-		return script_raise(L, &err);
-	return 0;
+	return change_holding(L, &exclude);
 }
 
 static int lab_name(lua_State *L)
