@@ -14,6 +14,7 @@
 #include "lab/rules.h"
 #include "lab/run.h"
 #include "net/link.h"
+#include "node/device.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "wire/wire.h"
@@ -392,9 +393,62 @@ int bridge_attach(struct bridge *bridge, const struct party *parties, size_t cou
 	return -code;
 }
 
+/* A machine that stands for a device, and that no script has in hand. */
+static struct machine *make_door(struct bridge *bridge, const char *device, const char *name, struct error *err)
+{
+	struct machine *door = memory_new(sizeof(*door));
+
+	door->refs = 1;
+	door->kind = &node_kind_device;
+	door->state = MACHINE_BOOTED;
+	door->run = bridge->run;
+	snprintf(door->name, sizeof(door->name), "%s", name);
+	if (!device_open(device, bridge->run->host, bridge->run->nl, &door->node, err))
+		return door;
+	machine_unref(door);
+	return NULL;
+}
+
+static void close_door(struct machine *door)
+{
+	door->kind->close(door->node);
+	machine_unref(door);
+}
+
+int bridge_attach_device(struct bridge *bridge, const char *device, const char *name, struct error *err)
+{
+	struct party party = { .name = name };
+	struct member *member;
+	struct machine *door;
+
+	if (lab_find_machine(bridge->home, name))
+		return error_set(err, EEXIST, "name `%s` is already used by a node; give another `name`", name);
+	if (check_party(bridge, &party, err))
+		return -err->code;
+	door = make_door(bridge, device, name, err);
+	if (!door)
+		return -err->code;
+	member = bridge_place(bridge, name, err);
+	if (member) {
+		member->machine = door;
+		member->disconnected = false;
+	}
+	if (!member || member_plug(member, err)) {
+		close_door(door);
+		if (member)
+			member->machine = NULL;
+		return -err->code;
+	}
+	member->attached = member->was_attached = true;
+	lab_refresh(bridge->home);
+	return 0;
+}
+
 void member_detach(struct member *member)
 {
 	member_unplug(member);
+	if (member->machine && member->machine->kind == &node_kind_device)
+		close_door(member->machine);
 	member->attached = false;
 	member->machine = NULL;
 	rules_forget_member(member);

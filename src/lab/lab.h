@@ -222,6 +222,8 @@ struct member *bridge_attached(struct bridge *bridge, const char *name, struct e
 
 /* All or none. On failure *bad is the index of the party that could not be attached. */
 int bridge_attach(struct bridge *bridge, const struct party *parties, size_t count, size_t *bad, struct error *err);
+/* A device of the host, under a name on the bridge: see node/device.h. */
+int bridge_attach_device(struct bridge *bridge, const char *device, const char *name, struct error *err);
 int bridge_detach(struct bridge *bridge, const char *name, struct error *err);
 /* A machine was created: it takes the place that a bare name has reserved for it. */
 void bridge_adopt(struct bridge *bridge, struct machine *machine);

@@ -116,3 +116,40 @@ int address_add(struct netlink *nl, int ifindex, const struct address *address, 
 		       ? error_wrap(err, "put address %s on device %d", address_text(address, text), ifindex)
 		       : 0;
 }
+
+struct search {
+	unsigned int ifindex;
+	struct address *found;
+};
+
+static int take_address(const struct nlmsghdr *answer, void *context)
+{
+	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(answer);
+	const struct search *search = context;
+	const struct nlattr *attr;
+
+	if (header->ifa_index != search->ifindex || header->ifa_scope == RT_SCOPE_LINK ||
+	    (header->ifa_family != AF_INET && header->ifa_family != AF_INET6))
+		return MNL_CB_OK;
+	mnl_attr_for_each (attr, answer, sizeof(*header)) {
+		size_t size = family_bits(header->ifa_family) / 8;
+
+		if (mnl_attr_get_type(attr) != IFA_ADDRESS || mnl_attr_get_payload_len(attr) < size)
+			continue;
+		*search->found = (struct address){ .family = header->ifa_family, .prefix = header->ifa_prefixlen };
+		memcpy(search->found->bytes, mnl_attr_get_payload(attr), size);
+	}
+	return MNL_CB_OK;
+}
+
+int address_find(struct netlink *nl, int ifindex, struct address *found, struct error *err)
+{
+	struct ifaddrmsg header = { .ifa_family = AF_UNSPEC };
+	struct search search = { .ifindex = (unsigned int)ifindex, .found = found };
+
+	*found = (struct address){ 0 };
+	netlink_begin(nl, RTM_GETADDR, NLM_F_DUMP, &header, sizeof(header));
+	return netlink_answers(nl, take_address, &search, err)
+		       ? error_wrap(err, "list the addresses of device %d", ifindex)
+		       : 0;
+}

@@ -33,4 +33,7 @@ void subnet_text(const struct address *subnet, char text[static ADDRESS_TEXT_SIZ
 /* Usable at once: IPv6 without duplicate address detection, for the lab gives every address out once. */
 int address_add(struct netlink *nl, int ifindex, const struct address *address, struct error *err);
 
+/* Any address that is on the device, but for those of IPv6 that each device has by itself; family 0 if there is none. */
+int address_find(struct netlink *nl, int ifindex, struct address *found, struct error *err);
+
 #endif

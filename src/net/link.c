@@ -124,6 +124,51 @@ int link_index(struct netlink *nl, const char *name, int *ifindex, struct error 
 	return netlink_answers(nl, take_index, ifindex, err) ? error_wrap(err, "look up device %s", name) : 0;
 }
 
+static int take_state(const struct nlmsghdr *answer, void *context)
+{
+	const struct ifinfomsg *header = mnl_nlmsg_get_payload(answer);
+	struct link_state *state = context;
+	const struct nlattr *attr;
+
+	*state = (struct link_state){
+		.ifindex = header->ifi_index,
+		.up = header->ifi_flags & IFF_UP,
+		.loopback = header->ifi_flags & IFF_LOOPBACK,
+	};
+	mnl_attr_for_each (attr, answer, sizeof(*header)) {
+		if (mnl_attr_get_type(attr) == IFLA_MASTER && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+			state->master = (int)mnl_attr_get_u32(attr);
+		if (mnl_attr_get_type(attr) == IFLA_MTU && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+			state->mtu = mnl_attr_get_u32(attr);
+	}
+	return MNL_CB_OK;
+}
+
+int link_look(struct netlink *nl, const char *name, struct link_state *state, struct error *err)
+{
+	begin_link(nl, RTM_GETLINK, 0, 0);
+	netlink_put_string(nl, IFLA_IFNAME, name);
+	return netlink_answers(nl, take_state, state, err) ? error_wrap(err, "look up device %s", name) : 0;
+}
+
+int link_move(struct netlink *nl, int ifindex, int net_fd, const char *name, struct error *err)
+{
+	/* The kernel moves it before it names it (do_setlink() in net/core/rtnetlink.c): a name that is taken comes too late. */
+	begin_link(nl, RTM_NEWLINK, 0, ifindex);
+	netlink_put_u32(nl, IFLA_NET_NS_FD, (uint32_t)net_fd);
+	netlink_put_string(nl, IFLA_IFNAME, name);
+	return netlink_ack(nl, err)
+		       ? error_wrap(err, "move device %d to another network namespace, as %s", ifindex, name)
+		       : 0;
+}
+
+int link_rename(struct netlink *nl, int ifindex, const char *name, struct error *err)
+{
+	begin_link(nl, RTM_NEWLINK, 0, ifindex);
+	netlink_put_string(nl, IFLA_IFNAME, name);
+	return netlink_ack(nl, err) ? error_wrap(err, "name device %d %s", ifindex, name) : 0;
+}
+
 static int take_name(const struct nlmsghdr *answer, void *context)
 {
 	const struct nlattr *attr;

@@ -49,6 +49,24 @@ int link_index(struct netlink *nl, const char *name, int *ifindex, struct error 
 /* The name of the device; the buffer is IFNAMSIZ bytes. */
 int link_name(struct netlink *nl, int ifindex, char name[static 16], struct error *err);
 
+struct link_state {
+	int ifindex;
+	int master; /* the bridge or the like that it is a port of, 0 for none */
+	uint32_t mtu;
+	bool up, loopback;
+};
+
+/* As link_index(), with more. */
+int link_look(struct netlink *nl, const char *name, struct link_state *state, struct error *err);
+
+/*
+ * Moves a device to the network namespace behind net_fd, under a name that is free there. It is down then, has left its bridge,
+ * lost its addresses and qdiscs, and may have another index.
+ */
+int link_move(struct netlink *nl, int ifindex, int net_fd, const char *name, struct error *err);
+/* The device must be down. EEXIST: the name is taken. */
+int link_rename(struct netlink *nl, int ifindex, const char *name, struct error *err);
+
 int link_set_up(struct netlink *nl, int ifindex, bool up, struct error *err);
 /* bridge 0 takes the device out of its bridge. */
 int link_set_master(struct netlink *nl, int ifindex, int bridge, struct error *err);

@@ -51,6 +51,21 @@ static int bridge_attach_method(lua_State *L)
 	return 1;
 }
 
+static int bridge_attach_device_method(lua_State *L)
+{
+	struct bridge *bridge = script_open_bridge(L);
+	const char *device = script_check_string(L, 2, "device"), *name = device;
+	const struct option keys[] = { { "name", OPTION_STRING, &name } };
+	struct error err;
+
+	if (!lua_isnoneornil(L, 3))
+		SCRIPT_READ_OPTIONS(L, 3, keys);
+	if (bridge_attach_device(bridge, device, name, &err))
+		return script_raise(L, &err);
+	lua_pushvalue(L, 1);
+	return 1;
+}
+
 static int bridge_detach_method(lua_State *L)
 {
 	struct bridge *bridge = script_open_bridge(L);
@@ -138,6 +153,7 @@ static int bridge_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
+	{ "attach_device", bridge_attach_device_method },
 	{ "attach", bridge_attach_method },
 	{ "detach", bridge_detach_method },
 	{ "members", bridge_members },

@@ -2,6 +2,7 @@
 /* NICs: a node's place on a bridge. */
 
 #include "net/link.h"
+#include "node/device.h"
 #include "script/internal.h"
 
 static struct member *check_nic(lua_State *L)
@@ -81,12 +82,16 @@ static int nic_bridge(lua_State *L)
 	return 1;
 }
 
+/* What is behind a device of the host has one of its own. */
 static int nic_mac(lua_State *L)
 {
-	const uint8_t *mac = check_nic(L)->nic.mac;
+	const struct member *member = check_nic(L);
 	char text[MAC_TEXT_SIZE];
 
-	lua_pushstring(L, mac_text(mac, text));
+	if (member->machine && member->machine->kind == &node_kind_device)
+		lua_pushnil(L);
+	else
+		lua_pushstring(L, mac_text(member->nic.mac, text));
 	return 1;
 }
 

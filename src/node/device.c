@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "node/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/close_range.h>
+
+#include "net/namespace.h"
+#include "net/netlink.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/memory.h"
+
+/* The descriptors that the keeper has, beside 0 to 2. */
+#define RUN_FD	  3
+#define HOST_FD	  4
+#define RETURN_NS (5 * NS_PER_S)
+
+struct device {
+	struct node node; /* first */
+	struct netlink *switch_nl;
+	int host;
+	char name[IFNAMSIZ];
+	struct link_state state; /* in the host */
+	pid_t keeper;		 /* 0: the device is at home */
+	int run_fd;		 /* its other end is the keeper's: when this closes, the device goes home */
+};
+
+struct look {
+	const char *name;
+	struct link_state state;
+	struct address address; /* that the host has on it */
+	char master[IFNAMSIZ];
+};
+
+static int look_at(void *context, struct error *err)
+{
+	struct look *look = context;
+	struct netlink *nl;
+
+	if (netlink_open(&nl, err))
+		return -err->code;
+	if (!link_look(nl, look->name, &look->state, err) &&
+	    !address_find(nl, look->state.ifindex, &look->address, err) && look->state.master)
+		link_name(nl, look->state.master, look->master, err);
+	netlink_close(nl);
+	return -err->code;
+}
+
+/* What the host needs it may not lose. */
+static int check_use(const struct look *look, struct error *err)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (look->state.loopback)
+		return error_set(err, EINVAL, "device %s is the loopback device, which leads nowhere", look->name);
+	if (look->state.master)
+		return error_set(err, EBUSY,
+				 "device %s is a port of %s; take it out of that first: ip link set dev %s nomaster",
+				 look->name, look->master, look->name);
+	if (look->address.family)
+		return error_set(err, EBUSY,
+				 "the host uses device %s: it has address %s on it; if it can do without: ip address "
+				 "flush dev %s",
+				 look->name, address_text(&look->address, text), look->name);
+	return 0;
+}
+
+int device_open(const char *name, int host, struct netlink *switch_nl, struct node **node, struct error *err)
+{
+	struct look look = { .name = name };
+	struct device *device;
+
+	err->code = 0;
+	if (namespace_visit(host, look_at, &look, err)) {
+		if (err->code == ENODEV)
+			error_set(err, ENODEV,
+				  "there is no device %s in the network namespace that provium was started in", name);
+		return -err->code;
+	}
+	if (check_use(&look, err))
+		return -err->code;
+	device = memory_new(sizeof(*device));
+	device->node.kind = &node_kind_device;
+	device->switch_nl = switch_nl;
+	device->host = host;
+	device->run_fd = -1;
+	device->state = look.state;
+	snprintf(device->name, sizeof(device->name), "%s", name);
+	*node = &device->node;
+	return 0;
+}
+
+/* In the host, where it came under a name that nobody else has. */
+static int settle_in(const struct device *device, const char *name, struct error *err)
+{
+	struct error renaming = { 0 };
+	struct netlink *nl;
+	int ifindex;
+
+	if (netlink_open(&nl, err))
+		return -err->code;
+	if (!link_index(nl, name, &ifindex, err)) {
+		if (link_rename(nl, ifindex, device->name, &renaming))
+			error_append(&renaming, "; it is %s now", name);
+		if (!device->state.up || !link_set_up(nl, ifindex, true, err))
+			*err = renaming;
+	}
+	netlink_close(nl);
+	return -err->code;
+}
+
+static int send_home(const struct device *device, int ifindex, struct error *err)
+{
+	struct netlink *nl;
+	char name[IFNAMSIZ];
+
+	snprintf(name, sizeof(name), "pv%d", getpid());
+	if (netlink_open(&nl, err))
+		return -err->code;
+	err->code = 0;
+	link_move(nl, ifindex, HOST_FD, name, err);
+	netlink_close(nl);
+	/* Gone with its owner. */
+	if (err->code == ENODEV)
+		return 0;
+	if (err->code)
+		return -err->code;
+	return setns(HOST_FD, CLONE_NEWNET) ? error_errno(err, errno, "enter the host's network namespace")
+					    : settle_in(device, name, err);
+}
+
+/* Holds a device for as long as the run lives and wants it. Only descriptors that it needs: others would outlive the run. */
+__attribute__((noreturn)) static void keep(const struct device *device, int ifindex, int end)
+{
+	int run = fcntl(end, F_DUPFD, HOST_FD + 1), host = fcntl(device->host, F_DUPFD, HOST_FD + 1);
+	int nothing = open("/dev/null", O_RDWR);
+	struct error err = { 0 };
+	sigset_t all;
+	char byte;
+
+	setsid();
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	if (dup2(run, RUN_FD) < 0 || dup2(host, HOST_FD) < 0 || dup2(nothing, 0) < 0 || dup2(nothing, 1) < 0)
+		_exit(1);
+	syscall(SYS_close_range, HOST_FD + 1U, ~0U, 0U);
+	while (read(RUN_FD, &byte, 1) < 0 && errno == EINTR)
+		;
+	if (send_home(device, ifindex, &err))
+		fprintf(stderr, "provium: give device %s back: %s\n", device->name, err.text);
+	_exit(err.code != 0);
+}
+
+static int start_keeper(struct device *device, int ifindex, struct error *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC))
+		return error_errno(err, errno, "make a pipe");
+	device->keeper = fork();
+	if (device->keeper == 0)
+		keep(device, ifindex, ends[0]);
+	close(ends[0]);
+	if (device->keeper > 0) {
+		device->run_fd = ends[1];
+		return 0;
+	}
+	device->keeper = 0;
+	close(ends[1]);
+	return error_errno(err, errno, "start the keeper of device %s", device->name);
+}
+
+/* The keeper says why it could not. */
+static int end_keeper(struct device *device, struct error *err)
+{
+	uint64_t deadline = clock_after(RETURN_NS);
+	const struct timespec pause = { .tv_nsec = NS_PER_MS / 2 };
+	int status = 0;
+	pid_t ended;
+
+	if (!device->keeper)
+		return 0;
+	close(device->run_fd);
+	/* Also while the run is being interrupted. */
+	while ((ended = waitpid(device->keeper, &status, WNOHANG)) == 0 && clock_now() < deadline)
+		nanosleep(&pause, NULL);
+	device->keeper = 0;
+	return ended > 0 && status ? error_set(err, EIO, "device %s could not be given back", device->name) : 0;
+}
+
+struct fetch {
+	const struct device *device;
+	int home; /* the switch */
+	const char *port_name;
+};
+
+static int fetch(void *context, struct error *err)
+{
+	const struct fetch *fetch = context;
+	struct netlink *nl;
+
+	if (netlink_open(&nl, err))
+		return -err->code;
+	link_move(nl, fetch->device->state.ifindex, fetch->home, fetch->port_name, err);
+	netlink_close(nl);
+	return -err->code;
+}
+
+static int check_mtu(const struct device *device, const struct node_nic *nic, struct error *err)
+{
+	if (device->state.mtu >= nic->mtu)
+		return 0;
+	return error_set(err, EINVAL,
+			 "device %s has an MTU of %u, and bridge `%s` one of %u: ip link set dev %s mtu %u",
+			 device->name, device->state.mtu, nic->bridge_name, nic->mtu, device->name, nic->mtu);
+}
+
+static int device_plug(struct node *base, struct node_nic *nic, struct error *err)
+{
+	struct device *device = (struct device *)base;
+	struct fetch order = { .device = device, .port_name = nic->port_name };
+	struct error ignored;
+
+	if (check_mtu(device, nic, err))
+		return -err->code;
+	order.home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (order.home < 0)
+		return error_errno(err, errno, "open the network namespace of the run");
+	err->code = 0;
+	namespace_visit(device->host, fetch, &order, err);
+	close(order.home);
+	if (err->code || link_index(device->switch_nl, nic->port_name, &nic->ifindex, err))
+		return -err->code;
+	*nic->guest_name = '\0';
+	if (!start_keeper(device, nic->ifindex, err))
+		return 0;
+	link_move(device->switch_nl, nic->ifindex, device->host, device->name, &ignored);
+	return -err->code;
+}
+
+static int device_unplug(struct node *base, const struct node_nic *nic, struct error *err)
+{
+	(void)nic;
+	return end_keeper((struct device *)base, err);
+}
+
+/* A physical port's partner sees its link go, the other end of a veth pair its carrier; a TAP's owner hears nothing more. */
+static int device_set_link(struct node *base, const struct node_nic *nic, bool up, struct error *err)
+{
+	return link_set_up(((struct device *)base)->switch_nl, nic->ifindex, up, err);
+}
+
+static bool device_is_alive(struct node *base)
+{
+	(void)base;
+	return true;
+}
+
+static void device_close(struct node *base)
+{
+	struct error ignored;
+
+	end_keeper((struct device *)base, &ignored);
+	free(base);
+}
+
+/* What asks more of a node is not offered for one that no script has in hand. */
+const struct node_kind node_kind_device = {
+	.name = "device",
+	.plug = device_plug,
+	.unplug = device_unplug,
+	.set_link = device_set_link,
+	.is_alive = device_is_alive,
+	.close = device_close,
+};
