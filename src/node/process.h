@@ -17,6 +17,7 @@ struct command {
 	const char *cwd;	 /* NULL: / */
 	const void *stdin_data;	 /* NULL: an empty standard input */
 	size_t stdin_size;
+	uint64_t timeout_ns;  /* how long the caller means to wait for its end, 0 if that is not known */
 	uint64_t deadline_ns; /* for its start (util/clock.h); 0: as the kind finds it long enough */
 };
 

@@ -67,7 +67,7 @@ void script_collect_output(void *context)
  * Starts what the arguments say; the process is on top of the stack. A server that a script started and forgot is to go
  * on until its scope ends, so the registry refers to it until then.
  */
-static struct script_process *start(lua_State *L, struct script_request *request)
+static struct script_process *start(lua_State *L, struct script_request *request, bool waits)
 {
 	struct machine *machine = script_check_booted(L, "run");
 	struct script *script = script_of(L);
@@ -75,6 +75,7 @@ static struct script_process *start(lua_State *L, struct script_request *request
 	struct error err;
 
 	script_read_request(L, request);
+	request->command.timeout_ns = waits ? request->timeout_ns : 0;
 	process = lua_newuserdatauv(L, sizeof(*process), 0);
 	memset(process, 0, sizeof(*process));
 	luaL_setmetatable(L, PROCESS_TYPE);
@@ -145,7 +146,7 @@ static int push_result(lua_State *L, const struct script_process *process, bool 
 int script_vm_run(lua_State *L)
 {
 	struct script_request request;
-	struct script_process *process = start(L, &request);
+	struct script_process *process = start(L, &request, true);
 	bool in_time = await_end(L, process, clock_after(request.timeout_ns));
 	struct error ignored;
 
@@ -162,7 +163,7 @@ int script_vm_run_async(lua_State *L)
 {
 	struct script_request request;
 
-	start(L, &request);
+	start(L, &request, false);
 	return 1;
 }
 

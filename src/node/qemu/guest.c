@@ -43,6 +43,8 @@ static int find_folder(struct qemu_node *node, uint64_t deadline_ns, struct erro
 
 int guest_prepare(struct qemu_node *node, uint64_t deadline_ns, struct error *err)
 {
+	uint64_t took_ns;
+
 	if (agent_sync(&node->agent, deadline_ns, err))
 		return err->code == ETIMEDOUT ? error_set(err, ETIMEDOUT, "its guest agent did not answer in time")
 					      : -err->code;
@@ -50,16 +52,17 @@ int guest_prepare(struct qemu_node *node, uint64_t deadline_ns, struct error *er
 	    agent_write_file(&node->agent, HOST_NAME, node->name, strlen(node->name), deadline_ns, err))
 		return -err->code;
 	node->ready = true;
-	if (clock_now() - node->launched_ns > node->patience_ns)
-		node->patience_ns = clock_now() - node->launched_ns;
+	took_ns = clock_now() - node->launched_ns;
+	if (took_ns > GUEST_LIMIT_NS)
+		took_ns = GUEST_LIMIT_NS;
+	if (took_ns > node->patience_ns)
+		node->patience_ns = took_ns;
 	return 0;
 }
 
 uint64_t guest_deadline(const struct qemu_node *node)
 {
-	uint64_t patience = node->patience_ns < GUEST_LIMIT_NS ? node->patience_ns : GUEST_LIMIT_NS;
-
-	return clock_after(patience > GUEST_NS ? patience : GUEST_NS);
+	return clock_after(node->patience_ns > GUEST_NS ? node->patience_ns : GUEST_NS);
 }
 
 static int write_waiting(struct qemu_node *node, const char *path, char **text, uint64_t deadline_ns, struct error *err)

@@ -19,11 +19,17 @@
 #define IDLE_SHARE	  8
 /* Who waits for the end of a command is in no hurry for its output, and reading what is not there costs it as much. */
 #define READ_INTERVAL_NS (50 * NS_PER_MS)
-/* A guest that is asked once more at the end of a wait has this long to answer before it counts as hung. */
+/* See patience(). */
 #define PATIENCE_NS (5 * NS_PER_S)
 #define KILL_NS	    (5 * NS_PER_S)
 #define MUCH_OUTPUT (8U << 20)
 #define INPUT_RATE  (64U << 10) /* bytes a second, under emulation in emulation */
+
+/* A guest that is asked once more at the end of a wait has this long to answer before it counts as hung. */
+static uint64_t patience(const struct qemu_node *node)
+{
+	return node->patience_ns > GUEST_NS ? node->patience_ns : PATIENCE_NS;
+}
 
 static int orphaned(const struct qemu_process *process, struct error *err)
 {
@@ -168,7 +174,7 @@ static int qemu_process_kill(struct process *base, int number, struct error *err
 	snprintf(number_text, sizeof(number_text), "%d", number);
 	snprintf(pid_text, sizeof(pid_text), "%lld", (long long)process->pid);
 	process->active_ns = clock_now();
-	return qemu_run_script(process->node, script, arguments, NULL, clock_after(PATIENCE_NS), err);
+	return qemu_run_script(process->node, script, arguments, NULL, clock_after(patience(process->node)), err);
 }
 
 static int too_much_output(struct qemu_process *process, struct error *err)
@@ -238,12 +244,13 @@ static int qemu_process_wait(struct process *base, uint64_t deadline_ns, bool un
 	if (base->status == PROCESS_RUNNING && process->node && wait_first(process, deadline_ns, err))
 		return -err->code;
 	while (base->status == PROCESS_RUNNING) {
-		uint64_t answer_by = clock_after(PATIENCE_NS);
+		uint64_t answer_by;
 		bool reading = until_output || clock_now() - read_ns >= READ_INTERVAL_NS || clock_now() >= deadline_ns;
 		bool fresh = false, more = false;
 
 		if (!process->node)
 			return orphaned(process, err);
+		answer_by = clock_after(patience(process->node));
 		if (ask(process, deadline_ns > answer_by ? deadline_ns : answer_by, reading, &fresh, &more, err))
 			return qemu_explain(process->node, err);
 		if (reading && !more)
@@ -274,7 +281,7 @@ static void close_handles(struct qemu_process *process)
 	};
 	struct error ignored;
 
-	if (agent_batch(&process->node->agent, calls, 2, clock_after(PATIENCE_NS), &ignored) == 0)
+	if (agent_batch(&process->node->agent, calls, 2, clock_after(patience(process->node)), &ignored) == 0)
 		forget_answers(calls, 2);
 }
 
@@ -330,10 +337,20 @@ static int check_node(const struct qemu_node *node, const struct command *comman
 	return 0;
 }
 
+/* Until when it must have been started. A guest that hangs is not waited for longer than the command would have been. */
+static uint64_t start_deadline(const struct qemu_node *node, const struct command *command)
+{
+	uint64_t deadline = guest_deadline(node) + command->stdin_size * NS_PER_S / INPUT_RATE;
+	uint64_t wanted = clock_after(command->timeout_ns + patience(node));
+
+	if (command->deadline_ns)
+		return command->deadline_ns;
+	return command->timeout_ns && wanted < deadline ? wanted : deadline;
+}
+
 int qemu_start(struct node *base, const struct command *command, struct process **result, struct error *err)
 {
 	struct qemu_node *node = (struct qemu_node *)base;
-	uint64_t deadline = guest_deadline(node) + command->stdin_size * NS_PER_S / INPUT_RATE;
 	struct qemu_process *process;
 
 	if (check_node(node, command, err))
@@ -345,7 +362,7 @@ int qemu_start(struct node *base, const struct command *command, struct process 
 	process->node = node;
 	process->next = node->processes;
 	node->processes = process;
-	if (qemu_process_launch(process, command, command->deadline_ns ? command->deadline_ns : deadline, err)) {
+	if (qemu_process_launch(process, command, start_deadline(node, command), err)) {
 		qemu_process_close(&process->process);
 		return -err->code;
 	}
