@@ -3,10 +3,9 @@
 #
 # The lab tests once more, with a provium that watches its own memory: make SAN=1. A leak is an error, too.
 
-faults=$(realpath "${BASH_SOURCE[0]%/*}")
+root=$(realpath "${BASH_SOURCE[0]%/*}/..")
 # shellcheck source=tests/cli/tap.bash
-source "$faults/../cli/tap.bash"
-root=$(realpath "$faults/../..")
+source "$root/tests/cli/tap.bash"
 
 build() { make --no-print-directory -C "$root" -j"$(nproc)" SAN=1 all tests >out 2>&1; }
 
