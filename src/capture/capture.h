@@ -34,7 +34,7 @@ enum capture_format {
 struct capture_options {
 	struct wire_capture wanted; /* see wire_tap_add() */
 	enum capture_format format;
-	bool as_sent;	   /* outcomes have the time at which the frame was sent, not that at which it arrives */
+	bool as_sent;	   /* outcomes have the time at which they were decided, not that at which the frame arrives */
 	bool keep;	   /* what was read stays, for capture_save() */
 	uint64_t count;	   /* it ends after so many frames; 0: it does not */
 	bool patient;	   /* who waits for frames may get them some 50 ms later, which costs less */

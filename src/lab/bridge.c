@@ -150,7 +150,7 @@ static void warn_of_strangers(const struct bridge *bridge)
 	for (size_t i = 0; i < bridge->member_count; i++) {
 		const struct member *member = bridge->members[i];
 
-		if (!member->router && !member->was_attached)
+		if (!member->router && !member->was_meant)
 			fprintf(stderr,
 				"provium: bridge %s: a rule or a filter names `%s`, which was never attached; is it "
 				"misspelt?\n",
@@ -332,6 +332,7 @@ static int attach_one(struct bridge *bridge, const struct party *party, struct p
 	if (!member)
 		return -err->code;
 	*before = (struct place){ member->attached, member->disconnected, member->machine };
+	member->was_meant = true;
 	member->machine = party->machine ? party->machine : lab_find_machine(bridge->home, party->name);
 	/* What was said about the NIC of a bare name holds for who takes its place. */
 	member->disconnected = member->attached && member->disconnected;
@@ -339,7 +340,7 @@ static int attach_one(struct bridge *bridge, const struct party *party, struct p
 		member->machine = before->machine;
 		return -err->code;
 	}
-	member->attached = member->was_attached = true;
+	member->attached = true;
 	return 0;
 }
 
@@ -431,6 +432,7 @@ int bridge_attach_device(struct bridge *bridge, const char *device, const char *
 	member = bridge_place(bridge, name, err);
 	if (member) {
 		member->machine = door;
+		member->was_meant = true;
 		member->disconnected = false;
 	}
 	if (!member || member_plug(member, err)) {
@@ -439,7 +441,7 @@ int bridge_attach_device(struct bridge *bridge, const char *device, const char *
 			member->machine = NULL;
 		return -err->code;
 	}
-	member->attached = member->was_attached = true;
+	member->attached = true;
 	lab_refresh(bridge->home);
 	return 0;
 }

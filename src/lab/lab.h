@@ -74,7 +74,7 @@ struct member {
 	uint16_t port;
 	bool router; /* the place of the lab's router: port 1, see router.h */
 	bool attached;
-	bool was_attached;	 /* at any time */
+	bool was_meant;		 /* by an attach, whether it worked or not */
 	bool disconnected;	 /* nic:disconnect() */
 	struct machine *machine; /* NULL for a bare name */
 	bool plugged;		 /* the machine is up and the port exists */

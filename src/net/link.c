@@ -138,6 +138,8 @@ static int take_state(const struct nlmsghdr *answer, void *context)
 	mnl_attr_for_each (attr, answer, sizeof(*header)) {
 		if (mnl_attr_get_type(attr) == IFLA_MASTER && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
 			state->master = (int)mnl_attr_get_u32(attr);
+		if (mnl_attr_get_type(attr) == IFLA_IFNAME && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+			snprintf(state->name, sizeof(state->name), "%s", mnl_attr_get_str(attr));
 		if (mnl_attr_get_type(attr) == IFLA_MTU && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
 			state->mtu = mnl_attr_get_u32(attr);
 	}
@@ -149,6 +151,61 @@ int link_look(struct netlink *nl, const char *name, struct link_state *state, st
 	begin_link(nl, RTM_GETLINK, 0, 0);
 	netlink_put_string(nl, IFLA_IFNAME, name);
 	return netlink_answers(nl, take_state, state, err) ? error_wrap(err, "look up device %s", name) : 0;
+}
+
+struct upper_search {
+	uint32_t lower;
+	char *name;
+};
+
+/* The other end of a veth pair is its link, too, but stands on its own. */
+static bool is_veth(const struct nlattr *info)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested (attr, info)
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND && mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
+			return strcmp(mnl_attr_get_str(attr), "veth") == 0;
+	return false;
+}
+
+static int take_upper(const struct nlmsghdr *answer, void *context)
+{
+	const struct upper_search *search = context;
+	const struct nlattr *attr;
+	const char *name = "";
+	bool is_upper = false, is_elsewhere = false, veth = false;
+
+	mnl_attr_for_each (attr, answer, sizeof(struct ifinfomsg)) {
+		switch (mnl_attr_get_type(attr)) {
+		case IFLA_IFNAME:
+			name = mnl_attr_get_str(attr);
+			break;
+		case IFLA_LINK:
+			is_upper = mnl_attr_get_u32(attr) == search->lower;
+			break;
+		case IFLA_LINK_NETNSID:
+			is_elsewhere = true;
+			break;
+		case IFLA_LINKINFO:
+			veth = is_veth(attr);
+			break;
+		}
+	}
+	if (is_upper && !is_elsewhere && !veth)
+		snprintf(search->name, IFNAMSIZ, "%s", name);
+	return MNL_CB_OK;
+}
+
+int link_find_upper(struct netlink *nl, int ifindex, char name[static 16], struct error *err)
+{
+	struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
+	struct upper_search search = { .lower = (uint32_t)ifindex, .name = name };
+
+	*name = '\0';
+	netlink_begin(nl, RTM_GETLINK, NLM_F_DUMP, &header, sizeof(header));
+	return netlink_answers(nl, take_upper, &search, err) ? error_wrap(err, "list the devices on device %d", ifindex)
+							     : 0;
 }
 
 int link_move(struct netlink *nl, int ifindex, int net_fd, const char *name, struct error *err)

@@ -50,14 +50,18 @@ int link_index(struct netlink *nl, const char *name, int *ifindex, struct error 
 int link_name(struct netlink *nl, int ifindex, char name[static 16], struct error *err);
 
 struct link_state {
+	char name[16]; /* the first of its names */
 	int ifindex;
 	int master; /* the bridge or the like that it is a port of, 0 for none */
 	uint32_t mtu;
 	bool up, loopback;
 };
 
-/* As link_index(), with more. */
+/* As link_index(), with more. The name may be one of its others. */
 int link_look(struct netlink *nl, const char *name, struct link_state *state, struct error *err);
+
+/* A device in the same namespace that is made on top of it, such as a VLAN; "" if there is none. */
+int link_find_upper(struct netlink *nl, int ifindex, char name[static 16], struct error *err);
 
 /*
  * Moves a device to the network namespace behind net_fd, under a name that is free there. It is down then, has left its bridge,

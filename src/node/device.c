@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,9 +24,10 @@
 #include "util/memory.h"
 
 /* The descriptors that the keeper has, beside 0 to 2. */
-#define RUN_FD	  3
-#define HOST_FD	  4
-#define RETURN_NS (5 * NS_PER_S)
+#define RUN_FD	3
+#define HOST_FD 4
+/* Longer than it waits for the kernel at most. */
+#define RETURN_NS (15 * NS_PER_S)
 
 struct device {
 	struct node node; /* first */
@@ -41,7 +43,7 @@ struct look {
 	const char *name;
 	struct link_state state;
 	struct address address; /* that the host has on it */
-	char master[IFNAMSIZ];
+	char master[IFNAMSIZ], upper[IFNAMSIZ];
 };
 
 static int look_at(void *context, struct error *err)
@@ -52,7 +54,8 @@ static int look_at(void *context, struct error *err)
 	if (netlink_open(&nl, err))
 		return -err->code;
 	if (!link_look(nl, look->name, &look->state, err) &&
-	    !address_find(nl, look->state.ifindex, &look->address, err) && look->state.master)
+	    !address_find(nl, look->state.ifindex, &look->address, err) &&
+	    !link_find_upper(nl, look->state.ifindex, look->upper, err) && look->state.master)
 		link_name(nl, look->state.master, look->master, err);
 	netlink_close(nl);
 	return -err->code;
@@ -69,6 +72,8 @@ static int check_use(const struct look *look, struct error *err)
 		return error_set(err, EBUSY,
 				 "device %s is a port of %s; take it out of that first: ip link set dev %s nomaster",
 				 look->name, look->master, look->name);
+	if (*look->upper)
+		return error_set(err, EBUSY, "the host uses device %s: %s is on top of it", look->name, look->upper);
 	if (look->address.family)
 		return error_set(err, EBUSY,
 				 "the host uses device %s: it has address %s on it; if it can do without: ip address "
@@ -97,7 +102,7 @@ int device_open(const char *name, int host, struct netlink *switch_nl, struct no
 	device->host = host;
 	device->run_fd = -1;
 	device->state = look.state;
-	snprintf(device->name, sizeof(device->name), "%s", name);
+	snprintf(device->name, sizeof(device->name), "%s", look.state.name);
 	*node = &device->node;
 	return 0;
 }
@@ -121,18 +126,20 @@ static int settle_in(const struct device *device, const char *name, struct error
 	return -err->code;
 }
 
-static int send_home(const struct device *device, int ifindex, struct error *err)
+static int send_home(const struct device *device, const char *port_name, struct error *err)
 {
 	struct netlink *nl;
 	char name[IFNAMSIZ];
+	int ifindex;
 
 	snprintf(name, sizeof(name), "pv%d", getpid());
 	if (netlink_open(&nl, err))
 		return -err->code;
 	err->code = 0;
-	link_move(nl, ifindex, HOST_FD, name, err);
+	if (!link_index(nl, port_name, &ifindex, err))
+		link_move(nl, ifindex, HOST_FD, name, err);
 	netlink_close(nl);
-	/* Gone with its owner. */
+	/* Gone with its owner, or it never came. */
 	if (err->code == ENODEV)
 		return 0;
 	if (err->code)
@@ -141,8 +148,11 @@ static int send_home(const struct device *device, int ifindex, struct error *err
 					    : settle_in(device, name, err);
 }
 
-/* Holds a device for as long as the run lives and wants it. Only descriptors that it needs: others would outlive the run. */
-__attribute__((noreturn)) static void keep(const struct device *device, int ifindex, int end)
+/*
+ * Holds a device for as long as the run lives and wants it. Only descriptors that it needs: others would outlive the run. Under
+ * a name of its own, so that who ends all processes of ours by name does not end this one.
+ */
+__attribute__((noreturn)) static void keep(const struct device *device, const char *port_name, int end)
 {
 	int run = fcntl(end, F_DUPFD, HOST_FD + 1), host = fcntl(device->host, F_DUPFD, HOST_FD + 1);
 	int nothing = open("/dev/null", O_RDWR);
@@ -151,6 +161,7 @@ __attribute__((noreturn)) static void keep(const struct device *device, int ifin
 	char byte;
 
 	setsid();
+	prctl(PR_SET_NAME, "pv-keeper");
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	if (dup2(run, RUN_FD) < 0 || dup2(host, HOST_FD) < 0 || dup2(nothing, 0) < 0 || dup2(nothing, 1) < 0)
@@ -158,12 +169,12 @@ __attribute__((noreturn)) static void keep(const struct device *device, int ifin
 	syscall(SYS_close_range, HOST_FD + 1U, ~0U, 0U);
 	while (read(RUN_FD, &byte, 1) < 0 && errno == EINTR)
 		;
-	if (send_home(device, ifindex, &err))
+	if (send_home(device, port_name, &err))
 		fprintf(stderr, "provium: give device %s back: %s\n", device->name, err.text);
 	_exit(err.code != 0);
 }
 
-static int start_keeper(struct device *device, int ifindex, struct error *err)
+static int start_keeper(struct device *device, const char *port_name, struct error *err)
 {
 	int ends[2];
 
@@ -171,7 +182,7 @@ static int start_keeper(struct device *device, int ifindex, struct error *err)
 		return error_errno(err, errno, "make a pipe");
 	device->keeper = fork();
 	if (device->keeper == 0)
-		keep(device, ifindex, ends[0]);
+		keep(device, port_name, ends[0]);
 	close(ends[0]);
 	if (device->keeper > 0) {
 		device->run_fd = ends[1];
@@ -182,22 +193,23 @@ static int start_keeper(struct device *device, int ifindex, struct error *err)
 	return error_errno(err, errno, "start the keeper of device %s", device->name);
 }
 
-/* The keeper says why it could not. */
-static int end_keeper(struct device *device, struct error *err)
+/* If it cannot, the keeper says why. */
+static void end_keeper(struct device *device)
 {
 	uint64_t deadline = clock_after(RETURN_NS);
 	const struct timespec pause = { .tv_nsec = NS_PER_MS / 2 };
-	int status = 0;
 	pid_t ended;
 
 	if (!device->keeper)
-		return 0;
+		return;
 	close(device->run_fd);
 	/* Also while the run is being interrupted. */
-	while ((ended = waitpid(device->keeper, &status, WNOHANG)) == 0 && clock_now() < deadline)
+	while ((ended = waitpid(device->keeper, NULL, WNOHANG)) == 0 && clock_now() < deadline)
 		nanosleep(&pause, NULL);
+	if (!ended)
+		fprintf(stderr, "provium: device %s is not back after %llu s; process %d is still about it\n",
+			device->name, RETURN_NS / NS_PER_S, device->keeper);
 	device->keeper = 0;
-	return ended > 0 && status ? error_set(err, EIO, "device %s could not be given back", device->name) : 0;
 }
 
 struct fetch {
@@ -231,29 +243,29 @@ static int device_plug(struct node *base, struct node_nic *nic, struct error *er
 {
 	struct device *device = (struct device *)base;
 	struct fetch order = { .device = device, .port_name = nic->port_name };
-	struct error ignored;
 
 	if (check_mtu(device, nic, err))
 		return -err->code;
 	order.home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (order.home < 0)
 		return error_errno(err, errno, "open the network namespace of the run");
-	err->code = 0;
-	namespace_visit(device->host, fetch, &order, err);
-	close(order.home);
-	if (err->code || link_index(device->switch_nl, nic->port_name, &nic->ifindex, err))
+	/* The keeper first, so that there is no moment without. */
+	if (start_keeper(device, nic->port_name, err) || namespace_visit(device->host, fetch, &order, err) ||
+	    link_index(device->switch_nl, nic->port_name, &nic->ifindex, err)) {
+		end_keeper(device);
+		close(order.home);
 		return -err->code;
+	}
+	close(order.home);
 	*nic->guest_name = '\0';
-	if (!start_keeper(device, nic->ifindex, err))
-		return 0;
-	link_move(device->switch_nl, nic->ifindex, device->host, device->name, &ignored);
-	return -err->code;
+	return 0;
 }
 
 static int device_unplug(struct node *base, const struct node_nic *nic, struct error *err)
 {
 	(void)nic;
-	return end_keeper((struct device *)base, err);
+	end_keeper((struct device *)base);
+	return err->code = 0;
 }
 
 /* A physical port's partner sees its link go, the other end of a veth pair its carrier; a TAP's owner hears nothing more. */
@@ -270,9 +282,7 @@ static bool device_is_alive(struct node *base)
 
 static void device_close(struct node *base)
 {
-	struct error ignored;
-
-	end_keeper((struct device *)base, &ignored);
+	end_keeper((struct device *)base);
 	free(base);
 }
 

@@ -88,7 +88,7 @@ refuses() {
 	shift
 	printf '%s\n' 'local lan = provium:bridge("lan")' "$@" >bad.lua
 	run bad.lua
-	exits 1 && prints "$wanted" && is_home
+	exits 1 && prints "$wanted" && ! prints misspelt && is_home
 }
 needs_a_device() { refuses "there is no device vnet7 in the network namespace that provium was started in" 'lan:attach_device("vnet7")'; }
 needs_a_name() { refuses "string" 'lan:attach_device()'; }
@@ -98,6 +98,22 @@ not_with_an_address() {
 	refuses "it has address 192.0.2.1 on it; if it can do without: ip address flush dev vnet0" 'lan:attach_device("vnet0")'
 	local result=$?
 	ip addr flush dev vnet0
+	return "$result"
+}
+not_with_one_on_top() {
+	ip link add link vnet0 name vnet0.10 type macvlan
+	refuses "the host uses device vnet0: vnet0.10 is on top of it" 'lan:attach_device("vnet0")'
+	local result=$?
+	ip link del vnet0.10
+	return "$result"
+}
+by_another_name() {
+	ip link property add dev vnet0 altname port0
+	echo 'provium:bridge("lan"):attach_device("port0")' >other.lua
+	run other.lua
+	exits 0 && is_home && [[ ! -s err ]] && ! prints "give device"
+	local result=$?
+	ip link property del dev vnet0 altname port0 2>/dev/null
 	return "$result"
 }
 not_from_a_bridge() {
@@ -128,6 +144,16 @@ comes_back_when_killed() {
 	wait "$runner" 2>/dev/null
 	wait_for is_home
 	(((${EPOCHREALTIME/./} - start) < 2000000))
+}
+comes_back_when_all_are_killed_by_name() {
+	start_waiting || return
+	local pid
+	# Of this test alone: others may run beside it.
+	for pid in $(pgrep -x provium); do
+		[[ $(readlink "/proc/$pid/cwd") != "$work" ]] || kill -KILL "$pid"
+	done
+	wait "$runner" 2>/dev/null
+	wait_for is_home
 }
 comes_back_when_interrupted() {
 	start_waiting || return
@@ -162,11 +188,14 @@ check "no such device" needs_a_device
 check "no name of a device" needs_a_name
 check "the loopback device" not_loopback
 check "a device with an address" not_with_an_address
+check "a device with another on top" not_with_one_on_top
+check "by another of its names" by_another_name
 check "a port of another bridge" not_from_a_bridge
 check "an MTU below the bridge's" not_with_a_smaller_mtu
 check "on two bridges" not_on_two
 check "a script that fails gives it back" comes_back_after_a_failure
 check "kill -9 gives it back within 2 s" comes_back_when_killed
+check "kill -9 of all that are called provium gives it back" comes_back_when_all_are_killed_by_name
 check "Ctrl-C gives it back" comes_back_when_interrupted
 check "a device whose owner ends" may_go_with_its_owner
 check "its name was given to another meanwhile" other_name

@@ -16,6 +16,8 @@
 #define HOSTS	  "/etc/hosts"
 #define RESOLVER  "/etc/resolv.conf"
 #define PROBE	  ".provium"
+/* How much longer than writing two files anything may take that is quickly done. */
+#define PATIENCE_SHARE 20U
 
 bool guest_listens(const struct qemu_node *node)
 {
@@ -43,20 +45,19 @@ static int find_folder(struct qemu_node *node, uint64_t deadline_ns, struct erro
 
 int guest_prepare(struct qemu_node *node, uint64_t deadline_ns, struct error *err)
 {
-	uint64_t took_ns;
+	uint64_t begin_ns;
 
 	if (agent_sync(&node->agent, deadline_ns, err))
 		return err->code == ETIMEDOUT ? error_set(err, ETIMEDOUT, "its guest agent did not answer in time")
 					      : -err->code;
+	begin_ns = clock_now();
 	if (find_folder(node, deadline_ns, err) ||
 	    agent_write_file(&node->agent, HOST_NAME, node->name, strlen(node->name), deadline_ns, err))
 		return -err->code;
 	node->ready = true;
-	took_ns = clock_now() - node->launched_ns;
-	if (took_ns > GUEST_LIMIT_NS)
-		took_ns = GUEST_LIMIT_NS;
-	if (took_ns > node->patience_ns)
-		node->patience_ns = took_ns;
+	node->patience_ns = (clock_now() - begin_ns) * PATIENCE_SHARE;
+	if (node->patience_ns > GUEST_LIMIT_NS)
+		node->patience_ns = GUEST_LIMIT_NS;
 	return 0;
 }
 

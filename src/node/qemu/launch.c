@@ -64,7 +64,6 @@ int qemu_launch(struct qemu_node *node, bool incoming, struct error *err)
 	free(node->shutdown_reason);
 	node->shutdown_reason = NULL;
 	node->slots = 0;
-	node->launched_ns = clock_now();
 	if (connect_channels(node, &channels, err)) {
 		qemu_land(node);
 		return error_wrap(err, "node `%s`", node->name);

@@ -17,6 +17,7 @@
 #define FIRST_INTERVAL_NS (4 * NS_PER_MS)
 #define LAST_INTERVAL_NS  (50 * NS_PER_MS)
 #define IDLE_SHARE	  8
+#define MOST_AT_FIRST_NS  (100 * NS_PER_MS)
 /* Who waits for the end of a command is in no hurry for its output, and reading what is not there costs it as much. */
 #define READ_INTERVAL_NS (50 * NS_PER_MS)
 /* See patience(). */
@@ -221,8 +222,9 @@ static uint64_t interval(const struct qemu_process *process, uint64_t deadline_n
 /* A guest with one processor runs the command the sooner, the less it is asked: not before any command has ever ended. */
 static int wait_first(const struct qemu_process *process, uint64_t deadline_ns, struct error *err)
 {
-	uint64_t begin_ns = process->started_ns + process->node->quickest_ns / 4 * 3, now = clock_now();
+	uint64_t quick_ns = process->node->quickest_ns / 4 * 3, begin_ns, now = clock_now();
 
+	begin_ns = process->started_ns + (quick_ns < MOST_AT_FIRST_NS ? quick_ns : MOST_AT_FIRST_NS);
 	if (begin_ns > deadline_ns)
 		begin_ns = deadline_ns;
 	return begin_ns > now ? wait_sleep(begin_ns - now, err) : 0;
@@ -241,7 +243,7 @@ static int qemu_process_wait(struct process *base, uint64_t deadline_ns, bool un
 	struct qemu_process *process = (struct qemu_process *)base;
 	uint64_t read_ns = clock_now();
 
-	if (base->status == PROCESS_RUNNING && process->node && wait_first(process, deadline_ns, err))
+	if (base->status == PROCESS_RUNNING && process->node && !until_output && wait_first(process, deadline_ns, err))
 		return -err->code;
 	while (base->status == PROCESS_RUNNING) {
 		uint64_t answer_by;

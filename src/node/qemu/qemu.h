@@ -15,7 +15,7 @@
 #include "node/qemu/spawn.h"
 #include "util/clock.h"
 
-/* What takes a guest milliseconds may take it as long as its boot, but no less and no more than this. */
+/* What takes a guest milliseconds may take it this long, and longer if it is found to be slow. */
 #define GUEST_NS       (20 * NS_PER_S)
 #define GUEST_LIMIT_NS (180 * NS_PER_S)
 
@@ -54,8 +54,8 @@ struct qemu_node {
 	struct agent agent;
 	char folder[16]; /* in the guest, for files of ours */
 	unsigned int last_file;
-	bool ready;			   /* it runs commands; until then, settings of the guest wait */
-	uint64_t launched_ns, patience_ns; /* see guest_deadline() */
+	bool ready;	      /* it runs commands; until then, settings of the guest wait */
+	uint64_t patience_ns; /* see guest_deadline() */
 	bool paused;
 	char *shutdown_reason; /* as QEMU named it, once it told */
 
