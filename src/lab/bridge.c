@@ -446,10 +446,15 @@ int bridge_attach_device(struct bridge *bridge, const char *device, const char *
 	return 0;
 }
 
+bool member_is_device(const struct member *member)
+{
+	return member->machine && member->machine->kind == &node_kind_device;
+}
+
 void member_detach(struct member *member)
 {
 	member_unplug(member);
-	if (member->machine && member->machine->kind == &node_kind_device)
+	if (member_is_device(member))
 		close_door(member->machine);
 	member->attached = false;
 	member->machine = NULL;

@@ -233,6 +233,8 @@ int member_plug(struct member *member, struct error *err);
 void member_unplug(struct member *member);
 /* The same when its device is gone already. */
 void member_unplugged(struct member *member);
+/* Whether a device of the host has this place. */
+bool member_is_device(const struct member *member);
 /* Off the bridge, with the rules that are about it. */
 void member_detach(struct member *member);
 

@@ -109,21 +109,6 @@ int link_delete_many(struct netlink *nl, const int *ifindexes, size_t count, str
 	return netlink_ack(nl, err) ? error_wrap(err, "delete %zu devices", count) : 0;
 }
 
-static int take_index(const struct nlmsghdr *answer, void *context)
-{
-	const struct ifinfomsg *header = mnl_nlmsg_get_payload(answer);
-
-	*(int *)context = header->ifi_index;
-	return MNL_CB_OK;
-}
-
-int link_index(struct netlink *nl, const char *name, int *ifindex, struct error *err)
-{
-	begin_link(nl, RTM_GETLINK, 0, 0);
-	netlink_put_string(nl, IFLA_IFNAME, name);
-	return netlink_answers(nl, take_index, ifindex, err) ? error_wrap(err, "look up device %s", name) : 0;
-}
-
 static int take_state(const struct nlmsghdr *answer, void *context)
 {
 	const struct ifinfomsg *header = mnl_nlmsg_get_payload(answer);
@@ -151,6 +136,16 @@ int link_look(struct netlink *nl, const char *name, struct link_state *state, st
 	begin_link(nl, RTM_GETLINK, 0, 0);
 	netlink_put_string(nl, IFLA_IFNAME, name);
 	return netlink_answers(nl, take_state, state, err) ? error_wrap(err, "look up device %s", name) : 0;
+}
+
+int link_index(struct netlink *nl, const char *name, int *ifindex, struct error *err)
+{
+	struct link_state state;
+
+	if (link_look(nl, name, &state, err))
+		return -err->code;
+	*ifindex = state.ifindex;
+	return 0;
 }
 
 struct upper_search {

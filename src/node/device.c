@@ -33,7 +33,6 @@ struct device {
 	struct node node; /* first */
 	struct netlink *switch_nl;
 	int host;
-	char name[IFNAMSIZ];
 	struct link_state state; /* in the host */
 	pid_t keeper;		 /* 0: the device is at home */
 	int run_fd;		 /* its other end is the keeper's: when this closes, the device goes home */
@@ -102,7 +101,6 @@ int device_open(const char *name, int host, struct netlink *switch_nl, struct no
 	device->host = host;
 	device->run_fd = -1;
 	device->state = look.state;
-	snprintf(device->name, sizeof(device->name), "%s", look.state.name);
 	*node = &device->node;
 	return 0;
 }
@@ -117,7 +115,7 @@ static int settle_in(const struct device *device, const char *name, struct error
 	if (netlink_open(&nl, err))
 		return -err->code;
 	if (!link_index(nl, name, &ifindex, err)) {
-		if (link_rename(nl, ifindex, device->name, &renaming))
+		if (link_rename(nl, ifindex, device->state.name, &renaming))
 			error_append(&renaming, "; it is %s now", name);
 		if (!device->state.up || !link_set_up(nl, ifindex, true, err))
 			*err = renaming;
@@ -170,7 +168,7 @@ __attribute__((noreturn)) static void keep(const struct device *device, const ch
 	while (read(RUN_FD, &byte, 1) < 0 && errno == EINTR)
 		;
 	if (send_home(device, port_name, &err))
-		fprintf(stderr, "provium: give device %s back: %s\n", device->name, err.text);
+		fprintf(stderr, "provium: give device %s back: %s\n", device->state.name, err.text);
 	_exit(err.code != 0);
 }
 
@@ -190,7 +188,7 @@ static int start_keeper(struct device *device, const char *port_name, struct err
 	}
 	device->keeper = 0;
 	close(ends[1]);
-	return error_errno(err, errno, "start the keeper of device %s", device->name);
+	return error_errno(err, errno, "start the keeper of device %s", device->state.name);
 }
 
 /* If it cannot, the keeper says why. */
@@ -208,7 +206,7 @@ static void end_keeper(struct device *device)
 		nanosleep(&pause, NULL);
 	if (!ended)
 		fprintf(stderr, "provium: device %s is not back after %llu s; process %d is still about it\n",
-			device->name, RETURN_NS / NS_PER_S, device->keeper);
+			device->state.name, RETURN_NS / NS_PER_S, device->keeper);
 	device->keeper = 0;
 }
 
@@ -234,9 +232,9 @@ static int check_mtu(const struct device *device, const struct node_nic *nic, st
 {
 	if (device->state.mtu >= nic->mtu)
 		return 0;
-	return error_set(err, EINVAL,
-			 "device %s has an MTU of %u, and bridge `%s` one of %u: ip link set dev %s mtu %u",
-			 device->name, device->state.mtu, nic->bridge_name, nic->mtu, device->name, nic->mtu);
+	return error_set(
+		err, EINVAL, "device %s has an MTU of %u, and bridge `%s` one of %u: ip link set dev %s mtu %u",
+		device->state.name, device->state.mtu, nic->bridge_name, nic->mtu, device->state.name, nic->mtu);
 }
 
 static int device_plug(struct node *base, struct node_nic *nic, struct error *err)

@@ -2,7 +2,6 @@
 /* NICs: a node's place on a bridge. */
 
 #include "net/link.h"
-#include "node/device.h"
 #include "script/internal.h"
 
 static struct member *check_nic(lua_State *L)
@@ -88,7 +87,7 @@ static int nic_mac(lua_State *L)
 	const struct member *member = check_nic(L);
 	char text[MAC_TEXT_SIZE];
 
-	if (member->machine && member->machine->kind == &node_kind_device)
+	if (member_is_device(member))
 		lua_pushnil(L);
 	else
 		lua_pushstring(L, mac_text(member->nic.mac, text));

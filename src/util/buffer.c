@@ -49,7 +49,7 @@ void buffer_keep_end(struct buffer *buffer, size_t count)
 		return;
 	end = buffer->data + buffer->size;
 	from = end - count;
-	if (count && from[-1] != '\n') {
+	if (from[-1] != '\n') {
 		const char *line = memchr(from, '\n', count);
 
 		if (line && line + 1 < end)
