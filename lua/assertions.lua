@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- What a test can claim: the methods of t, and how a test ends before its last line.
 
+local class = require "provium.class"
 local native = require "provium.native"
 
 local module = {}
@@ -24,9 +25,9 @@ function module.show(value)
 	if math.type(value) == "float" and tonumber(tostring(value)) ~= value then
 		return ("%.17g"):format(value)
 	end
-	local class = getmetatable(value)
-	-- A result of run() is worth reading, too.
-	if type(value) == "table" and (not class or class.__name == "provium.result") then
+	local meta = getmetatable(value)
+	-- A record, such as a result of run(), is worth reading too.
+	if type(value) == "table" and (not meta or meta.record) then
 		local ok, text = pcall(native.encode, value)
 		return ok and text or tostring(value)
 	end
@@ -54,10 +55,11 @@ local function prefix(message)
 	return message and (type(message) == "string" and message or show(message)) .. ": " or ""
 end
 
--- Lists such as lan:members() are equal if what is in them is; other things with a metatable are what they are.
+-- Lists such as lan:members() and records are equal if what is in them is; other things with a metatable are what they are.
 local function is_plain(value)
-	local class = getmetatable(value)
-	return type(value) == "table" and (class == nil or type(class) == "table" and class.__name == "provium.json.array")
+	local meta = getmetatable(value)
+	return type(value) == "table"
+		and (meta == nil or type(meta) == "table" and (meta.__name == "provium.json.array" or meta.record == true))
 end
 
 local function same(x, y, seen)
@@ -70,12 +72,12 @@ local function same(x, y, seen)
 	end
 	seen[x] = y
 	for key, value in pairs(x) do
-		if not same(value, y[key], seen) then
+		if not same(value, rawget(y, key), seen) then
 			return false
 		end
 	end
 	for key in pairs(y) do
-		if x[key] == nil then
+		if rawget(x, key) == nil then
 			return false
 		end
 	end
@@ -183,6 +185,8 @@ end
 function assertions:name()
 	return self.test_name
 end
+
+class.seal("t", assertions)
 
 --- The t of a test.
 function module.new(name)

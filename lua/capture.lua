@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- What lan:capture() and nic:capture() return: a stream of pcap or pcapng bytes. The handle is the C side of it.
 
+local class = require "provium.class"
 local native = require "provium.native"
 local stream = require "provium.stream"
 
@@ -9,14 +10,6 @@ capture.__index = capture
 capture.__name = "provium.capture"
 
 local DRAIN_TIMEOUT, QUIET = 0.5, 100000000
-
-function capture.new(handle)
-	local self = stream.new(function(timeout)
-		return handle:read(timeout)
-	end, "capture")
-	self.handle = handle
-	return setmetatable(self, capture)
-end
 
 -- The end of its scope closes the handle.
 for _, method in ipairs { "next", "read_until", "expect", "eof" } do
@@ -83,6 +76,16 @@ end
 
 function capture:__tostring()
 	return "capture of " .. self.handle:site()
+end
+
+class.seal("capture", capture)
+
+function capture.new(handle)
+	local self = stream.new(function(timeout)
+		return handle:read(timeout)
+	end, "capture")
+	self.handle = handle
+	return setmetatable(self, capture)
 end
 
 return capture

@@ -2,6 +2,7 @@
 -- test(), todo(), wait_until(): what scripts are made of beside the lab. A test runs where it stands in the file.
 
 local assertions = require "provium.assertions"
+local class = require "provium.class"
 local native = require "provium.native"
 
 local framework = {}
@@ -66,7 +67,10 @@ local function explain(message)
 		return message
 	end
 	-- Without the frames of what raised it, which are ours or in C.
-	local trace = debug.traceback(nil, 2):gsub("\n\t%[C%]:[^\n]*", ""):gsub("\n\tprovium/[^\n]*", "")
+	local trace = debug.traceback(nil, 2)
+		:gsub("\n\t%[C%]:[^\n]*", "")
+		:gsub("\n\tprovium/[^\n]*", "")
+		:gsub("\n\t%(%.%.%.tail calls%.%.%.%)", "")
 	local failure = { message = tostring(message), trace = trace, values = {} }
 	local frame, level = find_frame(3)
 	if frame then
@@ -299,6 +303,10 @@ function framework.wait_until(fn, options)
 		end
 		native.sleep(math.min(interval, math.max(0, deadline - native.now())))
 	end
+end
+
+for _, name in ipairs { "test", "todo", "wait_until" } do
+	framework[name] = class.strict(name, framework[name])
 end
 
 local function run_body(body)

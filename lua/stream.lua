@@ -3,17 +3,13 @@
 --
 -- source(timeout_ns) gives the next piece, false if none came in time, nil at the end, nil and a text if it failed.
 
+local class = require "provium.class"
 local native = require "provium.native"
 
 local stream = {}
 stream.__index = stream
 
 local DEFAULT_TIMEOUT, DRAIN_TIMEOUT, QUIET = 10, 0.5, 0.1
-
---- A stream over a source. The name is for error texts: "stdout", "capture".
-function stream.new(source, name)
-	return setmetatable({ source = source, name = name, rest = "", ended = false, closed = false }, stream)
-end
 
 -- One more piece into self.rest. True if there was one, false when the deadline has passed or the stream has ended.
 local function fill(self, deadline)
@@ -113,6 +109,13 @@ end
 --- True when nothing more will come.
 function stream:eof()
 	return self.closed or (self.ended and self.rest == "")
+end
+
+class.seal("stream", stream)
+
+--- A stream over a source. The name is for error texts: "stdout", "capture".
+function stream.new(source, name)
+	return setmetatable({ source = source, name = name, rest = "", ended = false, closed = false }, stream)
 end
 
 return stream

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "script/internal.h"
-#include "util/buffer.h"
+#include "util/nearest.h"
 
 /* Pushes the value as a script would write it, or its type, and returns that text. */
 static const char *describe(lua_State *L, int index)
@@ -12,11 +12,11 @@ static const char *describe(lua_State *L, int index)
 	index = lua_absindex(L, index);
 	switch (lua_type(L, index)) {
 	case LUA_TNONE:
+	case LUA_TNIL:
 		return lua_pushliteral(L, "missing");
 	case LUA_TSTRING:
 		lua_pushfstring(L, "\"%s\"", lua_tostring(L, index));
 		return lua_tostring(L, -1);
-	case LUA_TNIL:
 	case LUA_TBOOLEAN:
 	case LUA_TNUMBER:
 		return luaL_tolstring(L, index, NULL);
@@ -30,6 +30,17 @@ static const char *describe(lua_State *L, int index)
 int script_refuse(lua_State *L, int index, const char *argument, const char *accepted)
 {
 	script_fail(L, "argument `%s` is %s; %s is accepted", argument, describe(L, index), accepted);
+}
+
+int script_refuse_surplus(lua_State *L, int index, int selves, int most)
+{
+	const char *hint =
+		lua_istable(L, index) ? "; options are keys of one table, beside the others that it takes" : "";
+
+	if (!most)
+		script_fail(L, "argument %d is %s; none is accepted", index - selves, describe(L, index));
+	script_fail(L, "argument %d is %s; at most %d %s accepted%s", index - selves, describe(L, index), most,
+		    most == 1 ? "is" : "are", hint);
 }
 
 uint64_t script_check_quantity(lua_State *L, int index, const char *argument, enum quantity quantity)
@@ -143,7 +154,8 @@ static void check_value(lua_State *L, int index, const struct option *option)
 
 __attribute__((noreturn)) static void refuse_key(lua_State *L, int key, const struct option *options, size_t count)
 {
-	const char *keys, *key_text = describe(L, key);
+	const char *text = describe(L, key);
+	struct nearest nearest = { .word = lua_type(L, key) == LUA_TSTRING ? lua_tostring(L, key) : NULL };
 	luaL_Buffer list;
 
 	luaL_buffinit(L, &list);
@@ -152,10 +164,13 @@ __attribute__((noreturn)) static void refuse_key(lua_State *L, int key, const st
 			continue;
 		luaL_addstring(&list, luaL_bufflen(&list) ? ", " : "");
 		luaL_addstring(&list, options[i].name);
+		nearest_try(&nearest, options[i].name);
 	}
 	luaL_pushresult(&list);
-	keys = lua_tostring(L, -1);
-	script_fail(L, "unknown key %s; the keys are: %s", key_text, keys);
+	if (nearest.found)
+		script_fail(L, "unknown key %s; the nearest is \"%s\"; the keys are: %s", text, nearest.found,
+			    lua_tostring(L, -1));
+	script_fail(L, "unknown key %s; the keys are: %s", text, lua_tostring(L, -1));
 }
 
 static const struct option *find_option(lua_State *L, int key, const struct option *options, size_t count)

@@ -152,17 +152,17 @@ static int bridge_tostring(lua_State *L)
 	return 1;
 }
 
-static const luaL_Reg methods[] = {
-	{ "attach_device", bridge_attach_device_method },
-	{ "attach", bridge_attach_method },
-	{ "detach", bridge_detach_method },
-	{ "members", bridge_members },
-	{ "nic", bridge_nic },
-	{ "name", bridge_name },
-	{ "subnet", bridge_subnet },
-	{ "subnet6", bridge_subnet6 },
-	{ "close", bridge_close_method },
-	{ NULL, NULL },
+static const struct script_function methods[] = {
+	{ "attach_device", bridge_attach_device_method, 2 },
+	{ "attach", bridge_attach_method, 1 },
+	{ "detach", bridge_detach_method, 1 },
+	{ "members", bridge_members, 0 },
+	{ "nic", bridge_nic, 1 },
+	{ "name", bridge_name, 0 },
+	{ "subnet", bridge_subnet, 0 },
+	{ "subnet6", bridge_subnet6, 0 },
+	{ "close", bridge_close_method, 0 },
+	{ NULL },
 };
 
 static const luaL_Reg metamethods[] = {

@@ -334,10 +334,10 @@ int script_bridge_wait_for(lua_State *L)
 
 void script_register_capture(lua_State *L)
 {
-	static const luaL_Reg methods[] = {
-		{ "read", handle_read }, { "frames", handle_frames }, { "held", handle_held },
-		{ "lost", handle_lost }, { "site", handle_site },     { "is_closed", handle_is_closed },
-		{ "save", handle_save }, { "close", handle_close },   { NULL, NULL },
+	static const struct script_function methods[] = {
+		{ "read", handle_read, 1 }, { "frames", handle_frames, 0 }, { "held", handle_held, 0 },
+		{ "lost", handle_lost, 0 }, { "site", handle_site, 0 },	    { "is_closed", handle_is_closed, 0 },
+		{ "save", handle_save, 1 }, { "close", handle_close, 0 },   { NULL },
 	};
 
 	luaL_newmetatable(L, CAPTURE_TYPE);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "script/internal.h"
 
@@ -22,14 +23,32 @@ static int collect(lua_State *L)
 	return 0;
 }
 
-void script_set_functions(lua_State *L, const char *prefix, const luaL_Reg *functions)
+/*
+ * All that a script calls comes by here: a surplus argument would be one that says something which nothing does. The function
+ * runs in the closure's own frame. A method finds nil for each argument that is not given, so that nothing which it
+ * pushes can be taken for one.
+ */
+static int dispatch(lua_State *L)
 {
+	const struct script_function *called = lua_touserdata(L, lua_upvalueindex(2));
+	int selves = (int)lua_tointeger(L, lua_upvalueindex(3)), most = selves + called->most, given;
+
+	for (given = lua_gettop(L); given > most; given--)
+		if (!lua_isnil(L, given))
+			script_refuse_surplus(L, given, selves, called->most);
+	lua_settop(L, selves ? most : given);
+	return called->function(L);
+}
+
+void script_set_functions(lua_State *L, const char *prefix, const struct script_function *functions)
+{
+	bool are_methods = prefix[strlen(prefix) - 1] == ':';
+
 	for (; functions && functions->name; functions++) {
-		if (prefix)
-			lua_pushfstring(L, "%s%s", prefix, functions->name);
-		else
-			lua_pushnil(L);
-		lua_pushcclosure(L, functions->func, 1);
+		lua_pushfstring(L, "%s%s", prefix, functions->name);
+		lua_pushlightuserdata(L, (void *)functions);
+		lua_pushinteger(L, are_methods);
+		lua_pushcclosure(L, dispatch, 3);
 		lua_setfield(L, -2, functions->name);
 	}
 }
@@ -63,7 +82,7 @@ void script_register_class(lua_State *L, const struct script_class *class)
 	lua_setfield(L, -2, "__gc");
 	lua_pushliteral(L, "locked");
 	lua_setfield(L, -2, "__metatable");
-	script_set_functions(L, NULL, class->metamethods);
+	luaL_setfuncs(L, class->metamethods, 0);
 	lua_pop(L, 1);
 }
 

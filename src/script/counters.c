@@ -9,6 +9,10 @@
 #include "script/internal.h"
 #include "wire/wire.h"
 
+const struct script_record script_record_counters = { .type = "provium.counters", .name = "counters" };
+const struct script_record script_record_dropped = { .type = "provium.dropped", .name = "dropped" };
+const struct script_record script_record_path = { .type = "provium.path", .name = "path" };
+
 static void push_counters(lua_State *L, const struct wire_counters *counters)
 {
 	lua_newtable(L);
@@ -21,7 +25,9 @@ static void push_counters(lua_State *L, const struct wire_counters *counters)
 	script_set_count(L, "loss", counters->dropped_loss);
 	script_set_count(L, "queue", counters->dropped_queue);
 	script_set_count(L, "error", counters->dropped_error);
+	script_set_record(L, &script_record_dropped);
 	lua_setfield(L, -2, "dropped");
+	script_set_record(L, &script_record_counters);
 }
 
 /* A name that was never on the bridge would count nothing for ever: more likely a slip of the pen than a question. */
@@ -100,6 +106,7 @@ static void push_link(lua_State *L, const struct bridge *bridge, const struct pa
 	set_number(L, "queue_ms", (double)step->link.queue_ns / 1e6);
 	set_flag(L, "partitioned", step->link.partition == WIRE_CUT || step->link.partition == WIRE_CUT_ONE_WAY);
 	set_flag(L, "isolated", step->link.isolated);
+	script_set_record(L, &script_record_path);
 }
 
 /* Delays add up, losses are independent, the narrowest rate wins. */
@@ -139,6 +146,7 @@ static int set_sum(lua_State *L, const struct path_sum *sum)
 	script_set_count(L, "bandwidth_bps", sum->rate_bps);
 	set_flag(L, "partitioned", sum->partitioned);
 	set_flag(L, "isolated", sum->isolated);
+	script_set_record(L, &script_record_path);
 	return 1;
 }
 

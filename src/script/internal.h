@@ -42,11 +42,18 @@ struct script *script_of(lua_State *L);
 
 /* class.c */
 
+/* A method or a function that scripts call. What is called with more arguments than it takes raises an error. */
+struct script_function {
+	const char *name;
+	lua_CFunction function;
+	int most; /* arguments, beside self */
+};
+
 struct script_class {
 	const char *type; /* the metatable's name, which Lua's type errors show: "provium.bridge" */
 	const char *name; /* in front of the methods' names: "bridge" */
-	const luaL_Reg *methods;
-	const luaL_Reg *more_methods; /* from a second file, or NULL */
+	const struct script_function *methods;
+	const struct script_function *more_methods; /* from a second file, or NULL */
 	const luaL_Reg *metamethods;
 	void (*ref)(void *object);
 	void (*unref)(void *object);
@@ -56,8 +63,8 @@ struct script_class {
 void script_register_class(lua_State *L, const struct script_class *class);
 /* Pushes the table of methods of a class. */
 void script_push_methods(lua_State *L, const struct script_class *class);
-/* Puts closures into the table on top of the stack, named prefix + name in errors; prefix NULL: not named. */
-void script_set_functions(lua_State *L, const char *prefix, const luaL_Reg *functions);
+/* Puts closures into the table on top of the stack, named prefix + name in errors. They are methods if the prefix ends with ":". */
+void script_set_functions(lua_State *L, const char *prefix, const struct script_function *functions);
 /* Pushes the one userdata that stands for the object, which it refers to until it is collected. */
 void script_push_object(lua_State *L, const struct script_class *class, void *object);
 /* The object of the argument, which must be a userdata of the class. */
@@ -87,6 +94,8 @@ void script_check_table(lua_State *L, int index, const char *argument);
 struct party script_check_party(lua_State *L, int index, const char *argument);
 /* "argument `x` is <value>; <accepted> is accepted". */
 __attribute__((noreturn)) int script_refuse(lua_State *L, int index, const char *argument, const char *accepted);
+/* The argument at this index is one that the method has no use for: it takes `most` beside the `selves` in front of them. */
+__attribute__((noreturn)) int script_refuse_surplus(lua_State *L, int index, int selves, int most);
 
 enum option_kind {
 	OPTION_QUANTITY, /* uint64_t */
@@ -110,13 +119,27 @@ void script_read_options(lua_State *L, int index, const struct option *options, 
 #define SCRIPT_READ_OPTIONS(L, INDEX, OPTIONS)                                                                         \
 	script_read_options((L), (INDEX), (OPTIONS), sizeof(OPTIONS) / sizeof((OPTIONS)[0]))
 
+/* record.c: tables whose fields are known, so that one that is misspelt is an error and not nil */
+
+struct script_record {
+	const char *type;		       /* the metatable's name, "provium.result" */
+	const char *name;		       /* in front of errors, "result" */
+	const struct script_function *methods; /* or NULL */
+	const char *const *optional;	       /* fields that may be nil, or NULL; the last is NULL */
+};
+/* Makes the metatable. The methods are named `name`:method in errors. */
+void script_register_record(lua_State *L, const struct script_record *record);
+/* The table on top of the stack is one from here on: its fields are those that it has now. */
+void script_set_record(lua_State *L, const struct script_record *record);
+extern const struct script_record script_record_counters, script_record_dropped, script_record_path;
+
 /* lab.c */
 
 /* Pushes an array of strings, sorted. Reorders the array. */
 void script_push_names(lua_State *L, const char **names, size_t count);
 
 /* rules.c: what a script says about traffic, as further methods of bridges */
-extern const luaL_Reg script_bridge_rules[];
+extern const struct script_function script_bridge_rules[];
 /* counters.c: counters(), path(), as further functions for rules.c's table */
 int script_bridge_counters(lua_State *L);
 int script_bridge_path(lua_State *L);

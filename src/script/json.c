@@ -226,11 +226,11 @@ static int json_array_mark(lua_State *L)
 
 int script_open_json(lua_State *L)
 {
-	static const luaL_Reg functions[] = {
-		{ "encode", json_encode },
-		{ "decode", json_decode },
-		{ "array", json_array_mark },
-		{ NULL, NULL },
+	static const struct script_function functions[] = {
+		{ "encode", json_encode, 2 },
+		{ "decode", json_decode, 1 },
+		{ "array", json_array_mark, 1 },
+		{ NULL },
 	};
 
 	luaL_newmetatable(L, ARRAY_TYPE);

@@ -342,23 +342,23 @@ static int lab_tostring(lua_State *L)
 	return 1;
 }
 
-static const luaL_Reg methods[] = {
-	{ "vm", lab_vm },
-	{ "bridge", lab_bridge },
-	{ "boot", lab_boot },
-	{ "shutdown", lab_shutdown },
-	{ "seed", lab_seed },
-	{ "vm_names", lab_vm_names },
-	{ "bridge_names", lab_bridge_names },
-	{ "members", lab_members },
-	{ "lab", lab_lab },
-	{ "include", lab_include },
-	{ "remove", lab_remove },
-	{ "path", script_lab_path },
-	{ "name", lab_name },
-	{ "sleep", lab_sleep },
-	{ "close", lab_close_method },
-	{ NULL, NULL },
+static const struct script_function methods[] = {
+	{ "vm", lab_vm, 3 },
+	{ "bridge", lab_bridge, 2 },
+	{ "boot", lab_boot, 1 },
+	{ "shutdown", lab_shutdown, 0 },
+	{ "seed", lab_seed, 1 },
+	{ "vm_names", lab_vm_names, 0 },
+	{ "bridge_names", lab_bridge_names, 0 },
+	{ "members", lab_members, 0 },
+	{ "lab", lab_lab, 1 },
+	{ "include", lab_include, 1 },
+	{ "remove", lab_remove, 1 },
+	{ "path", script_lab_path, 2 },
+	{ "name", lab_name, 0 },
+	{ "sleep", lab_sleep, 1 },
+	{ "close", lab_close_method, 0 },
+	{ NULL },
 };
 
 static const luaL_Reg metamethods[] = {

@@ -302,7 +302,7 @@ int script_open_native(lua_State *L)
 	};
 
 	lua_newtable(L);
-	script_set_functions(L, NULL, functions);
+	luaL_setfuncs(L, functions, 0);
 	push_options(L, script_of(L)->options);
 	lua_setfield(L, -2, "options");
 	lua_getglobal(L, "json");

@@ -34,7 +34,9 @@ static int nic_counters_method(lua_State *L)
 	script_set_count(L, "queue", counters.queue);
 	script_set_count(L, "error", counters.error);
 	script_set_count(L, "overflow", counters.overflow);
+	script_set_record(L, &script_record_dropped);
 	lua_setfield(L, -2, "dropped");
+	script_set_record(L, &script_record_counters);
 	return 1;
 }
 
@@ -130,19 +132,19 @@ static int nic_tostring(lua_State *L)
 	return 1;
 }
 
-static const luaL_Reg methods[] = {
-	{ "counters", nic_counters_method },
-	{ "capture", script_nic_capture },
-	{ "disconnect", nic_disconnect },
-	{ "reconnect", nic_reconnect },
-	{ "is_connected", nic_is_connected },
-	{ "vm_name", nic_vm_name },
-	{ "bridge", nic_bridge },
-	{ "mac", nic_mac },
-	{ "ip", nic_ip },
-	{ "ip6", nic_ip6 },
-	{ "device", nic_device },
-	{ NULL, NULL },
+static const struct script_function methods[] = {
+	{ "counters", nic_counters_method, 0 },
+	{ "capture", script_nic_capture, 1 },
+	{ "disconnect", nic_disconnect, 0 },
+	{ "reconnect", nic_reconnect, 0 },
+	{ "is_connected", nic_is_connected, 0 },
+	{ "vm_name", nic_vm_name, 0 },
+	{ "bridge", nic_bridge, 0 },
+	{ "mac", nic_mac, 0 },
+	{ "ip", nic_ip, 0 },
+	{ "ip6", nic_ip6, 0 },
+	{ "device", nic_device, 0 },
+	{ NULL },
 };
 
 static const luaL_Reg metamethods[] = {

@@ -8,10 +8,11 @@
 #include "util/clock.h"
 
 #define PROCESS_TYPE   "provium.process"
-#define RESULT_TYPE    "provium.result"
 #define KILL_WAIT_NS   (5 * NS_PER_S)
 #define TIMED_OUT_CODE 124 /* as timeout(1) and as shells have it */
 #define SIGNALLED_CODE 128
+
+static const struct script_record record_result;
 
 struct script_process {
 	struct process *process; /* NULL when closed */
@@ -124,7 +125,6 @@ static int push_result(lua_State *L, const struct script_process *process, bool 
 	int code = timed_out ? TIMED_OUT_CODE : ended->code + (signalled ? SIGNALLED_CODE : 0);
 
 	lua_newtable(L);
-	luaL_setmetatable(L, RESULT_TYPE);
 	lua_pushinteger(L, code);
 	lua_setfield(L, -2, "exit_code");
 	lua_pushlstring(L, buffer_string(&ended->out), ended->out.size);
@@ -140,6 +140,7 @@ static int push_result(lua_State *L, const struct script_process *process, bool 
 	}
 	set_string(L, "command", process->command);
 	set_string(L, "node", process->node);
+	script_set_record(L, &record_result);
 	return 1;
 }
 
@@ -323,36 +324,38 @@ static int result_assert_ok(lua_State *L)
 	return lua_error(L);
 }
 
-static const luaL_Reg process_methods[] = {
-	{ "wait", process_wait },
-	{ "kill", process_kill },
-	{ "running", process_running },
-	{ "stdout_stream", process_stdout_stream },
-	{ "stderr_stream", process_stderr_stream },
-	{ NULL, NULL },
+static const struct script_function process_methods[] = {
+	{ "wait", process_wait, 1 },
+	{ "kill", process_kill, 1 },
+	{ "running", process_running, 0 },
+	{ "stdout_stream", process_stdout_stream, 0 },
+	{ "stderr_stream", process_stderr_stream, 0 },
+	{ NULL },
 };
 
-static const luaL_Reg result_methods[] = {
-	{ "ok", result_ok },
-	{ "assert_ok", result_assert_ok },
-	{ NULL, NULL },
+static const struct script_function result_methods[] = {
+	{ "ok", result_ok, 0 },
+	{ "assert_ok", result_assert_ok, 0 },
+	{ NULL },
 };
 
-static void register_type(lua_State *L, const char *type, const char *prefix, const luaL_Reg *methods)
-{
-	luaL_newmetatable(L, type);
-	lua_newtable(L);
-	script_set_functions(L, prefix, methods);
-	lua_setfield(L, -2, "__index");
-}
+static const struct script_record record_result = {
+	.type = "provium.result",
+	.name = "result",
+	.methods = result_methods,
+	.optional = (const char *const[]){ "signal", NULL },
+};
 
 void script_register_process(lua_State *L)
 {
-	register_type(L, RESULT_TYPE, "result:", result_methods);
-	register_type(L, PROCESS_TYPE, "process:", process_methods);
+	script_register_record(L, &record_result);
+	luaL_newmetatable(L, PROCESS_TYPE);
+	lua_newtable(L);
+	script_set_functions(L, "process:", process_methods);
+	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, process_collect);
 	lua_setfield(L, -2, "__gc");
 	lua_pushcfunction(L, process_collect);
 	lua_setfield(L, -2, "__close");
-	lua_pop(L, 2);
+	lua_pop(L, 1);
 }

@@ -78,6 +78,9 @@ static void register_classes(lua_State *L)
 	script_register_class(L, &script_class_bridge);
 	script_register_class(L, &script_class_vm);
 	script_register_class(L, &script_class_nic);
+	script_register_record(L, &script_record_counters);
+	script_register_record(L, &script_record_dropped);
+	script_register_record(L, &script_record_path);
 	script_register_process(L);
 	script_register_capture(L);
 	script_register_snapshot(L);

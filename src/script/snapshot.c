@@ -82,7 +82,9 @@ static int snapshot_close(lua_State *L)
 
 void script_register_snapshot(lua_State *L)
 {
-	static const luaL_Reg methods[] = { { "path", snapshot_path }, { "close", snapshot_close }, { NULL, NULL } };
+	static const struct script_function methods[] = { { "path", snapshot_path, 0 },
+							  { "close", snapshot_close, 0 },
+							  { NULL } };
 
 	luaL_newmetatable(L, SNAPSHOT_TYPE);
 	lua_newtable(L);

@@ -259,27 +259,27 @@ static int vm_tostring(lua_State *L)
 	return 1;
 }
 
-static const luaL_Reg methods[] = {
-	{ "boot", vm_boot },
-	{ "shutdown", vm_shutdown },
-	{ "pause", vm_pause },
-	{ "resume", vm_resume },
-	{ "snapshot", script_vm_snapshot },
-	{ "restore", script_vm_restore },
-	{ "state", vm_state },
-	{ "name", vm_name },
-	{ "profile", vm_profile },
-	{ "console", vm_console },
-	{ "ip", vm_ip },
-	{ "ip6", vm_ip6 },
-	{ "mac", vm_mac },
-	{ "nic", vm_nic },
-	{ "run", script_vm_run },
-	{ "run_async", script_vm_run_async },
-	{ "read_file", script_vm_read_file },
-	{ "write_file", script_vm_write_file },
-	{ "push_file", script_vm_push_file },
-	{ NULL, NULL },
+static const struct script_function methods[] = {
+	{ "boot", vm_boot, 1 },
+	{ "shutdown", vm_shutdown, 0 },
+	{ "pause", vm_pause, 0 },
+	{ "resume", vm_resume, 0 },
+	{ "snapshot", script_vm_snapshot, 1 },
+	{ "restore", script_vm_restore, 1 },
+	{ "state", vm_state, 0 },
+	{ "name", vm_name, 0 },
+	{ "profile", vm_profile, 0 },
+	{ "console", vm_console, 0 },
+	{ "ip", vm_ip, 1 },
+	{ "ip6", vm_ip6, 1 },
+	{ "mac", vm_mac, 1 },
+	{ "nic", vm_nic, 1 },
+	{ "run", script_vm_run, 2 },
+	{ "run_async", script_vm_run_async, 2 },
+	{ "read_file", script_vm_read_file, 1 },
+	{ "write_file", script_vm_write_file, 2 },
+	{ "push_file", script_vm_push_file, 2 },
+	{ NULL },
 };
 
 static const luaL_Reg metamethods[] = {

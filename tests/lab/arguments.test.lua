@@ -89,7 +89,7 @@ refuse("lab", {
 	{ 'provium:vm("d", "netns", 5)', "provium:vm: argument `options` is 5; a table is accepted" },
 	{
 		'provium:vm("d", "netns", {memroy="1G"})',
-		'provium:vm: unknown key "memroy"; the keys are: memory, cpus, kernel_cmdline, files',
+		'provium:vm: unknown key "memroy"; the nearest is "memory"; the keys are: memory, cpus, kernel_cmdline, files',
 	},
 	{
 		'provium:vm("d", "netns", {memory="1X"})',
@@ -118,7 +118,7 @@ refuse("lab", {
 	},
 	{
 		'provium:vm("d", "netns", {files={{path="/x"}}})',
-		"provium:vm: argument `content` is nil; a string is accepted",
+		"provium:vm: argument `content` is missing; a string is accepted",
 	},
 	{
 		'provium:vm("d", "netns", {files={{path="/x", content="", mode=5}}})',
@@ -178,10 +178,10 @@ refuse("lab", {
 	{ 'provium:bridge("n", {offload=1})', "provium:bridge: argument `offload` is 1; true or false is accepted" },
 	{
 		'provium:bridge("n", {sub=1})',
-		'provium:bridge: unknown key "sub"; the keys are: subnet, subnet6, mtu, offload',
+		'provium:bridge: unknown key "sub"; the nearest is "subnet"; the keys are: subnet, subnet6, mtu, offload',
 	},
 	{ "provium:boot(5)", "provium:boot: argument `options` is 5; a table is accepted" },
-	{ "provium:boot({time=5})", 'provium:boot: unknown key "time"; the keys are: timeout' },
+	{ "provium:boot({time=5})", 'provium:boot: unknown key "time"; the nearest is "timeout"; the keys are: timeout' },
 	{ "provium:boot({timeout=-1})", "provium:boot: argument `timeout` is -1" .. DURATION },
 	{ "provium:seed(-1)", "provium:seed: argument `seed` is -1; a whole number from 0 to 2^53 - 1 is accepted" },
 	{ "provium:seed(1.5)", "provium:seed: argument `seed` is 1.5; a whole number from 0 to 2^53 - 1 is accepted" },
@@ -400,7 +400,7 @@ refuse("impairments", {
 	{ "lan:bandwidth_limit({bps=5000, queue=true})", "bridge:bandwidth_limit: argument `queue` is true" .. QUEUE },
 	{
 		"lan:bandwidth_limit({bps=5000, q=1})",
-		'bridge:bandwidth_limit: unknown key "q"; the keys are: from, to, bps, queue',
+		'bridge:bandwidth_limit: unknown key "q"; the nearest is "queue"; the keys are: from, to, bps, queue',
 	},
 	{ "lan.reset()", "bridge:reset: call it with a colon: bridge:reset(…)" },
 })
@@ -447,7 +447,7 @@ refuse("commands and files", {
 	},
 	{ "a:run(5)", "vm:run: argument `command` is 5; a string is accepted" },
 	{ 'a:run("true", 5)', "vm:run: argument `args` is 5; a table is accepted" },
-	{ 'a:run("true", {arg={"x"}})', 'vm:run: unknown key "arg"; the keys are: args, env, cwd, stdin, timeout' },
+	{ 'a:run("true", {arg={"x"}})', 'vm:run: unknown key "arg"; the nearest is "args"; the keys are: args, env, cwd, stdin, timeout' },
 	{ 'a:run("true", {args=5})', "vm:run: argument `args` is 5; a table is accepted" },
 	{ 'a:run("true", {env=5})', "vm:run: argument `env` is 5; a table is accepted" },
 	{ 'a:run("true", {env={[1]="x"}})', 'vm:run: `env` is a table of NAME = "value"' },

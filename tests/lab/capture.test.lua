@@ -154,7 +154,7 @@ test("options that are wrong", function(t)
 		{ { filter = { proto = 6.5 } }, "argument `proto` is 6.5" },
 		{ { filter = { port = 65536 } }, "argument `port` is 65536" },
 		{ { filter = { ethertype = "ipx" } }, 'argument `ethertype` is "ipx"' },
-		{ { filter = { form = "a" } }, 'unknown key "form"; the keys are: from, to, proto, port, ethertype' },
+		{ { filter = { form = "a" } }, 'unknown key "form"; the nearest is "from"; the keys are: from, to, proto, port, ethertype' },
 		{ { filter = { count = 1 } }, 'unknown key "count"' },
 		{ { filter = 7 }, "argument `options` is 7" },
 		{ { sanplen = 1 }, 'unknown key "sanplen"' },
@@ -471,10 +471,10 @@ test("wait_for", function(t)
 	pings:kill()
 	t:assert_error(function()
 		lan:wait_for()
-	end, "bridge:wait_for: argument `filter` is nil; a table is accepted")
+	end, "bridge:wait_for: argument `filter` is missing; a table is accepted")
 	t:assert_error(function()
 		lan:wait_for({ cuont = 1 })
-	end, 'unknown key "cuont"; the keys are: from, to, proto, port, ethertype, count')
+	end, 'unknown key "cuont"; the nearest is "count"; the keys are: from, to, proto, port, ethertype, count')
 	t:assert_error(function()
 		lan:wait_for({}, "soon")
 	end, 'argument `timeout` is "soon"')

@@ -47,6 +47,9 @@ test("what a node that was not booted refuses", function(t)
 	t:assert_eq(a:state(), "created")
 end)
 
+-- Of the methods that take one.
+local ARGUMENT = { run = "/etc/hosts", read_file = "/etc/hosts" }
+
 test("a paused node", function(t)
 	local a = provium:vm("a", "netns"):boot()
 	local ticks = a:run_async("while :; do echo; sleep 0.01; done")
@@ -57,7 +60,7 @@ test("a paused node", function(t)
 	t:assert_eq(output:next("100ms"), nil, "a process of a paused node still runs")
 	for _, method in ipairs({ "run", "pause", "boot", "read_file" }) do
 		refuses(t, function()
-			a[method](a, method ~= "boot" and "/etc/hosts" or nil)
+			a[method](a, ARGUMENT[method])
 		end, "vm `a`: VM is paused; use resume()")
 	end
 	t:assert_eq(select(2, ticks:wait("50ms")), "timed out")
@@ -74,7 +77,7 @@ test("a node that was shut down", function(t)
 	a:shutdown()
 	for _, method in ipairs({ "run", "pause", "resume", "boot", "shutdown", "read_file" }) do
 		refuses(t, function()
-			a[method](a, method ~= "boot" and "/etc/hosts" or nil)
+			a[method](a, ARGUMENT[method])
 		end, "vm `a`: VM is shutdown; create a new one")
 	end
 end)

@@ -1,0 +1,78 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- What the C side's classes have too: a method that is called with a dot for a colon, or with one argument too many, says
+-- so. See dispatch() in src/script/class.c.
+
+local class = {}
+
+local function describe(value)
+	return type(value) == "string" and ("%q"):format(value) or tostring(value)
+end
+
+-- The place of the first that is more than nil behind the most that are taken, or nil.
+local function find_surplus(most, ...)
+	for i = select("#", ...), most + 1, -1 do
+		if (select(i, ...)) ~= nil then
+			return i
+		end
+	end
+	return nil
+end
+
+local function refuse(name, most, surplus, ...)
+	local accepted = most == 0 and "none is accepted" or ("at most %d %s accepted"):format(most, most == 1 and "is" or "are")
+	error(("%s: argument %d is %s; %s"):format(name, surplus, describe((select(surplus, ...))), accepted), 3)
+end
+
+--- The function, which refuses more arguments than it has parameters. The call is a tail call, so that levels of errors
+--- are as if it was called itself.
+function class.strict(name, fn)
+	local info = debug.getinfo(fn, "u")
+	local most = info.nparams
+	if info.isvararg then
+		return fn
+	end
+	return function(...)
+		local surplus = find_surplus(most, ...)
+		if surplus then
+			refuse(name, most, surplus, ...)
+		end
+		return fn(...)
+	end
+end
+
+local function is_instance(value, methods)
+	local own = getmetatable(value)
+	while own and own ~= methods do
+		local base = getmetatable(own)
+		own = base and base.__index
+	end
+	return own == methods
+end
+
+local function strict_method(name, fn, methods)
+	local info = debug.getinfo(fn, "u")
+	local most = info.isvararg and math.maxinteger or info.nparams - 1
+	return function(self, ...)
+		if not is_instance(self, methods) then
+			error(("call it with a colon: %s(…)"):format(name), 2)
+		end
+		local surplus = select("#", ...) > most and find_surplus(most, ...)
+		if surplus then
+			refuse(name, most, surplus, ...)
+		end
+		return fn(self, ...)
+	end
+end
+
+--- Makes all functions of a table of methods strict. The table is the metatable of the instances, or that of a class
+--- that is built on this one. The name is what a script writes: "t", "stream".
+function class.seal(name, methods)
+	for key, value in pairs(methods) do
+		if type(value) == "function" and key:sub(1, 2) ~= "__" then
+			methods[key] = strict_method(name .. ":" .. key, value, methods)
+		end
+	end
+	return methods
+end
+
+return class
