@@ -81,7 +81,7 @@ test("a field that is not there", function(t)
 	t:assert_error(function() return result.exitcode end,
 		"result: there is no field `exitcode`; the nearest is `exit_code`; the fields are: ")
 	t:assert_error(function() return result.code end, "the nearest is `exit_code`")
-	t:assert_error(function() return result.out end, "the nearest is `stdout`")
+	t:assert_error(function() return result.stdot end, "the nearest is `stdout`")
 	t:assert_error(function() return result.zzzzzz end, "result: there is no field `zzzzzz`; the fields are: ")
 	t:assert_eq(result.signal, nil)
 	t:assert_error(function() return lan:counters(a, b).dropped.partitions end, "the nearest is `partition`")
