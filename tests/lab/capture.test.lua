@@ -557,10 +557,6 @@ test("a large capture goes to a file without a name", function(t)
 	t:assert_eq(nameless_files(), 0)
 end)
 
-local function descriptors()
-	return tonumber(support.ask("ls /proc/$PPID/fd | wc -l"))
-end
-
 local function threads()
 	return tonumber(support.ask("cat /proc/$PPID/task/*/comm | grep -c ^capture; true"))
 end
@@ -583,11 +579,11 @@ test("a hundred captures leave nothing behind", function(t)
 	once(1)
 	collectgarbage()
 	collectgarbage()
-	local before = descriptors()
+	local before = support.descriptors()
 	for i = 1, 100 do
 		once(i)
 	end
-	t:assert(descriptors() <= before, descriptors() .. " descriptors, but before there were " .. before)
+	t:assert(support.descriptors() <= before, support.descriptors() .. " descriptors, but before there were " .. before)
 	t:assert_eq(threads(), 0)
 end)
 
