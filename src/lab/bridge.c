@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "lab/capture.h"
+#include "lab/heal.h"
 #include "lab/lab.h"
 #include "lab/list.h"
 #include "lab/registry.h"
@@ -373,6 +374,21 @@ static int check_parties(struct bridge *bridge, const struct party *parties, siz
 	return 0;
 }
 
+static void heal_attached(struct bridge *bridge, const struct party *parties, size_t count)
+{
+	struct member **arrived = NULL;
+	size_t arrived_count = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct member *member = bridge_find(bridge, parties[i].name);
+
+		if (member->plugged)
+			LIST_ADD(arrived, arrived_count, member);
+	}
+	heal_arrivals(arrived, arrived_count);
+	free(arrived);
+}
+
 int bridge_attach(struct bridge *bridge, const struct party *parties, size_t count, size_t *bad, struct error *err)
 {
 	struct place *before;
@@ -390,6 +406,8 @@ int bridge_attach(struct bridge *bridge, const struct party *parties, size_t cou
 	while (code && done--)
 		undo_attach(bridge, &parties[done], &before[done]);
 	free(before);
+	if (!code)
+		heal_attached(bridge, parties, count);
 	lab_refresh(bridge->home);
 	return -code;
 }
@@ -442,6 +460,7 @@ int bridge_attach_device(struct bridge *bridge, const char *device, const char *
 		return -err->code;
 	}
 	member->attached = true;
+	heal_arrivals(&member, 1);
 	lab_refresh(bridge->home);
 	return 0;
 }

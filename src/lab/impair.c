@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lab/heal.h"
 #include "lab/lab.h"
 #include "lab/rules.h"
 #include "lab/rules_internal.h"
@@ -41,7 +42,7 @@ static int commit(struct bridge *bridge, const struct wire_change *change, struc
 	struct wire_changes changes = { 0 };
 
 	wire_change(&changes, change);
-	return wire_commit(bridge->run->wire, &changes, err);
+	return heal_commit(bridge, &changes, err);
 }
 
 static int need_fq(const struct bridge *bridge, const char *what, struct error *err)

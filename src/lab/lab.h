@@ -186,6 +186,8 @@ void machines_shutdown(struct machine **machines, size_t count);
 int machine_shutdown(struct machine *machine, struct error *err);
 int machine_pause(struct machine *machine, struct error *err);
 int machine_resume(struct machine *machine, struct error *err);
+/* It answers again, after a time in which its kernel did not run: see heal.h. */
+void machine_heal(struct machine *machine);
 /* snapshot.c: not while a capture is open on a bridge of the machine. */
 int machine_snapshot(struct machine *machine, const char *path, struct error *err);
 int machine_restore(struct machine *machine, const char *path, struct error *err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/heal.h"
 #include "lab/lab.h"
 #include "lab/list.h"
 #include "lab/run.h"
@@ -119,23 +120,32 @@ size_t machine_members(const struct machine *machine, struct member ***members)
 	return search.count;
 }
 
-/* The ports of all of them in the switch, which go at once. */
-static void delete_ports(struct machine **machines, size_t count)
+/* All places of these machines that have a port. */
+static size_t list_ports(struct machine **machines, size_t count, struct member ***ports)
 {
-	struct member **ports = NULL, **members;
 	size_t port_count = 0;
-	struct error ignored;
-	int *indexes;
 
+	*ports = NULL;
 	for (size_t i = 0; i < count; i++) {
+		struct member **members;
 		size_t member_count = machine_members(machines[i], &members);
 
 		for (size_t k = 0; k < member_count; k++)
 			if (members[k]->plugged)
-				LIST_ADD(ports, port_count, members[k]);
+				LIST_ADD(*ports, port_count, members[k]);
 		free(members);
 	}
-	indexes = memory_new((port_count + 1) * sizeof(*indexes));
+	return port_count;
+}
+
+/* The ports of all of them in the switch, which go at once. */
+static void delete_ports(struct machine **machines, size_t count)
+{
+	struct member **ports;
+	size_t port_count = list_ports(machines, count, &ports);
+	struct error ignored;
+	int *indexes = memory_new((port_count + 1) * sizeof(*indexes));
+
 	for (size_t i = 0; i < port_count; i++)
 		indexes[i] = ports[i]->nic.ifindex;
 	/* Rules hold for as long as there is a port. */
@@ -317,6 +327,15 @@ static int start_boot(struct machine *machine, struct error *err)
 	return 0;
 }
 
+static void heal_booted(struct machine **machines, size_t count)
+{
+	struct member **arrived;
+	size_t arrived_count = list_ports(machines, count, &arrived);
+
+	heal_arrivals(arrived, arrived_count);
+	free(arrived);
+}
+
 int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns, struct error *err)
 {
 	size_t started, done = 0;
@@ -334,8 +353,10 @@ int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns,
 	code = err->code;
 	if (code)
 		end_nodes(machines, started, MACHINE_CREATED);
-	if (count && !code)
+	if (count && !code) {
+		heal_booted(machines, count);
 		lab_refresh(machines[0]->home);
+	}
 	return -code;
 }
 
@@ -374,6 +395,16 @@ int machine_pause(struct machine *machine, struct error *err)
 	return 0;
 }
 
+void machine_heal(struct machine *machine)
+{
+	struct member **ports;
+	size_t count = list_ports(&machine, 1, &ports);
+
+	for (size_t i = 0; i < count; i++)
+		heal_member(ports[i]);
+	free(ports);
+}
+
 int machine_resume(struct machine *machine, struct error *err)
 {
 	if (machine_state(machine) == MACHINE_BOOTED)
@@ -383,5 +414,7 @@ int machine_resume(struct machine *machine, struct error *err)
 	if (machine->kind->resume(machine->node, err))
 		return -err->code;
 	machine->state = MACHINE_BOOTED;
+	if (machine->kind->pause_silences)
+		machine_heal(machine);
 	return 0;
 }

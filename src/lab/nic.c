@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A NIC is the member's own view of its place: counters and cable. */
+#include "lab/heal.h"
 #include "lab/lab.h"
 #include "lab/run.h"
 #include "net/link.h"
@@ -55,5 +56,7 @@ int nic_set_link(struct member *member, bool up, struct error *err)
 	if (member->plugged && member->machine->kind->set_link(member->machine->node, &member->nic, up, err))
 		return -err->code;
 	member->disconnected = !up;
+	if (up)
+		heal_member(member);
 	return 0;
 }

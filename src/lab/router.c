@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lab/heal.h"
 #include "lab/list.h"
 #include "lab/router_internal.h"
 #include "lab/run.h"
@@ -353,6 +354,7 @@ int router_need_port(struct router *router, struct bridge *bridge, struct error 
 		leave(router, bridge);
 		return -err->code;
 	}
+	heal_arrivals(&member, 1);
 	lab_refresh(bridge->home);
 	return 0;
 }

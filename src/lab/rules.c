@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lab/heal.h"
 #include "lab/lab.h"
 #include "lab/rules_internal.h"
 #include "lab/run.h"
@@ -78,7 +79,7 @@ static int each_pair(struct bridge *bridge, const struct name_list *group, const
 			}
 		}
 	}
-	return wire_commit(bridge->run->wire, &changes, err);
+	return heal_commit(bridge, &changes, err);
 }
 
 /* Before the first of them gets a place on the bridge. */
@@ -120,7 +121,7 @@ int rules_partition_one_way(struct bridge *bridge, const char *from, const char 
 	if (sender == receiver)
 		return error_set(err, EINVAL, "`%s` cannot be partitioned from itself", from);
 	set_partition(bridge, &changes, sender, receiver, WIRE_CUT_ONE_WAY);
-	return wire_commit(bridge->run->wire, &changes, err);
+	return heal_commit(bridge, &changes, err);
 }
 
 int rules_unpartition_one_way(struct bridge *bridge, const char *from, const char *to, struct error *err)
@@ -131,7 +132,7 @@ int rules_unpartition_one_way(struct bridge *bridge, const char *from, const cha
 	if (!sender || !receiver || sender == receiver)
 		return 0;
 	set_partition(bridge, &changes, sender, receiver, lifted(bridge));
-	return wire_commit(bridge->run->wire, &changes, err);
+	return heal_commit(bridge, &changes, err);
 }
 
 struct sweep {
@@ -158,7 +159,7 @@ int rules_partition_all(struct bridge *bridge, struct error *err)
 
 	wire_each_link(bridge->run->wire, bridge->number, lift_partition, &sweep);
 	set_partition(bridge, &sweep.changes, NULL, NULL, WIRE_CUT);
-	return wire_commit(bridge->run->wire, &sweep.changes, err);
+	return heal_commit(bridge, &sweep.changes, err);
 }
 
 int rules_restore_all(struct bridge *bridge, struct error *err)
@@ -166,7 +167,7 @@ int rules_restore_all(struct bridge *bridge, struct error *err)
 	struct sweep sweep = { .wire = bridge->run->wire };
 
 	wire_each_link(bridge->run->wire, bridge->number, lift_partition, &sweep);
-	return wire_commit(bridge->run->wire, &sweep.changes, err);
+	return heal_commit(bridge, &sweep.changes, err);
 }
 
 /* As the wire program decides it: see partitioned() in bpf/cut.h. */
@@ -193,7 +194,7 @@ static int set_isolated(struct bridge *bridge, const struct member *member, bool
 		change.link.isolated = isolated;
 		wire_change(&changes, &change);
 	}
-	return wire_commit(bridge->run->wire, &changes, err);
+	return heal_commit(bridge, &changes, err);
 }
 
 int rules_isolate(struct bridge *bridge, const char *name, struct error *err)
@@ -235,7 +236,7 @@ int rules_reset(struct bridge *bridge, struct error *err)
 	struct sweep sweep = { .wire = bridge->run->wire };
 
 	wire_each_link(bridge->run->wire, bridge->number, reset_link, &sweep);
-	return wire_commit(bridge->run->wire, &sweep.changes, err);
+	return heal_commit(bridge, &sweep.changes, err);
 }
 
 static void forget_link(const struct wire_key *key, const struct wire_link *link, void *context)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by rules.c and impair.c alone. */
+/* Shared by rules.c, impair.c and heal.c alone. */
 #ifndef PROVIUM_LAB_RULES_INTERNAL_H
 #define PROVIUM_LAB_RULES_INTERNAL_H
 

@@ -46,6 +46,7 @@ int machine_restore(struct machine *machine, const char *path, struct error *err
 	if (check_captures(machine, "restore", err) || machine->kind->restore(machine->node, path, err))
 		return -err->code;
 	machine->state = MACHINE_BOOTED;
+	machine_heal(machine);
 	/* It knows the names of then. */
 	lab_refresh(machine->home);
 	return 0;

@@ -20,6 +20,16 @@ static unsigned int family_bits(int family)
 	return family == AF_INET ? 32 : 128;
 }
 
+size_t address_size(int family)
+{
+	return family_bits(family) / 8;
+}
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+	return a->family == b->family && (!a->family || memcmp(a->bytes, b->bytes, address_size(a->family)) == 0);
+}
+
 static bool bit_of(const struct address *address, unsigned int bit)
 {
 	return address->bytes[bit / 8] & (0x80 >> bit % 8);
@@ -76,6 +86,16 @@ struct address subnet_host(const struct address *subnet, uint32_t host)
 	return address;
 }
 
+uint32_t subnet_host_number(const struct address *subnet, const struct address *address)
+{
+	const uint8_t *last = address->bytes + address_size(address->family) - 1;
+	const uint8_t *base = subnet->bytes + address_size(subnet->family) - 1;
+	uint32_t host = (uint32_t)(last[-1] ^ base[-1]) << 8 | (last[0] ^ base[0]);
+	struct address same = subnet_host(subnet, host);
+
+	return host <= subnet_hosts(subnet) && address_equal(&same, address) ? host : 0;
+}
+
 const char *address_text(const struct address *address, char text[static ADDRESS_TEXT_SIZE])
 {
 	inet_ntop(address->family, address->bytes, text, ADDRESS_TEXT_SIZE);
@@ -99,7 +119,7 @@ int address_add(struct netlink *nl, int ifindex, const struct address *address, 
 		.ifa_index = (unsigned int)ifindex,
 		.ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0,
 	};
-	size_t size = family_bits(address->family) / 8;
+	size_t size = address_size(address->family);
 	char text[ADDRESS_TEXT_SIZE];
 
 	netlink_begin(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
@@ -132,7 +152,7 @@ static int take_address(const struct nlmsghdr *answer, void *context)
 	    (header->ifa_family != AF_INET && header->ifa_family != AF_INET6))
 		return MNL_CB_OK;
 	mnl_attr_for_each (attr, answer, sizeof(*header)) {
-		size_t size = family_bits(header->ifa_family) / 8;
+		size_t size = address_size(header->ifa_family);
 
 		if (mnl_attr_get_type(attr) != IFA_ADDRESS || mnl_attr_get_payload_len(attr) < size)
 			continue;

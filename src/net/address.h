@@ -4,6 +4,7 @@
 #define PROVIUM_NET_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct error;
@@ -18,6 +19,11 @@ struct address {
 	uint8_t bytes[16]; /* network order; four of them for AF_INET */
 };
 
+/* In bytes. */
+size_t address_size(int family);
+/* Whatever the prefixes. */
+bool address_equal(const struct address *a, const struct address *b);
+
 /* Reads "10.1.0.0/16" or "fd00::/64" of the given family. Host bits must be zero. */
 bool subnet_parse(const char *text, int family, struct address *subnet);
 bool subnets_overlap(const struct address *a, const struct address *b);
@@ -25,6 +31,8 @@ bool subnets_overlap(const struct address *a, const struct address *b);
 uint32_t subnet_hosts(const struct address *subnet);
 /* The address of host number `host` in the subnet; the number must fit. */
 struct address subnet_host(const struct address *subnet, uint32_t host);
+/* The number of the host that has the address, if it is one of the subnet's 65,534 at most; 0 if it is not. */
+uint32_t subnet_host_number(const struct address *subnet, const struct address *address);
 
 /* Without the prefix, and with it. The buffers belong to the caller. */
 const char *address_text(const struct address *address, char text[static ADDRESS_TEXT_SIZE]);

@@ -310,23 +310,38 @@ int link_counters(struct netlink *nl, int ifindex, struct link_counters *counter
 		       : 0;
 }
 
-int link_disable_offloads(const char *name, struct error *err)
+/* A kernel, or a device, that does not know a command has nothing to be changed by it. */
+static int ethtool(const char *name, const uint32_t *commands, size_t count, const char *what, struct error *err)
 {
-	/* Checksums last: the kernel turns off with them what depends on them. */
-	static const uint32_t commands[] = { ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO, ETHTOOL_STXCSUM };
 	int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int status = 0;
 
 	if (socket_fd < 0)
 		return error_errno(err, errno, "open a socket for ethtool");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && !status; i++) {
+	for (size_t i = 0; i < count && !status; i++) {
 		struct ethtool_value value = { .cmd = commands[i], .data = 0 };
 		struct ifreq request = { .ifr_data = (char *)&value };
 
 		strncpy(request.ifr_name, name, IFNAMSIZ - 1);
 		if (ioctl(socket_fd, SIOCETHTOOL, &request) < 0 && errno != EOPNOTSUPP)
-			status = error_errno(err, errno, "turn the offloads of device %s off", name);
+			status = error_errno(err, errno, "%s of device %s", what, name);
 	}
 	close(socket_fd);
 	return status;
+}
+
+int link_disable_offloads(const char *name, struct error *err)
+{
+	/* Checksums last: the kernel turns off with them what depends on them. */
+	static const uint32_t commands[] = { ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO, ETHTOOL_STXCSUM };
+
+	return ethtool(name, commands, sizeof(commands) / sizeof(commands[0]), "turn off the offloads", err);
+}
+
+int link_settle_carrier(const char *name, struct error *err)
+{
+	/* linkwatch_sync_dev() in net/core/link_watch.c: whoever asks for the carrier is told what is in force. */
+	static const uint32_t command = ETHTOOL_GLINK;
+
+	return ethtool(name, &command, 1, "settle the carrier", err);
 }

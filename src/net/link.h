@@ -87,4 +87,10 @@ int link_counters(struct netlink *nl, int ifindex, struct link_counters *counter
  */
 int link_disable_offloads(const char *name, struct error *err);
 
+/*
+ * Has the kernel do at once what follows from a carrier that came or went, and what it would else do a little later: until then
+ * a device whose carrier came drops what it is to send. In the network namespace of the calling thread.
+ */
+int link_settle_carrier(const char *name, struct error *err);
+
 #endif

@@ -15,11 +15,6 @@
 
 #define RULE_PRIORITY 1000U /* before the main table's, which is 32766 */
 
-static size_t address_size(int family)
-{
-	return family == AF_INET ? 4 : 16;
-}
-
 static void begin_route(struct netlink *nl, uint16_t type, uint16_t flags, const struct route *route)
 {
 	struct rtmsg header = {
@@ -145,15 +140,10 @@ static void add_to_list(const struct route *route, void *context)
 	routes->list[routes->count++] = *route;
 }
 
-static bool same_address(const struct address *a, const struct address *b)
-{
-	return a->family == b->family && (!a->family || memcmp(a->bytes, b->bytes, address_size(a->family)) == 0);
-}
-
 static bool same_route(const struct route *a, const struct route *b)
 {
-	return same_address(&a->destination, &b->destination) && a->destination.prefix == b->destination.prefix &&
-	       same_address(&a->gateway, &b->gateway) && a->unreachable == b->unreachable &&
+	return address_equal(&a->destination, &b->destination) && a->destination.prefix == b->destination.prefix &&
+	       address_equal(&a->gateway, &b->gateway) && a->unreachable == b->unreachable &&
 	       /* The kernel gives an unreachable IPv6 route the loopback device. */
 	       (a->unreachable || a->ifindex == b->ifindex);
 }

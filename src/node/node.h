@@ -12,6 +12,7 @@
 
 #include "net/address.h"
 #include "net/link.h"
+#include "net/neighbour.h"
 #include "node/process.h"
 #include "util/buffer.h"
 
@@ -58,6 +59,7 @@ struct node {
 
 struct node_kind {
 	const char *name;
+	bool pause_silences; /* a paused node does not answer who asks for its addresses */
 
 	/* Starts to boot, and returns before that is done, so that many nodes boot side by side. */
 	int (*boot)(const struct node_config *config, struct netlink *switch_nl, struct node **node, struct error *err);
@@ -83,6 +85,13 @@ struct node_kind {
 	/* Replaces the routes that the lab gave to this network card; the node's own stay. */
 	int (*set_routes)(struct node *node, const struct node_nic *nic, const struct node_route *routes, size_t count,
 			  struct error *err);
+
+	/*
+	 * What stood in the way of frames has gone: forgets the neighbours that the node has tried in vain to find on this network
+	 * card, so that the next packet asks for them at once. NULL if the node's own kernel is out of reach.
+	 */
+	int (*forget_neighbours)(struct node *node, const struct node_nic *nic, const struct neighbour_choice *choice,
+				 struct error *err);
 
 	/* Replaces /etc/hosts of the node. */
 	int (*set_hosts)(struct node *node, const char *text, struct error *err);

@@ -56,6 +56,11 @@ void wire_change(struct wire_changes *changes, const struct wire_change *change)
 	changes->list[*slot - 1] = *change;
 }
 
+bool wire_has_change(const struct wire_changes *changes, struct wire_key key)
+{
+	return changes->count && *find_slot(changes, &key);
+}
+
 struct wire_link wire_changed_link(const struct wire *wire, const struct wire_changes *changes, struct wire_key key)
 {
 	uint32_t slot = changes->count ? *find_slot(changes, &key) : 0;

@@ -56,6 +56,8 @@ struct wire_changes {
 void wire_change(struct wire_changes *changes, const struct wire_change *change);
 /* The link as it will be once the changes so far are in force. */
 struct wire_link wire_changed_link(const struct wire *wire, const struct wire_changes *changes, struct wire_key key);
+/* Whether one of the changes is about the link. */
+bool wire_has_change(const struct wire_changes *changes, struct wire_key key);
 /* Puts all in force, or none and an error. Frees the list either way. */
 int wire_commit(struct wire *wire, struct wire_changes *changes, struct error *err);
 void wire_forget_changes(struct wire_changes *changes);

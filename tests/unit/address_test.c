@@ -122,6 +122,7 @@ static void host_is(const char *text, uint32_t host, const char *expected)
 
 	assert_string_equal(address_text(&address, buffer), expected);
 	assert_int_equal(address.prefix, network.prefix);
+	assert_int_equal(subnet_host_number(&network, &address), host);
 }
 
 static void test_addresses_of_hosts(void **state)
@@ -134,6 +135,24 @@ static void test_addresses_of_hosts(void **state)
 	host_is("fd70:726f:7669:1::/64", 1, "fd70:726f:7669:1::1");
 	host_is("fd70:726f:7669:1::/64", 65534, "fd70:726f:7669:1::fffe");
 	host_is("fd00::ff00/120", 254, "fd00::fffe");
+}
+
+static void test_whose_address(void **state)
+{
+	struct address network = subnet("10.1.2.192/26"), other = subnet("10.1.0.0/16"), network6 = subnet("fd00::/64");
+	struct address address;
+
+	(void)state;
+	assert_int_equal(subnet_host_number(&network, &network), 0);
+	address = subnet_host(&network, 63);
+	assert_int_equal(subnet_host_number(&network, &address), 0);
+	address = subnet_host(&other, 5);
+	assert_int_equal(subnet_host_number(&network, &address), 0);
+	assert_int_equal(subnet_host_number(&network6, &address), 0);
+	address = subnet_host(&network6, 5);
+	assert_int_equal(subnet_host_number(&network, &address), 0);
+	address.bytes[12] = 1;
+	assert_int_equal(subnet_host_number(&network6, &address), 0);
 }
 
 static void test_mac_text(void **state)
@@ -153,6 +172,7 @@ int main(void)
 		cmocka_unit_test(test_overlap),
 		cmocka_unit_test(test_number_of_hosts),
 		cmocka_unit_test(test_addresses_of_hosts),
+		cmocka_unit_test(test_whose_address),
 		cmocka_unit_test(test_mac_text),
 	};
 

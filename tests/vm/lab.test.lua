@@ -52,13 +52,44 @@ test("partitions between kinds, and within one", function(t)
 	t:assert(reaches(w, "v.lan"))
 end)
 
-test("the guest sees its cable pulled and put back", function(t)
+-- As tests/lab/healing.test.lua: a kernel repeats its question for an address after a minute here.
+test("when a cut is lifted the very next packet gets through", function(t)
+	local function heals(cut, lift)
+		for _, family in ipairs({ "-4", "-6" }) do
+			for _, node in ipairs({ v, w, n }) do
+				node:run("ip neigh flush all; for f in 4 6; do "
+					.. "echo 60000 >/proc/sys/net/ipv$f/neigh/eth0/retrans_time_ms; done"):assert_ok()
+			end
+			cut()
+			for _, pair in ipairs({ { v, "w" }, { w, "v" }, { n, "v" } }) do
+				pair[1]:run("ping", { family, "-n", "-c", 1, "-W", 0.1, pair[2] })
+			end
+			lift()
+			for _, pair in ipairs({ { v, "w" }, { w, "v" }, { n, "v" } }) do
+				t:assert(pair[1]:run("ping", { family, "-n", "-c", 1, "-W", 30, pair[2] }):ok(),
+					pair[1]:name() .. " to " .. pair[2] .. family)
+			end
+		end
+	end
+	heals(function() lan:partition(v, { w, n }) end, function() lan:unpartition(v, { w, n }) end)
+	heals(function() lan:isolate(v) end, function() lan:unisolate(v) end)
+	heals(function() lan:partition_all() end, function() lan:restore_all() end)
+	heals(function() lan:drop_rate(100) end, function() lan:reset() end)
+	heals(function() v:nic("lan"):disconnect() end, function() v:nic("lan"):reconnect() end)
+	n:run("ip neigh flush all"):assert_ok()
+	v:pause()
+	n:run("ping -4 -n -c 1 -W 0.1 v")
+	v:resume()
+	n:run("ping -4 -n -c 1 -W 30 v"):assert_ok()
+end)
+
+test("the guest sees its cable pulled and put back, at once", function(t)
 	v:nic("lan"):disconnect()
-	wait_until(function() return carrier(v) == "0\n" end)
+	t:assert_eq(carrier(v), "0\n")
 	t:assert(not reaches(n, "v.lan"))
 	v:nic("lan"):reconnect()
-	wait_until(function() return carrier(v) == "1\n" end)
-	wait_until(function() return reaches(n, "v.lan") end)
+	t:assert_eq(carrier(v), "1\n")
+	t:assert(reaches(n, "v.lan"))
 	t:assert_eq(carrier(w), "1\n", "w's cable was not touched")
 end)
 

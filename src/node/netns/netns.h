@@ -33,6 +33,8 @@ int netns_unplug(struct node *base, const struct node_nic *nic, struct error *er
 int netns_set_link(struct node *base, const struct node_nic *nic, bool up, struct error *err);
 int netns_set_routes(struct node *base, const struct node_nic *nic, const struct node_route *routes, size_t count,
 		     struct error *err);
+int netns_forget_neighbours(struct node *base, const struct node_nic *nic, const struct neighbour_choice *choice,
+			    struct error *err);
 /* Loopback up, and no traffic that nobody asked for. */
 int netns_prepare_network(struct netns_node *node, struct error *err);
 

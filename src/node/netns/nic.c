@@ -105,10 +105,23 @@ int netns_unplug(struct node *base, const struct node_nic *nic, struct error *er
 	return link_delete(((struct netns_node *)base)->switch_nl, nic->ifindex, err);
 }
 
+static int settle_inside(void *context, struct error *err)
+{
+	return link_settle_carrier(context, err);
+}
+
 /* When one end of a veth pair is down, the other has no carrier. */
 int netns_set_link(struct node *base, const struct node_nic *nic, bool up, struct error *err)
 {
-	return link_set_up(((struct netns_node *)base)->switch_nl, nic->ifindex, up, err);
+	struct netns_node *node = (struct netns_node *)base;
+	struct node_nic inside = *nic;
+
+	if (link_set_up(node->switch_nl, nic->ifindex, up, err) || link_settle_carrier(nic->port_name, err))
+		return -err->code;
+	/* The node may have given its end another name; then it settles by itself. */
+	if (namespace_visit(node->pidfd, settle_inside, inside.guest_name, err) && err->code != ENODEV)
+		return -err->code;
+	return 0;
 }
 
 int netns_set_routes(struct node *base, const struct node_nic *nic, const struct node_route *routes, size_t count,
@@ -135,4 +148,16 @@ int netns_set_routes(struct node *base, const struct node_nic *nic, const struct
 		error_wrap(err, "node `%s`", node->name);
 	free(wanted);
 	return -err->code;
+}
+
+int netns_forget_neighbours(struct node *base, const struct node_nic *nic, const struct neighbour_choice *choice,
+			    struct error *err)
+{
+	struct netns_node *node = (struct netns_node *)base;
+	int ifindex;
+
+	if (link_index(node->nl, nic->guest_name, &ifindex, err) ||
+	    neighbours_forget_failed(node->nl, ifindex, choice, err))
+		return error_wrap(err, "node `%s`", node->name);
+	return 0;
 }

@@ -187,6 +187,7 @@ const struct node_kind node_kind_netns = {
 	.unplug = netns_unplug,
 	.set_link = netns_set_link,
 	.set_routes = netns_set_routes,
+	.forget_neighbours = netns_forget_neighbours,
 	.set_hosts = netns_set_hosts,
 	.set_resolver = netns_set_resolver,
 	.start = netns_start,

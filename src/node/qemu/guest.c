@@ -24,6 +24,11 @@ bool guest_listens(const struct qemu_node *node)
 	return node->has_agent && node->ready && !node->paused;
 }
 
+bool guest_answers(const struct qemu_node *node)
+{
+	return guest_listens(node) && node->agent.in_step;
+}
+
 /* Where files of ours can be made, in memory if possible. */
 static int find_folder(struct qemu_node *node, uint64_t deadline_ns, struct error *err)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Network cards as the guest has them: found by their MAC address, whatever the guest calls them. */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -48,6 +49,21 @@ static const char configure_script[] = "mac=$1 ip=$2 ip6=$3 bridge=$4 device=\n"
 				       "done\n"
 				       "ip link property add dev \"$device\" altname \"$bridge\" 2>/dev/null\n"
 				       "echo \"$device\"\n";
+
+/* A device that is down has no carrier to be read. */
+static const char await_script[] = "n=0\n"
+				   "while read -r carrier <\"/sys/class/net/$1/carrier\" &&\n"
+				   "	read -r state <\"/sys/class/net/$1/operstate\" &&\n"
+				   "	case $2$carrier$state in 01* | 10* | 11down) true ;; *) false ;; esac\n"
+				   "do\n"
+				   "	n=$((n + 1))\n"
+				   "	[ $n -lt 100 ] || exit 0\n"
+				   "	sleep 0.03 2>/dev/null || sleep 1\n"
+				   "done 2>/dev/null\n"
+				   ":\n";
+
+static const char failed_neighbours_script[] =
+	"ip neigh show dev \"$1\" 2>/dev/null | grep -e INCOMPLETE -e FAILED\n:\n";
 
 #define ROUTE_METRIC 1024
 
@@ -127,4 +143,67 @@ int guest_write_routes(struct qemu_node *node, struct qemu_nic *nic, uint64_t de
 		nic->routes = NULL;
 	}
 	return -err->code;
+}
+
+void guest_await_carrier(struct qemu_node *node, const struct qemu_nic *nic)
+{
+	const char *arguments[] = { nic->guest_name, nic->link_up ? "1" : "0", NULL };
+	struct error ignored;
+
+	if (guest_answers(node) && *nic->guest_name)
+		qemu_run_script(node, await_script, arguments, NULL, guest_deadline(node), &ignored);
+}
+
+/* The first word of a line, if it is an address. */
+static bool read_address(const char *line, struct address *address)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	char word[ADDRESS_TEXT_SIZE] = "";
+	size_t length = strcspn(line, " \t\n");
+
+	if (length >= sizeof(word))
+		return false;
+	memcpy(word, line, length);
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		*address = (struct address){ .family = families[i] };
+		if (inet_pton(families[i], word, address->bytes) == 1)
+			return true;
+	}
+	return false;
+}
+
+/* The commands that forget those of a list of `ip neigh` that are not spared, for a shell in which $1 is the device. */
+static struct buffer forget_script(const char *list, const struct neighbour_choice *choice)
+{
+	struct buffer script = { 0 };
+
+	for (const char *line = list; *line; line += *line == '\n') {
+		struct address address;
+		char text[ADDRESS_TEXT_SIZE];
+
+		if (read_address(line, &address) && !(choice->spares && choice->spares(&address, choice->context)))
+			buffer_printf(&script, "ip neigh flush to %s dev \"$1\"\n", address_text(&address, text));
+		line += strcspn(line, "\n");
+	}
+	return script;
+}
+
+int guest_forget_neighbours(struct qemu_node *node, const struct qemu_nic *nic, const struct neighbour_choice *choice,
+			    struct error *err)
+{
+	const char *arguments[] = { nic->guest_name, NULL };
+	struct buffer list = { 0 }, script;
+	int status;
+
+	err->code = 0;
+	if (!guest_answers(node) || !*nic->guest_name)
+		return 0;
+	if (qemu_run_script(node, failed_neighbours_script, arguments, &list, guest_deadline(node), err))
+		return error_wrap(err, "list the neighbours of %s", nic->guest_name);
+	script = forget_script(buffer_string(&list), choice);
+	status = script.size ? qemu_run_script(node, buffer_string(&script), arguments, NULL, guest_deadline(node), err)
+			     : 0;
+	buffer_free(&script);
+	buffer_free(&list);
+	return status ? error_wrap(err, "forget neighbours of %s", nic->guest_name) : 0;
 }

@@ -251,7 +251,20 @@ int qemu_set_link(struct node *base, const struct node_nic *wanted, bool up, str
 	if (link_set_up(node->switch_nl, nic->wanted.ifindex, up, err))
 		return -err->code;
 	nic->link_up = up;
-	return qemu_tell_link(node, nic, err) ? qemu_explain(node, err) : 0;
+	if (qemu_tell_link(node, nic, err))
+		return qemu_explain(node, err);
+	guest_await_carrier(node, nic);
+	return 0;
+}
+
+int qemu_forget_neighbours(struct node *base, const struct node_nic *wanted, const struct neighbour_choice *choice,
+			   struct error *err)
+{
+	struct qemu_node *node = (struct qemu_node *)base;
+	const struct qemu_nic *nic = find_nic(node, wanted);
+
+	err->code = 0;
+	return nic ? guest_forget_neighbours(node, nic, choice, err) : 0;
 }
 
 int qemu_set_routes(struct node *base, const struct node_nic *wanted, const struct node_route *routes, size_t count,

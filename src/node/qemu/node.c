@@ -161,6 +161,7 @@ static const char *qemu_console(struct node *base)
 
 const struct node_kind node_kind_qemu = {
 	.name = "vm",
+	.pause_silences = true,
 	.boot = qemu_boot,
 	.wait_ready = qemu_wait_ready,
 	.close = qemu_close,
@@ -171,6 +172,7 @@ const struct node_kind node_kind_qemu = {
 	.unplug = qemu_unplug,
 	.set_link = qemu_set_link,
 	.set_routes = qemu_set_routes,
+	.forget_neighbours = qemu_forget_neighbours,
 	.set_hosts = guest_set_hosts,
 	.set_resolver = guest_set_resolver,
 	.start = qemu_start,

@@ -303,7 +303,7 @@ static void qemu_process_close(struct process *base)
 	struct error ignored;
 
 	/* An agent that does not answer, or a guest that is paused, is not asked. */
-	if (process->node && guest_listens(process->node) && process->node->agent.in_step) {
+	if (process->node && guest_answers(process->node)) {
 		if (base->status == PROCESS_RUNNING && process->pid && qemu_process_kill(base, SIGKILL, &ignored) == 0)
 			qemu_process_wait(base, clock_after(KILL_NS), false, &ignored);
 		if (process->is_open && process->node->agent.in_step)

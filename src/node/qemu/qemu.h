@@ -99,12 +99,18 @@ uint64_t guest_deadline(const struct qemu_node *node);
 int guest_settle(struct qemu_node *node, uint64_t deadline_ns, struct error *err);
 /* Whether the guest can be asked for something now. */
 bool guest_listens(const struct qemu_node *node);
+/* The same, and that it answered when it was asked last. */
+bool guest_answers(const struct qemu_node *node);
 int guest_set_hosts(struct node *base, const char *text, struct error *err);
 int guest_set_resolver(struct node *base, const char *text, struct error *err);
 
 /* guest_nic.c */
 int guest_configure_nic(struct qemu_node *node, struct qemu_nic *nic, uint64_t deadline_ns, struct error *err);
 int guest_write_routes(struct qemu_node *node, struct qemu_nic *nic, uint64_t deadline_ns, struct error *err);
+/* Waits until the guest has seen what became of its cable. Not for long, and not if it is not there to be asked. */
+void guest_await_carrier(struct qemu_node *node, const struct qemu_nic *nic);
+int guest_forget_neighbours(struct qemu_node *node, const struct qemu_nic *nic, const struct neighbour_choice *choice,
+			    struct error *err);
 /* The commands that set routes, for a shell in which $1 is the device. */
 char *guest_routes_script(const struct node_route *routes, size_t count);
 
@@ -114,6 +120,8 @@ int qemu_unplug(struct node *base, const struct node_nic *nic, struct error *err
 int qemu_set_link(struct node *base, const struct node_nic *nic, bool up, struct error *err);
 int qemu_set_routes(struct node *base, const struct node_nic *nic, const struct node_route *routes, size_t count,
 		    struct error *err);
+int qemu_forget_neighbours(struct node *base, const struct node_nic *nic, const struct neighbour_choice *choice,
+			   struct error *err);
 /* Puts the card into the guest, whose QEMU must be there. */
 int qemu_insert_nic(struct qemu_node *node, struct qemu_nic *nic, struct error *err);
 /* The same without a backend, for a card that a restored guest still has: qemu_remove_device() takes it away. */
