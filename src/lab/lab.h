@@ -194,10 +194,6 @@ int machine_restore(struct machine *machine, const char *path, struct error *err
 /* An error that says in what state the machine is and what to do, unless it is booted. `what` as in "cannot run". */
 int machine_need_booted(struct machine *machine, const char *what, struct error *err);
 
-/* Whole files. The folder of the path is made if need be. */
-int machine_write_file(struct machine *machine, const struct machine_file *file, struct error *err);
-int machine_read_file(struct machine *machine, const char *path, struct buffer *content, struct error *err);
-
 /* Its attached places, sorted by the names of the bridges. Returns how many; the array is the caller's to free. */
 size_t machine_members(const struct machine *machine, struct member ***members);
 

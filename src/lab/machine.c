@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/files.h"
 #include "lab/heal.h"
 #include "lab/lab.h"
 #include "lab/list.h"
@@ -13,10 +14,6 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
-
-#define FILE_NS	   (30 * NS_PER_S)
-#define WHAT_SIZE  256
-#define ERROR_SIZE 512
 
 void machine_options_free(struct machine_options *options)
 {
@@ -227,69 +224,6 @@ int machine_need_booted(struct machine *machine, const char *what, struct error 
 	return state == MACHINE_CREATED ? error_append(err, " (cannot %s)", what) : -err->code;
 }
 
-/* Without the newline at its end. */
-static int line_length(const struct buffer *text)
-{
-	size_t length = text->size < ERROR_SIZE ? text->size : ERROR_SIZE;
-
-	return length && text->data[length - 1] == '\n' ? (int)length - 1 : (int)length;
-}
-
-/* Runs a command of ours to its end, with the answer's stdout in *out, or an error made of its stderr. */
-static int ask(struct machine *machine, const struct command *command, const char *what, struct buffer *out,
-	       struct error *err)
-{
-	struct process *process;
-
-	if (machine->kind->start(machine->node, command, &process, err))
-		return -err->code;
-	err->code = 0;
-	if (process->ops->wait(process, clock_after(FILE_NS), false, err))
-		error_wrap(err, "vm `%s`: %s", machine->name, what);
-	else if (process->status == PROCESS_RUNNING)
-		error_set(err, ETIMEDOUT, "vm `%s`: %s: not done within %llu s", machine->name, what,
-			  FILE_NS / NS_PER_S);
-	else if (process->status != PROCESS_EXITED || process->code)
-		error_set(err, EIO, "vm `%s`: %s: %.*s", machine->name, what, line_length(&process->err),
-			  buffer_string(&process->err));
-	if (!err->code && out) {
-		*out = process->out;
-		process->out = (struct buffer){ 0 };
-	}
-	process->ops->close(process);
-	return -err->code;
-}
-
-static int write_file(struct machine *machine, const struct machine_file *file, struct error *err)
-{
-	static const char script[] =
-		"mkdir -p \"$(dirname \"$1\")\" && cat > \"$1\" && { [ -z \"$2\" ] || chmod \"$2\" \"$1\"; }";
-	char what[WHAT_SIZE], mode[16] = "";
-	const char *argv[] = { "sh", "-c", script, "sh", file->path, mode, NULL };
-	struct command command = { .argv = argv, .stdin_data = file->content, .stdin_size = file->size };
-
-	if (file->mode)
-		snprintf(mode, sizeof(mode), "%o", file->mode);
-	snprintf(what, sizeof(what), "write %s", file->path);
-	return ask(machine, &command, what, NULL, err);
-}
-
-int machine_write_file(struct machine *machine, const struct machine_file *file, struct error *err)
-{
-	return machine_need_booted(machine, "write a file", err) ? -err->code : write_file(machine, file, err);
-}
-
-int machine_read_file(struct machine *machine, const char *path, struct buffer *content, struct error *err)
-{
-	const char *argv[] = { "cat", "--", path, NULL };
-	struct command command = { .argv = argv };
-	char what[WHAT_SIZE];
-
-	snprintf(what, sizeof(what), "read %s", path);
-	return machine_need_booted(machine, "read a file", err) ? -err->code
-								: ask(machine, &command, what, content, err);
-}
-
 static int finish_boot(struct machine *machine, uint64_t deadline_ns, struct error *err)
 {
 	struct member **members;
@@ -303,7 +237,7 @@ static int finish_boot(struct machine *machine, uint64_t deadline_ns, struct err
 		member_plug(members[i], err);
 	free(members);
 	for (size_t i = 0; i < machine->options.file_count && !err->code; i++)
-		write_file(machine, &machine->options.files[i], err);
+		files_write(machine, &machine->options.files[i], err);
 	if (!err->code)
 		machine->state = MACHINE_BOOTED;
 	return -err->code;

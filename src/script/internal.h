@@ -131,7 +131,8 @@ struct script_record {
 void script_register_record(lua_State *L, const struct script_record *record);
 /* The table on top of the stack is one from here on: its fields are those that it has now. */
 void script_set_record(lua_State *L, const struct script_record *record);
-extern const struct script_record script_record_counters, script_record_dropped, script_record_path;
+extern const struct script_record script_record_counters, script_record_dropped, script_record_path,
+	script_record_status, script_record_entry;
 
 /* lab.c */
 
@@ -180,10 +181,8 @@ char *script_command_text(const struct command *command);
 /* The machine of argument 1, which must be booted; `what` as in "cannot run". */
 struct machine *script_check_booted(lua_State *L, const char *what);
 
-/* files.c */
-int script_vm_read_file(lua_State *L);
-int script_vm_write_file(lua_State *L);
-int script_vm_push_file(lua_State *L);
+/* files.c: further methods of nodes */
+extern const struct script_function script_vm_files[];
 
 /* process.c */
 int script_vm_run(lua_State *L);

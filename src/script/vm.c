@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Nodes: what scripts call a vm. Commands and files in them are in process.c. */
+/* Nodes: what scripts call a vm. Commands in them are in process.c, files in files.c. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 
 #define BOOT_TIMEOUT_NS (120 * NS_PER_S)
 #define MAX_CPUS	255
+#define MAX_MODE	07777
 
 static struct machine *check_vm(lua_State *L)
 {
@@ -21,9 +22,11 @@ static void read_file_option(lua_State *L, int index, struct machine_file *file)
 {
 	const char *path = NULL;
 	int content = 0;
+	uint64_t mode = 0;
 	const struct option keys[] = {
 		{ "path", OPTION_STRING, &path },
 		{ "content", OPTION_VALUE, &content },
+		{ "mode", OPTION_INTEGER, &mode, .limit = MAX_MODE },
 	};
 	const char *bytes;
 
@@ -35,6 +38,7 @@ static void read_file_option(lua_State *L, int index, struct machine_file *file)
 	bytes = lua_tolstring(L, content, &file->size);
 	file->path = (char *)path;
 	file->content = (char *)bytes;
+	file->mode = (unsigned int)mode;
 	lua_pop(L, 1);
 }
 
@@ -61,6 +65,7 @@ static void read_files_option(lua_State *L, int index, struct machine_options *o
 		options->files[i].content = memory_new(files[i].size + 1);
 		memcpy(options->files[i].content, files[i].content, files[i].size);
 		options->files[i].size = files[i].size;
+		options->files[i].mode = files[i].mode;
 	}
 }
 
@@ -276,9 +281,6 @@ static const struct script_function methods[] = {
 	{ "nic", vm_nic, 1 },
 	{ "run", script_vm_run, 2 },
 	{ "run_async", script_vm_run_async, 2 },
-	{ "read_file", script_vm_read_file, 1 },
-	{ "write_file", script_vm_write_file, 2 },
-	{ "push_file", script_vm_push_file, 2 },
 	{ NULL },
 };
 
@@ -301,6 +303,7 @@ const struct script_class script_class_vm = {
 	.type = "provium.vm",
 	.name = "vm",
 	.methods = methods,
+	.more_methods = script_vm_files,
 	.metamethods = metamethods,
 	.ref = ref_vm,
 	.unref = unref_vm,

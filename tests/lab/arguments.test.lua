@@ -121,8 +121,8 @@ refuse("lab", {
 		"provium:vm: argument `content` is missing; a string is accepted",
 	},
 	{
-		'provium:vm("d", "netns", {files={{path="/x", content="", mode=5}}})',
-		'provium:vm: unknown key "mode"; the keys are: path, content',
+		'provium:vm("d", "netns", {files={{path="/x", content="", mode=4096}}})',
+		"provium:vm: argument `mode` is 4096; a whole number from 1 to 4095 is accepted",
 	},
 	{ "provium:bridge()", "provium:bridge: argument `name` is missing; a string is accepted" },
 	{ 'provium:bridge("x y")', "provium:bridge: the name `x y`" .. NAME },

@@ -71,3 +71,15 @@ test("what cannot be read or written says why", function(t)
 		a:push_file("/no/such", "/tmp/x")
 	end, "vm:push_file: open /no/such on this machine: No such file or directory")
 end)
+
+-- The same for both kinds of nodes: tests/vm/files.test.lua has them for guests.
+require("file_operations")(a)
+
+test("a path of this machine is one beside the script", function(t)
+	a:push_file("support.lua", "/tmp/support.lua")
+	t:assert_eq(a:read_file("/tmp/support.lua"), io.open("tests/lab/support.lua"):read("a"))
+	a:push_file("../lab/support.lua", "/tmp/support.lua", { auto_dep = false })
+	t:assert_error(function()
+		a:push_file("support.lua", "/tmp/x", { auto_dep = 1 })
+	end, "argument `auto_dep` is 1; true or false is accepted")
+end)

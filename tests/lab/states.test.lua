@@ -142,11 +142,12 @@ test("files of a node are there when it has booted", function(t)
 		memory = "64M",
 		cpus = 1,
 		kernel_cmdline = "quiet",
-		files = { { path = "/tmp/deep/er/one", content = "1\0\255" }, { path = "/tmp/two", content = "" } },
+		files = { { path = "/tmp/deep/er/one", content = "1\0\255" }, { path = "/tmp/two", content = "", mode = tonumber("604", 8) } },
 	})
 	a:boot()
 	t:assert_eq(a:read_file("/tmp/deep/er/one"), "1\0\255")
 	t:assert_eq(a:read_file("/tmp/two"), "")
+	t:assert_eq(a:stat("/tmp/two").perm, tonumber("604", 8))
 end)
 
 test("a profile of nil, or options in its place, mean netns", function(t)
