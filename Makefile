@@ -22,7 +22,7 @@ B := build$(if $(SAN),/san)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)')
 
-PACKAGES := libbpf libelf zlib libmnl lua5.4 jansson libnftables
+PACKAGES := libbpf libelf zlib libmnl lua5.4 jansson yajl libnftables
 # Asked for once a run, and not at all where nothing is built (make help, make setup on a bare machine).
 package_cflags = $(eval package_cflags := $$(shell pkg-config --cflags $(PACKAGES)))$(package_cflags)
 package_libs   = $(eval package_libs := $$(shell pkg-config --libs $(PACKAGES) | sed 's/-llua5.4//'))$(package_libs)

@@ -40,8 +40,8 @@ static bool heals_either_way(const struct healing *healing, const struct member 
 
 static const struct member *who_has(const struct bridge *bridge, const struct address *address)
 {
-	uint32_t port = subnet_host_number(address->family == bridge->subnet.family ? &bridge->subnet : &bridge->subnet6,
-					   address);
+	uint32_t port = subnet_host_number(
+		address->family == bridge->subnet.family ? &bridge->subnet : &bridge->subnet6, address);
 
 	return port && port <= bridge->member_count ? bridge->members[port - 1] : NULL;
 }

@@ -18,6 +18,7 @@
 
 #include "lab/lab.h"
 #include "script/script.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/units.h"
 
@@ -202,7 +203,12 @@ void script_register_capture(lua_State *L);
 void script_close_captures(struct script *script, unsigned int depth);
 
 /* json.c */
+#define SCRIPT_JSON_ARRAY "provium.json.array" /* the metatable of tables that are arrays, empty ones too */
 int script_open_json(lua_State *L);
+/* json_encode.c: adds the text of a value to the buffer; with -EINVAL it has no form in JSON. */
+int script_json_encode(lua_State *L, int index, bool pretty, struct buffer *text, struct error *err);
+/* json_decode.c: pushes the value, or with -EINVAL leaves on the stack what it will. */
+int script_json_decode(lua_State *L, const char *text, size_t size, struct error *err);
 /* Writes the value as one line of compact JSON. */
 int script_write_json(lua_State *L, int index, int fd);
 

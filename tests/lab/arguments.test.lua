@@ -517,8 +517,8 @@ refuse("json", {
 	},
 	{ "json.decode()", "json.decode: argument `text` is missing; a string is accepted" },
 	{ "json.decode(5)", "json.decode: argument `text` is 5; a string is accepted" },
-	{ 'json.decode("{")', "json.decode: line 1, column 1: string or '}' expected near end of file" },
-	{ 'json.decode("[1,]")', "json.decode: line 1, column 4: unexpected token near ']'" },
+	{ 'json.decode("{")', "json.decode: line 1, column 1: parse error: premature EOF" },
+	{ 'json.decode("[1,]")', "json.decode: line 1, column 4: parse error: unallowed token at this point in JSON text" },
 	{ "json.array(5)", "json.array: argument `table` is 5; a table is accepted" },
 })
 

@@ -32,7 +32,9 @@ test("pretty", function(t)
 end)
 
 test("bytes that are no text make no report impossible", function(t)
-	t:assert_eq(json.encode("a\255b"), '"a?b"')
+	t:assert_eq(json.encode("a\255b"), '"a\u{FFFD}b"')
+	t:assert_eq(json.encode("\xE2\x82"), '"\u{FFFD}"') -- a character that was cut off
+	t:assert_eq(json.encode({ ["\255é"] = 1 }), '{"\u{FFFD}é":1}')
 end)
 
 test("arrays with holes and tables of both kinds lose nothing", function(t)
@@ -52,4 +54,89 @@ test("deep values", function(t)
 	t:assert_error(function()
 		json.decode(text)
 	end, "json.decode: ")
+end)
+
+test("every number that JSON has", function(t)
+	for text, value in pairs({
+		["13718600648390624351"] = 13718600648390624351,
+		["18446744073709551615"] = 1.8446744073709552e19,
+		["-9223372036854775809"] = -9223372036854775809.0,
+		["9223372036854775807"] = math.maxinteger,
+		["-9223372036854775808"] = math.mininteger,
+		["1e400"] = math.huge,
+		["-1e400"] = -math.huge,
+		["1e-400"] = 0.0,
+		["1E+2"] = 100.0,
+		["-0.5e-1"] = -0.05,
+		["0"] = 0,
+		["123456789012345678901234567890"] = 123456789012345678901234567890,
+	}) do
+		local got = json.decode(text)
+		t:assert_eq(got, value, text)
+		t:assert_eq(math.type(got), math.type(value), text)
+		t:assert_eq(json.decode("[" .. text .. "]")[1], value)
+	end
+	for _, text in ipairs({ "01", "-", "1.", ".5", "+1", "1e", "0x10", "NaN", "Infinity", "1 2", "--1", "1,", "" }) do
+		t:assert_error(function()
+			json.decode(text)
+		end, "json.decode: line 1, column ")
+	end
+end)
+
+test("the shortest form that reads back", function(t)
+	for text, value in pairs({
+		["0.1"] = 0.1,
+		["0.3"] = 0.3,
+		["0.30000000000000004"] = 0.1 + 0.2,
+		["500.0"] = 500.0,
+		["-0.0"] = -0.0,
+		["3.14"] = 3.14,
+		["1e+300"] = 1e300,
+		["5e-324"] = 5e-324,
+		["1.7976931348623157e+308"] = 1.7976931348623157e308,
+		["0.3333333333333333"] = 1 / 3,
+		["1e+15"] = 1e15,
+		["123456789.125"] = 123456789.125,
+	}) do
+		t:assert_eq(json.encode(value), text)
+	end
+	math.randomseed(7)
+	for _ = 1, 2000 do
+		local bits = string.pack("i8", math.random(0))
+		local value = string.unpack("d", bits)
+		if value == value and math.abs(value) ~= math.huge then
+			local text = json.encode(value)
+			t:assert_eq(string.pack("d", json.decode(text)), bits, text)
+		end
+	end
+end)
+
+test("every string that JSON has", function(t)
+	for text, value in pairs({
+		['"\\u0000"'] = "\0",
+		['"a\\u0000b"'] = "a\0b",
+		['"\\ud83d\\ude00"'] = "\u{1F600}",
+		['"\\/\\b\\f\\n\\r\\t\\\\\\""'] = '/\b\f\n\r\t\\"',
+		['""'] = "",
+		['"\\ud800"'] = "\u{FFFD}",
+		['"\\udc00x"'] = "\u{FFFD}x",
+		['"\\uD800\\u0041"'] = "\u{FFFD}A",
+		['"\\ud800\\ud83d\\ude00"'] = "\u{FFFD}\u{1F600}",
+		['"\\\\ud800"'] = "\\ud800",
+		['"\127"'] = "\127",
+	}) do
+		t:assert_eq(json.decode(text), value)
+		t:assert_eq(json.decode(json.encode(value)), value)
+	end
+	t:assert_eq(json.decode('{"a\\u0000": 1, "": 2, "a": 3}'), { ["a\0"] = 1, [""] = 2, a = 3 })
+	t:assert_eq(json.encode({ ["a\0"] = 1, a = 3 }), '{"a":3,"a\\u0000":1}')
+	t:assert_eq(json.decode('{"a": 1, "a": 2}').a, 2)
+	for _, text in ipairs({ '"', '"\\x"', '"\\u12"', '"\1"', '"\255"', "'a'", '{a: 1}', '{"a"}', "[1,]", '{"a":1,}' }) do
+		t:assert_error(function()
+			json.decode(text)
+		end, "json.decode: line 1, column ")
+	end
+	t:assert_error(function()
+		json.decode('{\n  "a": tru\n}')
+	end, "json.decode: line 2, column ")
 end)

@@ -45,7 +45,8 @@ static void test_nothing_near(void **state)
 	assert_null(nearest_to(""));
 	assert_null(nearest_to("__"));
 	assert_null(nearest_to(NULL));
-	assert_null(nearest_to("a word that is much longer than any that somebody would write for one of these fields"));
+	assert_null(
+		nearest_to("a word that is much longer than any that somebody would write for one of these fields"));
 }
 
 int main(void)
