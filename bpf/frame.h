@@ -14,6 +14,7 @@ struct frame {
 	struct wire_key pair;
 	bool router;   /* one of the two ends is the router */
 	__u64 sent_ns; /* 0 until it is looked up: see stamp.h */
+	__u32 mtu;     /* of the bridge */
 	__u64 bits;    /* on the wire, frame check sequence not counted */
 	__u64 seed;
 	__u64 seeding;
@@ -54,6 +55,7 @@ static __always_inline bool identify(struct __sk_buff *skb, struct frame *frame)
 	frame->pair.bridge = to->bridge;
 	frame->pair.to = to->port;
 	frame->router = to->router;
+	frame->mtu = to->mtu;
 	if (from && from->bridge == to->bridge) {
 		frame->pair.from = from->port;
 		frame->router |= from->router;

@@ -14,6 +14,7 @@
 #include "cross.h"
 #include "hold.h"
 #include "count.h"
+#include "carry.h"
 #include "capture.h"
 
 /* The one place where a verdict becomes an action. */
@@ -35,14 +36,16 @@ int wire_ingress(struct __sk_buff *skb)
 	stage_stamp(skb);
 	count_sent(skb, port);
 	capture_sent(skb, port);
-	return TC_ACT_OK;
+	return stage_enter(skb, port) ? TC_ACT_OK : TC_ACT_SHOT;
 }
 
 /* What becomes of the frame. False: it goes on as a clone, which comes back here and is decided then. */
 static __always_inline bool decide(struct __sk_buff *skb, struct frame *frame, const struct path *path,
 				   enum wire_verdict *verdict)
 {
-	*verdict = stage_cut(frame, path);
+	*verdict = stage_carry(skb, frame);
+	if (*verdict == WIRE_DELIVERED)
+		*verdict = stage_cut(frame, path);
 	if (*verdict != WIRE_DELIVERED)
 		return true;
 	if (must_clone(skb, path)) {

@@ -33,7 +33,7 @@ enum wire_verdict {
 	WIRE_ISOLATION,	    /* one of the two nodes is isolated */
 	WIRE_LOSS,	    /* the dice of a lossy link */
 	WIRE_QUEUE,	    /* it would have waited longer than a link's queue holds */
-	WIRE_ERROR,	    /* the kernel had no memory for it */
+	WIRE_ERROR,	    /* no wire carries it (see bpf/carry.h), or the kernel had no memory for it */
 };
 
 /* Which of the links of its path a frame is on. */
@@ -50,7 +50,8 @@ struct wire_port {
 	__u16 port;
 	bool router; /* stays in reach of isolated and partitioned nodes */
 	__u8 reserved;
-	char name[72]; /* "a@lan", for people */
+	__u32 mtu;     /* of the bridge: longer frames are an error */
+	char name[68]; /* "a@lan", for people */
 };
 _Static_assert(sizeof(struct wire_port) == 80, "wire_port is shared with the kernel side");
 
@@ -112,7 +113,8 @@ _Static_assert(sizeof(struct wire_state) == 48, "wire_state has no hidden paddin
 
 /*
  * counters: key → totals. {bridge, a, b}: what became of the frames from a to b. {bridge, a, 0}: what a sent, before
- * any of it was copied or dropped (packets and bytes alone). from = 0: frames of the switch namespace itself.
+ * any of it was copied or dropped (packets and bytes), and what of it the bridge does not take (dropped_error). from = 0:
+ * frames of the switch namespace itself.
  */
 struct wire_counters {
 	__u64 packets; /* delivered */

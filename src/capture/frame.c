@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "capture/checksum.h"
+
 #define ADDRESSES 12U /* of receiver and sender: the tag stands behind them */
 #define TAG	  4U
 
@@ -40,7 +42,7 @@ static void add_bytes(struct buffer *out, const struct ring_event *event, uint32
 		buffer_add(out, event->tail + (from + first - event->size), count - first);
 }
 
-void frame_add(struct buffer *out, const struct ring_event *event, uint32_t captured)
+static void add_frame(struct buffer *out, const struct ring_event *event, uint32_t captured)
 {
 	uint16_t tag[2] = { event->event.vlan_proto, htons(event->event.vlan_tci) };
 	uint32_t part;
@@ -55,4 +57,13 @@ void frame_add(struct buffer *out, const struct ring_event *event, uint32_t capt
 	buffer_add(out, tag, part);
 	if (captured > ADDRESSES + TAG)
 		add_bytes(out, event, ADDRESSES, captured - ADDRESSES - TAG);
+}
+
+void frame_add(struct buffer *out, const struct ring_event *event, uint32_t captured)
+{
+	size_t start = out->size;
+
+	add_frame(out, event, captured);
+	if (captured == frame_length(event))
+		checksum_fill((uint8_t *)out->data + start, captured);
 }

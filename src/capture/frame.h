@@ -12,7 +12,7 @@
 uint32_t frame_length(const struct ring_event *event);
 /* How much of it there is, with a limit. */
 uint32_t frame_captured(const struct ring_event *event, uint32_t snaplen);
-/* Adds that much. */
+/* Adds that much. A frame that is there as a whole has its checksums. */
 void frame_add(struct buffer *out, const struct ring_event *event, uint32_t captured);
 
 #endif

@@ -11,7 +11,7 @@
 #include "capture/spool.h"
 #include "util/error.h"
 
-#define PORT_NAME_SIZE 72 /* as in struct wire_port */
+#define PORT_NAME_SIZE 68 /* as in struct wire_port */
 
 /* A port as a pcapng stream knows it. */
 struct known_port {

@@ -110,7 +110,12 @@ static int try_bridge(struct error *err)
 static int try_veth(struct error *err)
 {
 	struct veth veth = {
-		.name = "doctor", .peer_pid = getpid(), .peer_name = "peer", .peer_mac = { 2 }, .mtu = 1500
+		.name = "doctor",
+		.peer_pid = getpid(),
+		.peer_name = "peer",
+		.peer_mac = { 2 },
+		.mtu = 1500,
+		.peer_mtu = 1500,
 	};
 	struct netlink *nl;
 

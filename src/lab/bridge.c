@@ -245,7 +245,9 @@ static int make_port(struct member *member, struct error *err)
 {
 	const struct machine *machine = member->machine;
 	struct bridge *bridge = member->bridge;
-	struct wire_port port = { .bridge = bridge->number, .port = member->port, .router = member->router };
+	struct wire_port port = {
+		.bridge = bridge->number, .port = member->port, .router = member->router, .mtu = bridge->mtu
+	};
 	struct netlink *nl = bridge->run->nl;
 
 	snprintf(port.name, sizeof(port.name), "%s@%s", member->name, bridge->name);

@@ -138,6 +138,7 @@ static int make_link(struct uplink *uplink, struct error *err)
 		.peer_name = UPLINK_DEVICE,
 		.peer_mac = { 0x02, 'p', 'v', 0xff, 0xff, 0xff },
 		.mtu = LINK_MTU,
+		.peer_mtu = LINK_MTU,
 	};
 
 	snprintf(uplink->host_device, sizeof(uplink->host_device), "provium%d", getpid());

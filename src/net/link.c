@@ -5,14 +5,10 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <linux/sockios.h>
 #include <linux/veth.h>
 
 #include "net/netlink.h"
@@ -74,7 +70,7 @@ int link_create_veth(struct netlink *nl, const struct veth *veth, struct error *
 	peer = netlink_nest(nl, VETH_INFO_PEER);
 	netlink_put_raw(nl, &peer_header, sizeof(peer_header));
 	netlink_put_string(nl, IFLA_IFNAME, veth->peer_name);
-	netlink_put_u32(nl, IFLA_MTU, veth->mtu);
+	netlink_put_u32(nl, IFLA_MTU, veth->peer_mtu);
 	netlink_put(nl, IFLA_ADDRESS, veth->peer_mac, MAC_SIZE);
 	netlink_put_u32(nl, IFLA_NET_NS_PID, (uint32_t)veth->peer_pid);
 	netlink_nest_end(nl, peer);
@@ -308,40 +304,4 @@ int link_counters(struct netlink *nl, int ifindex, struct link_counters *counter
 	return netlink_answers(nl, take_counters, counters, err)
 		       ? error_wrap(err, "read the counters of device %d", ifindex)
 		       : 0;
-}
-
-/* A kernel, or a device, that does not know a command has nothing to be changed by it. */
-static int ethtool(const char *name, const uint32_t *commands, size_t count, const char *what, struct error *err)
-{
-	int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int status = 0;
-
-	if (socket_fd < 0)
-		return error_errno(err, errno, "open a socket for ethtool");
-	for (size_t i = 0; i < count && !status; i++) {
-		struct ethtool_value value = { .cmd = commands[i], .data = 0 };
-		struct ifreq request = { .ifr_data = (char *)&value };
-
-		strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-		if (ioctl(socket_fd, SIOCETHTOOL, &request) < 0 && errno != EOPNOTSUPP)
-			status = error_errno(err, errno, "%s of device %s", what, name);
-	}
-	close(socket_fd);
-	return status;
-}
-
-int link_disable_offloads(const char *name, struct error *err)
-{
-	/* Checksums last: the kernel turns off with them what depends on them. */
-	static const uint32_t commands[] = { ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO, ETHTOOL_STXCSUM };
-
-	return ethtool(name, commands, sizeof(commands) / sizeof(commands[0]), "turn off the offloads", err);
-}
-
-int link_settle_carrier(const char *name, struct error *err)
-{
-	/* linkwatch_sync_dev() in net/core/link_watch.c: whoever asks for the carrier is told what is in force. */
-	static const uint32_t command = ETHTOOL_GLINK;
-
-	return ethtool(name, &command, 1, "settle the carrier", err);
 }

@@ -30,7 +30,7 @@ struct veth {
 	int peer_pid;
 	const char *peer_name;
 	uint8_t peer_mac[MAC_SIZE];
-	uint32_t mtu;
+	uint32_t mtu, peer_mtu;
 };
 
 /*
@@ -80,17 +80,5 @@ int link_set_alias(struct netlink *nl, int ifindex, const char *alias, struct er
 int link_add_altname(struct netlink *nl, int ifindex, const char *name, struct error *err);
 
 int link_counters(struct netlink *nl, int ifindex, struct link_counters *counters, struct error *err);
-
-/*
- * Turns segmentation, receive and checksum offloads of a device off, so that every frame on the wire is one that a
- * physical wire could carry. In the network namespace of the calling thread.
- */
-int link_disable_offloads(const char *name, struct error *err);
-
-/*
- * Has the kernel do at once what follows from a carrier that came or went, and what it would else do a little later: until then
- * a device whose carrier came drops what it is to send. In the network namespace of the calling thread.
- */
-int link_settle_carrier(const char *name, struct error *err);
 
 #endif

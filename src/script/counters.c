@@ -42,6 +42,14 @@ static struct member *check_place(lua_State *L, struct bridge *bridge, int index
 	return member;
 }
 
+/* What the bridge did not take from a sender, nobody got. */
+static struct wire_counters with_refused(const struct bridge *bridge, struct wire_key key, struct wire_counters pair)
+{
+	key.to = 0;
+	pair.dropped_error += wire_counters(bridge->run->wire, key).dropped_error;
+	return pair;
+}
+
 struct pairs {
 	lua_State *L;
 	const struct bridge *bridge;
@@ -51,10 +59,12 @@ static void push_pair(const struct wire_key *key, const struct wire_counters *co
 {
 	struct pairs *pairs = context;
 	lua_State *L = pairs->L;
+	struct wire_counters all;
 
 	if (!key->from || !key->to)
 		return;
-	push_counters(L, counters);
+	all = with_refused(pairs->bridge, *key, *counters);
+	push_counters(L, &all);
 	lua_pushstring(L, pairs->bridge->members[key->from - 1]->name);
 	lua_setfield(L, -2, "from");
 	lua_pushstring(L, pairs->bridge->members[key->to - 1]->name);
@@ -76,7 +86,7 @@ int script_bridge_counters(lua_State *L)
 	}
 	key.from = check_place(L, bridge, 2, "a")->port;
 	key.to = check_place(L, bridge, 3, "b")->port;
-	counters = wire_counters(bridge->run->wire, key);
+	counters = with_refused(bridge, key, wire_counters(bridge->run->wire, key));
 	push_counters(L, &counters);
 	return 1;
 }

@@ -203,7 +203,7 @@ uint64_t wire_tap_lost(const struct wire_tap *tap, uint32_t number)
 	return __atomic_load_n(&tap->captures[number].lost, __ATOMIC_RELAXED);
 }
 
-bool wire_tap_port_name(const struct wire_tap *tap, uint32_t bridge, uint16_t port, char name[static 72])
+bool wire_tap_port_name(const struct wire_tap *tap, uint32_t bridge, uint16_t port, char name[static 68])
 {
 	uint32_t index, *previous = NULL;
 	struct wire_port value;

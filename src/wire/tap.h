@@ -37,6 +37,6 @@ void wire_tap_assert(struct wire_tap *tap);
 uint64_t wire_tap_lost(const struct wire_tap *tap, uint32_t number);
 
 /* The name of a port that is up now, as in struct wire_port; false if there is none. */
-bool wire_tap_port_name(const struct wire_tap *tap, uint32_t bridge, uint16_t port, char name[static 72]);
+bool wire_tap_port_name(const struct wire_tap *tap, uint32_t bridge, uint16_t port, char name[static 68]);
 
 #endif

@@ -64,6 +64,45 @@ test("every cause has its counter, and a frame has one cause", function(t)
 	end)), "0 packets 0 bytes 0 delayed 0 0 10 0 0")
 end)
 
+-- What a switch does not carry was never on its way: no rule is about it.
+test("frames that no wire carries are errors", { tags = { "smoke" } }, function(t)
+	a:run("ip link set eth0 mtu 9000"):assert_ok()
+	lan:drop_rate({ from = a, to = b, p = 100 })
+	t:assert_eq(text(added(function()
+		send(10, 1518)
+	end)), "0 packets 0 bytes 0 delayed 0 0 10 0 0")
+	t:assert_eq(text(added(function()
+		send(10, 1519)
+		send(5, 9000)
+	end)), "0 packets 0 bytes 0 delayed 0 0 0 0 15")
+	lan:reset()
+	a:run("ip link set eth0 mtu 1500"):assert_ok()
+end)
+
+test("what the bridge keeps to itself nobody gets", function(t)
+	local before = a:nic(lan):counters().dropped.error
+	local to_c = lan:counters(a, c)
+	local function to_group(last, count)
+		support.send(a, { from = 1, kinds = "made-up", count = count, to = { [2] = "01:80:c2:00:00:" .. last } })
+	end
+	t:assert_eq(text(added(function()
+		to_group("01", 3)
+		to_group("02", 4)
+		support.send(a, { from = 1, kinds = "forged", forge = "01:00:5e:00:00:01", count = 2 })
+		support.send(a, { from = 1, kinds = "forged", forge = "00:00:00:00:00:00", count = 1 })
+	end)), "0 packets 0 bytes 0 delayed 0 0 0 0 10")
+	t:assert_eq(lan:counters(a, c).dropped.error - to_c.dropped.error, 10)
+	t:assert_eq(a:nic(lan):counters().dropped.error - before, 10)
+	for _, pair in ipairs(lan:counters()) do
+		t:assert(pair.from ~= "a" or pair.dropped.error >= 10, pair.to)
+	end
+	for _, last in ipairs({ "00", "03", "0e", "0f", "10" }) do
+		t:assert_eq(text(added(function()
+			to_group(last, 1)
+		end)), "1 packets 128 bytes 0 delayed 0 0 0 0 0", last)
+	end
+end)
+
 test("delayed frames and full queues", { tags = { "fq" } }, function(t)
 	lan:add_latency({ from = a, to = b, ms = 1 })
 	t:assert_eq(text(added(function()

@@ -72,7 +72,7 @@ static inline int make_bridge(const char *name)
 /* Both ends here. Returns the first. */
 static inline int make_veth(const char *name, const char *peer)
 {
-	struct veth veth = { .name = name, .peer_pid = getpid(), .peer_name = peer, .mtu = 1400 };
+	struct veth veth = { .name = name, .peer_pid = getpid(), .peer_name = peer, .mtu = 1400, .peer_mtu = 1400 };
 	struct error err;
 
 	memcpy(veth.peer_mac, (uint8_t[]){ 2, 0, 0, 0, 0, 9 }, MAC_SIZE);

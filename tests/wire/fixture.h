@@ -31,11 +31,12 @@
 #include "util/error.h"
 #include "wire/internal.h"
 
-#define BRIDGE	   1U
-#define ELSEWHERE  2U /* another bridge, without ports */
-#define FULL_FRAME 1514U
-#define CERTAIN	   WIRE_CERTAIN_PPB
-#define NS(MS)	   ((uint64_t)((MS)*1e6 + 0.5))
+#define BRIDGE	    1U
+#define ELSEWHERE   2U /* another bridge, without ports */
+#define FULL_FRAME  1514U
+#define LONGEST_MTU 65535U
+#define CERTAIN	    WIRE_CERTAIN_PPB
+#define NS(MS)	    ((uint64_t)((MS)*1e6 + 0.5))
 
 /* Port numbers; the switch itself has none. */
 enum place { SWITCH, A, B, C, ROUTER, PLACES };
@@ -65,8 +66,10 @@ static inline void must(int status, const struct error *err)
 
 static inline void add_port(enum place place)
 {
-	struct wire_port port = { .bridge = BRIDGE, .port = (uint16_t)place, .router = place == ROUTER };
-	struct veth veth = { .name = port.name, .peer_pid = getpid(), .mtu = 1500 };
+	struct wire_port port = {
+		.bridge = BRIDGE, .port = (uint16_t)place, .router = place == ROUTER, .mtu = LONGEST_MTU
+	};
+	struct veth veth = { .name = port.name, .peer_pid = getpid(), .mtu = 1500, .peer_mtu = 1500 };
 	char peer[sizeof("peer0")];
 	struct error err;
 	int other;

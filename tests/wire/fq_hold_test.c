@@ -88,11 +88,13 @@ static int settle_in(void *context, struct error *err)
 
 static void add_node(enum place place, int bridge)
 {
-	struct wire_port port = { .bridge = BRIDGE, .port = (uint16_t)place };
+	struct wire_port port = { .bridge = BRIDGE, .port = (uint16_t)place, .mtu = 1500 };
 	struct node *node = &nodes[place];
-	struct veth veth = {
-		.name = port.name, .peer_name = "eth0", .peer_mac = { 2, [5] = (uint8_t)place }, .mtu = 1500
-	};
+	struct veth veth = { .name = port.name,
+			     .peer_name = "eth0",
+			     .peer_mac = { 2, [5] = (uint8_t)place },
+			     .mtu = 1500,
+			     .peer_mtu = 1500 };
 	struct error err;
 
 	start_node(node);

@@ -57,7 +57,7 @@ static void test_what_is_no_device(void **state)
 
 static void test_a_port_that_was_taken_away(void **state)
 {
-	struct wire_port port = { .bridge = BRIDGE, .port = A };
+	struct wire_port port = { .bridge = BRIDGE, .port = A, .mtu = LONGEST_MTU };
 	struct error err;
 
 	(void)state;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net/ethtool.h"
 #include "net/link.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -110,7 +111,7 @@ void run_plain(char **args)
 {
 	struct error err;
 
-	if (link_disable_offloads(args[0], &err))
+	if (ethtool_single_frames(args[0], &err))
 		give_up("%s", err.text);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/ethtool.h"
 #include "net/namespace.h"
 #include "net/netlink.h"
 #include "net/route.h"
@@ -13,7 +14,9 @@
 #include "util/memory.h"
 
 #define LOOPBACK_IFINDEX 1
-#define MAX_NICS	 1024
+/* The most that veth takes: the wire program, which counts, drops what is longer than the bridge's MTU; not the kernel. */
+#define PORT_MTU 65535U
+#define MAX_NICS 1024
 /* Behind the connected routes of the node's own cards, which have none. The first card's wins. */
 #define ROUTE_METRIC 1024U
 
@@ -50,7 +53,8 @@ static int create_pair(struct netns_node *node, struct node_nic *nic, struct err
 		.name = nic->port_name,
 		.peer_pid = node->pid,
 		.peer_name = nic->guest_name,
-		.mtu = nic->mtu,
+		.mtu = PORT_MTU,
+		.peer_mtu = nic->mtu,
 	};
 	int taken;
 
@@ -63,9 +67,9 @@ static int create_pair(struct netns_node *node, struct node_nic *nic, struct err
 	return error_set(err, ENOSPC, "node `%s` has %d network cards already", node->name, MAX_NICS);
 }
 
-static int disable_offloads(void *context, struct error *err)
+static int single_frames(void *context, struct error *err)
 {
-	return link_disable_offloads(context, err);
+	return ethtool_single_frames(context, err);
 }
 
 static int configure_inside(struct netns_node *node, struct node_nic *nic, struct error *err)
@@ -77,7 +81,8 @@ static int configure_inside(struct netns_node *node, struct node_nic *nic, struc
 		return -err->code;
 	/* `ip link show lan` in the node: a comfort, so a name that is taken or too odd is no error. */
 	link_add_altname(node->nl, ifindex, nic->bridge_name, &ignored);
-	if (!nic->offload && namespace_visit(node->pidfd, disable_offloads, nic->guest_name, err))
+	if (!nic->offload && (namespace_visit(node->pidfd, single_frames, nic->guest_name, err) ||
+			      ethtool_fill_checksums(nic->port_name, err)))
 		return -err->code;
 	if (nic->ip.family && address_add(node->nl, ifindex, &nic->ip, err))
 		return -err->code;
@@ -107,7 +112,7 @@ int netns_unplug(struct node *base, const struct node_nic *nic, struct error *er
 
 static int settle_inside(void *context, struct error *err)
 {
-	return link_settle_carrier(context, err);
+	return ethtool_settle_carrier(context, err);
 }
 
 /* When one end of a veth pair is down, the other has no carrier. */
@@ -116,7 +121,7 @@ int netns_set_link(struct node *base, const struct node_nic *nic, bool up, struc
 	struct netns_node *node = (struct netns_node *)base;
 	struct node_nic inside = *nic;
 
-	if (link_set_up(node->switch_nl, nic->ifindex, up, err) || link_settle_carrier(nic->port_name, err))
+	if (link_set_up(node->switch_nl, nic->ifindex, up, err) || ethtool_settle_carrier(nic->port_name, err))
 		return -err->code;
 	/* The node may have given its end another name; then it settles by itself. */
 	if (namespace_visit(node->pidfd, settle_inside, inside.guest_name, err) && err->code != ENODEV)

@@ -14,6 +14,8 @@
 #include "util/error.h"
 
 #define TUN_DEVICE "/dev/net/tun"
+/* The most that a TAP takes: the wire program, which counts, drops what is longer than the bridge's MTU; not the kernel. */
+#define PORT_MTU 65521U
 
 static int set_mtu(const char *name, uint32_t mtu)
 {
@@ -43,7 +45,7 @@ int tap_open(const char *name, uint32_t mtu, bool offload, struct error *err)
 		return err->code == ENOENT || err->code == ENODEV ? error_append(err, " (modprobe tun)") : -err->code;
 	}
 	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-	code = ioctl(fd, TUNSETIFF, &request) ? errno : set_mtu(name, mtu);
+	code = ioctl(fd, TUNSETIFF, &request) ? errno : set_mtu(name, mtu > PORT_MTU ? mtu : PORT_MTU);
 	if (code) {
 		close(fd);
 		return error_errno(err, code, "make TAP device %s", name);

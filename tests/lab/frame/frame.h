@@ -65,5 +65,9 @@ int open_socket(const char *device, uint16_t protocol);
 
 int run_sender(const char *device, struct sender *sender, const char *list, char **receivers);
 int run_listener(const char *device, bool log);
+/* Arguments end with NULL; those that are named must be there. */
+int run_segmenter(char **arguments);
+int run_scatterer(char **arguments);
+int run_sink(char **arguments);
 
 #endif

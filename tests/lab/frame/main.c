@@ -5,6 +5,9 @@
  *     frame send   --device eth0 --from ID [--kinds LIST] [--count N] [--gap MICROSECONDS] [--size BYTES] [--forge MAC]
  *                  ID=MAC...
  *     frame listen --device eth0 [--log]
+ *     frame segment ADDRESS PORT SIZE COUNT
+ *     frame scatter PORT ADDRESS...
+ *     frame sink PORT COUNT
  *
  * A sender makes each kind of frame of a list, those to one receiver for every ID=MAC. A listener says "ready", counts
  * until SIGTERM, or for 60 s, and then prints a line for each kind, sender and receiver that it saw:
@@ -13,6 +16,9 @@
  *
  * SHORTEST and LONGEST are the nanoseconds that a frame took, FIRST and LAST when frames arrived (CLOCK_MONOTONIC). TO
  * is 0 for frames to a group. With --log it prints "frame KIND FROM TO NUMBER DELAY" for each of them at once.
+ *
+ * The other three are about datagrams: COUNT of them from one call, by the kernel's segmentation; one to each ADDRESS; and how
+ * many came, once it is COUNT or 60 s have passed, after a line "ready".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -127,5 +133,11 @@ int main(int argc, char **argv)
 		return run_sender(arguments.device, &arguments.sender, arguments.kinds, argv + optind + 1);
 	if (optind < argc && strcmp(argv[optind], "listen") == 0)
 		return run_listener(arguments.device, arguments.log);
-	error(2, 0, "usage: frame send|listen; see the top of main.c");
+	if (optind + 5 == argc && strcmp(argv[optind], "segment") == 0)
+		return run_segmenter(argv + optind + 1);
+	if (optind + 2 < argc && strcmp(argv[optind], "scatter") == 0)
+		return run_scatterer(argv + optind + 1);
+	if (optind + 3 == argc && strcmp(argv[optind], "sink") == 0)
+		return run_sink(argv + optind + 1);
+	error(2, 0, "usage: frame send|listen|segment|scatter|sink; see the top of main.c");
 }
