@@ -109,15 +109,25 @@ static int lay_out(struct start *start)
 	return 0;
 }
 
+/* Whoever started provium may have had some ignored, as nohup(1) does; a node's commands begin as on a machine of its own. */
+static void reset_signals(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	/* The few that cannot be set need no setting. */
+	for (int number = 1; number < NSIG; number++)
+		sigaction(number, &action, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 __attribute__((noreturn)) static void run_command(const struct start *start, const struct rlimit *files, const int *fds)
 {
-	sigset_t none;
 	int code = 0;
 
 	setsid();
-	signal(SIGPIPE, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	reset_signals();
 	setrlimit(RLIMIT_NOFILE, files);
 	for (int i = 0; i < 3 && !code; i++)
 		if (dup2(fds[NETNS_FD_INPUT + i], i) < 0)
