@@ -17,7 +17,8 @@
 static volatile sig_atomic_t signalled; /* the signal's number */
 static volatile sig_atomic_t limit_passed;
 static void (*notify_script)(void);
-static uint64_t whole_ns;
+static struct interrupt_limit current; /* as it was set */
+static uint64_t armed_ns;	       /* what of it the timer was set to */
 
 /* Nothing has looked at interrupt_pending() since the limit passed: the script waits in a library that we do not know. */
 static void end_the_process(void)
@@ -54,26 +55,52 @@ void interrupt_install(void (*notify)(void))
 	sigaction(SIGALRM, &action, NULL);
 }
 
-struct interrupt_limit interrupt_swap_limit(struct interrupt_limit limit)
+static bool hard_is_first(const struct interrupt_limit *limit)
+{
+	return limit->hard_left_ns && (!limit->left_ns || limit->hard_left_ns <= limit->left_ns);
+}
+
+/* One that has passed, unseen, is to pass again at once. */
+static uint64_t what_is_left(uint64_t ns, uint64_t elapsed_ns)
+{
+	return ns > elapsed_ns ? ns - elapsed_ns : ns ? NS_PER_US : 0;
+}
+
+/* Returns for how long it was on. */
+static uint64_t stop_timer(void)
+{
+	struct itimerval none = { 0 }, left;
+	uint64_t left_ns;
+
+	setitimer(ITIMER_REAL, &none, &left);
+	left_ns = (uint64_t)left.it_value.tv_sec * NS_PER_S + (uint64_t)left.it_value.tv_usec * NS_PER_US;
+	return limit_passed ? armed_ns : left_ns < armed_ns ? armed_ns - left_ns : 0;
+}
+
+static void start_timer(uint64_t after_ns)
 {
 	/* Rounded up: a timer of 0 us never goes off. */
-	uint64_t left_us = limit.left_ns / NS_PER_US + (limit.left_ns % NS_PER_US > 0);
+	uint64_t after_us = after_ns / NS_PER_US + (after_ns % NS_PER_US > 0);
 	struct itimerval timer = {
-		.it_value = { .tv_sec = (time_t)(left_us / US_PER_S), .tv_usec = (suseconds_t)(left_us % US_PER_S) },
+		.it_value = { .tv_sec = (time_t)(after_us / US_PER_S), .tv_usec = (suseconds_t)(after_us % US_PER_S) },
 		.it_interval = { .tv_sec = PATIENCE_S },
 	};
-	struct interrupt_limit before = { .whole_ns = whole_ns };
-	struct itimerval none = { 0 }, left;
 
-	/* Off first, so that what is found to have passed is the old limit and not already the new one. */
-	setitimer(ITIMER_REAL, &none, &left);
-	before.left_ns = (uint64_t)left.it_value.tv_sec * NS_PER_S + (uint64_t)left.it_value.tv_usec * NS_PER_US;
-	/* One that has passed, unseen, is to pass again at once. */
-	if (limit_passed)
-		before.left_ns = NS_PER_US;
-	limit_passed = 0;
-	whole_ns = limit.whole_ns;
+	armed_ns = after_ns;
 	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+struct interrupt_limit interrupt_swap_limit(struct interrupt_limit limit)
+{
+	struct interrupt_limit before = current;
+	/* Off first, so that what is found to have passed is the old limit and not already the new one. */
+	uint64_t elapsed_ns = stop_timer();
+
+	before.left_ns = what_is_left(before.left_ns, elapsed_ns);
+	before.hard_left_ns = what_is_left(before.hard_left_ns, elapsed_ns);
+	limit_passed = 0;
+	current = limit;
+	start_timer(hard_is_first(&limit) ? limit.hard_left_ns : limit.left_ns);
 	return before;
 }
 
@@ -81,9 +108,12 @@ bool interrupt_pending(struct error *err)
 {
 	if (signalled)
 		error_set(err, EINTR, "interrupted (%s)", strsignal(signalled));
+	else if (limit_passed && hard_is_first(&current))
+		error_set(err, EINTR, "the time limit of %g s has passed, which is that of --max-timeout",
+			  (double)current.hard_whole_ns / (double)NS_PER_S);
 	else if (limit_passed)
 		error_set(err, EINTR, "the time limit of %g s has passed; provium.timeout or --timeout sets another",
-			  (double)whole_ns / (double)NS_PER_S);
+			  (double)current.whole_ns / (double)NS_PER_S);
 	return signalled || limit_passed;
 }
 

@@ -18,6 +18,8 @@ void interrupt_install(void (*notify)(void));
 struct interrupt_limit {
 	uint64_t left_ns;  /* from now */
 	uint64_t whole_ns; /* for people */
+	/* The same of --max-timeout, beside it: whatever passes first. */
+	uint64_t hard_left_ns, hard_whole_ns;
 };
 /* Sets the limit, forgetting one that has passed, and returns the one before. So limits can be nested. */
 struct interrupt_limit interrupt_swap_limit(struct interrupt_limit limit);
