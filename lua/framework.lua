@@ -2,8 +2,11 @@
 -- test(), todo(), wait_until(): what scripts are made of beside the lab. A test runs where it stands in the file.
 
 local assertions = require "provium.assertions"
+local choice = require "provium.choice"
 local class = require "provium.class"
 local native = require "provium.native"
+local source = require "provium.source"
+local utf8_bytes = require "provium.utf8"
 
 local framework = {}
 
@@ -24,23 +27,29 @@ local function locals_of(level)
 			return list
 		end
 		if not name:find("^%(") and type(value) ~= "function" and value ~= running then
-			list[#list + 1] = ("%s = %s"):format(name, show(value)):sub(1, MAX_TEXT)
+			list[#list + 1] = utf8_bytes.cut(("%s = %s"):format(name, show(value)), MAX_TEXT)
 		end
 		i = i + 1
 	end
 	return list
 end
 
+local function read_source(path)
+	if path == file.name then
+		return file.text
+	end
+	local handle <close> = io.open(path)
+	return handle and handle:read("a")
+end
+
 local function source_line(path, number)
-	local handle = io.open(path)
-	local text
-	for _ = 1, handle and number or 0 do
-		text = handle:read("l")
+	for line in ((read_source(path) or "") .. "\n"):gmatch("(.-)\r?\n") do
+		number = number - 1
+		if number == 0 then
+			return (line:gsub("^%s+", ""))
+		end
 	end
-	if handle then
-		handle:close()
-	end
-	return text and text:gsub("^%s+", "") or ""
+	return ""
 end
 
 -- The frame that a person wants to see: the innermost of the script itself, or else of a file that it requires.
@@ -118,54 +127,7 @@ local function check_meta(meta)
 			error(("test: `%s` is %s; a %s is accepted"):format(key, show(value), META[key]), 3)
 		end
 	end
-	local tags = {}
-	for i, tag in ipairs(meta.tags or {}) do
-		tags[i] = tostring(tag)
-	end
-	if meta.slow then
-		tags[#tags + 1] = "slow"
-	end
-	return tags
-end
-
-local function has_tag(tags, wanted)
-	for _, tag in ipairs(tags) do
-		if tag == wanted then
-			return true
-		end
-	end
-	return false
-end
-
--- Plain text or a Lua pattern.
-local function matches(name, filter)
-	if name:find(filter, 1, true) then
-		return true
-	end
-	local ok, found = pcall(string.find, name, filter)
-	return ok and found ~= nil
-end
-
-local function is_chosen(name, tags)
-	local options = native.options
-	if options.filter and not matches(name, options.filter) then
-		return false
-	end
-	local wanted, found = false, false
-	for _, tag in ipairs(options.tags) do
-		if tag:sub(1, 1) == "!" then
-			if has_tag(tags, tag:sub(2)) then
-				return false
-			end
-		else
-			wanted = true
-			found = found or has_tag(tags, tag)
-		end
-	end
-	if wanted and not found then
-		return false
-	end
-	return options.shards == 0 or (file.number + file.tests - 1) % options.shards == options.shard
+	return choice.tags_of(meta)
 end
 
 local function report(name, status, outcome, seconds, line, notes)
@@ -179,6 +141,7 @@ local function report(name, status, outcome, seconds, line, notes)
 		status = status,
 		seconds = seconds,
 		line = outcome.line or line,
+		broken = outcome.broken,
 		reason = outcome.reason,
 		message = outcome.message,
 		trace = outcome.trace,
@@ -205,7 +168,7 @@ local function run_test(name, limit, fn, line)
 	local t = assertions.new(name)
 	-- What begins is to end: the file's body, which this is a part of, is not interrupted here, only the test is.
 	local guarded = native.guard(false)
-	emit { event = "begin", file = file.name, name = name }
+	emit { event = "begin", file = file.name, name = name, line = line }
 	local start = native.now()
 	native.begin_scope()
 	running = t
@@ -242,7 +205,7 @@ function framework.test(name, meta, fn)
 	end
 	local line = debug.getinfo(2, "l").currentline
 	file.tests = file.tests + 1
-	if file.interrupted or not is_chosen(name, tags) then
+	if file.interrupted or not choice.is_chosen(native.options.choice, name, tags) then
 		return
 	end
 	if native.options.list then
@@ -312,6 +275,7 @@ end
 local function run_body(body)
 	local start = native.now()
 	local status, outcome = attempt(native.timeout(), body)
+	file.complete = status ~= "failed" and status ~= "interrupted" and not file.interrupted
 	-- An interruption between tests is told by the end of the file, and fails none.
 	if status == "interrupted" or (file.tests > 0 and (status == "passed" or native.is_interrupted())) then
 		return
@@ -320,22 +284,35 @@ local function run_body(body)
 	local name = file.name:match("[^/]*$")
 	if file.tests == 0 and native.options.list then
 		emit { event = "list", file = file.name, name = name, tags = native.array {}, line = 1 }
-	elseif file.tests > 0 or status ~= "passed" or is_chosen(name, {}) then
+	elseif file.tests > 0 or status ~= "passed" or choice.is_chosen(native.options.choice, name, {}) then
+		local has_tests = file.tests > 0 or #source.tests(file.text) > 0
+		outcome.broken = status == "failed" and has_tests or nil
 		report(name, status, outcome, (native.now() - start) / 1e9, 1)
 	end
 end
 
---- Runs a file and reports events. In --list mode a file without tests is run too: only so it is known.
-function framework.run_file(path)
-	file = { name = path, number = native.options.file_number, tests = 0 }
+-- As loadfile() does it: without a byte order mark, and without a first line for the shell.
+local function load_script(path, text)
+	return load(text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", ""), "@" .. path, "t")
+end
+
+--- Runs a script and reports events. In --list mode a file without tests is run too: only so it is known.
+function framework.run_file(path, folder, text)
+	file = { name = path, text = text, tests = 0 }
 	-- require finds what lies beside the script.
-	package.path = (path:match("^.*/") or "./") .. "?.lua;" .. package.path
+	package.path = folder .. "?.lua;" .. package.path
 	emit { event = "start", file = path, seed = native.seed() }
-	local body, message = loadfile(path, "t")
+	local body, message = load_script(path, text)
 	if body then
 		run_body(body)
 	end
-	emit { event = "end", file = path, interrupted = native.is_interrupted(), error = message }
+	emit {
+		event = "end",
+		file = path,
+		interrupted = native.is_interrupted(),
+		complete = file.complete or false,
+		error = message,
+	}
 end
 
 local function print_event(event)
@@ -348,7 +325,7 @@ end
 --- For a stock interpreter and the prompt: a failed test raises.
 function framework.interactive()
 	emit = print_event
-	file = { name = "stdin", number = 0, tests = 0, raises = true }
+	file = { name = "stdin", tests = 0, raises = true }
 end
 
 return framework

@@ -76,6 +76,10 @@ function Human:failure(event)
 end
 
 function Human:test(event)
+	if event.status == "not_run" then
+		self.not_run = self.not_run + (event.line and 1 or 0)
+		return
+	end
 	self:header(event.file)
 	local mark = self:paint(mark_colors[event.status], self.marks[event.status])
 	local parts = { "  ", mark, " ", (text.plain(event.name):gsub("\n", " ")) }
@@ -95,6 +99,14 @@ function Human:keep(event)
 	self:line(self:paint("bold", "  stays up for a look:"), (" provium exec %d NODE sh; Ctrl-C ends it"):format(event.pid))
 end
 
+-- A person knows what stands in a file: how many tests are missing is enough.
+function Human:ended(event)
+	if self.not_run > 0 and event.seconds then
+		self:line("  ", self:paint("yellow", ("%d more tests were not run"):format(self.not_run)))
+	end
+	self.not_run = 0
+end
+
 -- For a long run, whose failures have scrolled away, and how to see them again.
 function Human:failures_again(totals)
 	self:line("")
@@ -111,7 +123,8 @@ function Human:finish(totals)
 		self:failures_again(totals)
 	end
 	if totals.interrupted then
-		self:line("interrupted", totals.not_run > 0 and ("; %d more files were not run"):format(totals.not_run) or "")
+		local files = totals.files_not_run
+		self:line(totals.reason, files > 0 and ("; %d more files were not run"):format(files) or "")
 	end
 	if not self.list_only or totals.failed > 0 then
 		self:line(("%d passed, %d failed, %d skipped"):format(totals.passed, totals.failed, totals.skipped))
@@ -121,6 +134,7 @@ end
 return function(options)
 	local human = setmetatable(options, Human)
 	human.failures = {}
+	human.not_run = 0
 	human.marks = marks[options.unicode and "unicode" or "ascii"]
 	return human
 end

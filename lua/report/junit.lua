@@ -42,60 +42,95 @@ end
 function Junit:suite(file)
 	local suite = self.suites[file]
 	if not suite then
-		suite = { file = file, cases = {}, output = {}, tests = 0, failed = 0, broken = 0, skipped = 0, seconds = 0 }
+		suite = { file = file, cases = {}, output = {}, tests = 0, failed = 0, broken = 0, skipped = 0, in_tests = 0 }
 		self.suites[file] = suite
 		table.insert(self.suites, suite)
 	end
 	return suite
 end
 
-function Junit:output(event)
-	table.insert(self:suite(event.file).output, event.text)
+local function output_element(lines)
+	return #lines > 0 and element("system-out", "", xml(table.concat(lines, "\n"))) or ""
 end
+
+-- From here on it is the test that prints.
+function Junit:begin(event)
+	self:suite(event.file).test_output = {}
+end
+
+function Junit:output(event)
+	local suite = self:suite(event.file)
+	table.insert(suite.test_output or suite.output, event.text)
+end
+
+local kinds = { failed = "failure", broken = "error" }
 
 function Junit:test(event)
 	local suite = self:suite(event.file)
-	local place = attribute("name", event.name) .. attribute("classname", event.file)
 	local content = ""
-	place = place .. attribute("time", ("%.3f"):format(event.seconds or 0))
-	if event.line then
-		place = place .. attribute("file", event.file) .. attribute("line", event.line)
-	end
-	if event.status == "failed" then
-		local kind = event.broken and "error" or "failure"
+	if event.status == "failed" or event.status == "not_run" then
 		local count = event.broken and "broken" or "failed"
-		content = element(kind, attribute("message", event.message or "failed"), xml(details(event, self.seed)))
+		local about = attribute("type", event.status) .. attribute("message", event.message or "failed")
+		content = element(kinds[count], about, xml(details(event, self.seed)))
 		suite[count] = suite[count] + 1
 	elseif event.status ~= "passed" then
 		content = element("skipped", attribute("message", event.reason or event.status), "")
 		suite.skipped = suite.skipped + 1
 	end
+	local seconds = event.seconds or 0
 	suite.tests = suite.tests + 1
-	suite.seconds = suite.seconds + (event.seconds or 0)
-	table.insert(suite.cases, element("testcase", place, content))
+	suite.in_tests = suite.in_tests + seconds
+	content = content .. output_element(suite.test_output or {})
+	suite.test_output = nil
+	local about = attribute("name", event.name) .. attribute("classname", event.file)
+	table.insert(suite.cases, element("testcase", about .. attribute("time", ("%.3f"):format(seconds)), content))
+end
+
+-- The time of a file is more than that of its tests: what stands outside of them takes time, too.
+function Junit:ended(event)
+	local suite = self:suite(event.file)
+	suite.seconds = (suite.seconds or 0) + (event.seconds or 0)
+	suite.begun = suite.begun or os.time() - math.floor(event.seconds or 0)
 end
 
 local function counts(of)
 	return attribute("tests", of.tests)
 		.. attribute("failures", of.failed)
 		.. attribute("errors", of.broken)
-		.. attribute("skipped", of.skipped)
 		.. attribute("time", ("%.3f"):format(of.seconds))
 end
 
+local function properties(values)
+	local parts = { "\n" }
+	for _, pair in ipairs(values) do
+		parts[#parts + 1] = ("<property%s%s/>\n"):format(attribute("name", pair[1]), attribute("value", pair[2]))
+	end
+	return element("properties", "", table.concat(parts))
+end
+
+function Junit:suite_element(suite)
+	local about = attribute("name", suite.file)
+		.. counts(suite)
+		.. attribute("skipped", suite.skipped)
+		.. attribute("timestamp", os.date("!%Y-%m-%dT%H:%M:%S", suite.begun))
+		.. attribute("hostname", self.hostname)
+		.. attribute("file", suite.file)
+	local known = properties {
+		{ "seed", self.seed },
+		{ "seconds_outside_of_tests", ("%.3f"):format(math.max(0, suite.seconds - suite.in_tests)) },
+		{ "repeat_command", self.repeat_command },
+	}
+	return element("testsuite", about, "\n" .. known .. table.concat(suite.cases) .. output_element(suite.output))
+end
+
 function Junit:finish(totals)
-	local all = { tests = 0, failed = 0, broken = 0, skipped = 0, seconds = totals.seconds }
+	local all = { tests = 0, failed = 0, broken = 0, seconds = totals.seconds }
 	local parts = {}
 	for _, suite in ipairs(self.suites) do
-		for _, count in ipairs { "tests", "failed", "broken", "skipped" } do
+		for _, count in ipairs { "tests", "failed", "broken" } do
 			all[count] = all[count] + suite[count]
 		end
-		local seed = ("<property%s%s/>"):format(attribute("name", "seed"), attribute("value", self.seed))
-		local content = "\n" .. element("properties", "", seed) .. table.concat(suite.cases)
-		if #suite.output > 0 then
-			content = content .. element("system-out", "", xml(table.concat(suite.output, "\n")))
-		end
-		parts[#parts + 1] = element("testsuite", attribute("name", suite.file) .. counts(suite), content)
+		parts[#parts + 1] = self:suite_element(suite)
 	end
 	self.write('<?xml version="1.0" encoding="UTF-8"?>\n')
 	self.write(element("testsuites", attribute("name", "provium") .. counts(all), "\n" .. table.concat(parts)))

@@ -9,11 +9,17 @@
 --     start, list, begin, test, keep      as script/script.h defines them; the line of JSON comes as a third argument,
 --                                         unless the event is of this file's making
 --     output {file, text}                 a line that the script printed
---     ended {file, error}                 of a file; error: why it could not be run
---     finish {passed, failed, skipped, broken, listed, interrupted, not_run, seconds, seed, repeat_command}
+--     ended {file, seconds, complete, error}
+--                                         of a file; error: why it could not be run; seconds: nil if it was never begun
+--     finish {passed, failed, skipped, broken, listed, not_run, files_not_run, interrupted, reason, seconds, seed,
+--             repeat_command}             reason: why the run was interrupted
 --
--- A test event may also have broken = true: not a test failed, but the file could not be run, or its process crashed.
+-- A test event may also have broken = true: not a test failed, but the file could not be run, or its process crashed. And
+-- status = "not_run", with a message: a test that stands in a file which ended before it, or the whole of such a file.
+local choice = require "provium.choice"
+local source = require "provium.source"
 local text = require "provium.report.text"
+local utf8_bytes = require "provium.utf8"
 
 local Run = {}
 Run.__index = Run
@@ -22,6 +28,8 @@ local counted_as = { passed = "passed", failed = "failed", skipped = "skipped", 
 
 local function new(options)
 	local run = setmetatable({
+		choice = options.choice,
+		list_only = options.list,
 		files = {},
 		front = 1,
 		reporters = {},
@@ -31,16 +39,20 @@ local function new(options)
 			skipped = 0,
 			broken = 0,
 			listed = 0,
+			not_run = 0,
+			files_not_run = 0,
 			seed = options.seed,
 			repeat_command = options.repeat_command,
 		},
 	}, Run)
-	for i, path in ipairs(options.files) do
-		run.files[i] = { path = path, waiting = {} }
+	for i, file in ipairs(options.files) do
+		run.files[i] = { path = file.path, text = file.text, waiting = {}, named = {}, lines = {} }
 	end
 	for i, reporter in ipairs(options.reporters) do
 		reporter.list_only = options.list
 		reporter.seed = options.seed
+		reporter.hostname = options.hostname
+		reporter.repeat_command = options.repeat_command
 		run.reporters[i] = require("provium.report." .. reporter.format)(reporter)
 	end
 	return run
@@ -74,16 +86,25 @@ end
 
 local take = {}
 
-function take.start(_, file)
-	file.started = true
+function take.start() end
+
+-- That the call of test() was come to.
+local function reach(file, event)
+	file.named[event.name] = (file.named[event.name] or 0) + 1
+	file.lines[event.line or 0] = true
 end
 
 function take.begin(_, file, event)
 	file.running = event.name
+	reach(file, event)
 end
 
 function take.test(run, file, event)
 	local count = counted_as[event.status]
+	if not file.running then
+		reach(file, event)
+		file.has_failed = event.status == "failed"
+	end
 	file.running = nil
 	run.totals[count] = run.totals[count] + 1
 end
@@ -96,6 +117,8 @@ function take.keep() end
 
 take["end"] = function(_, file, event)
 	file.finished = true
+	file.complete = event.complete
+	file.interrupted = event.interrupted
 	file.error = event.error
 end
 
@@ -105,7 +128,7 @@ function Run:event(number, line)
 	local understood, event = pcall(json.decode, line)
 	local kind = understood and type(event) == "table" and event.event
 	if not take[kind] or (kind == "test" and not counted_as[event.status]) then
-		file.garbled = file.garbled or text.plain(line:sub(1, 200))
+		file.garbled = file.garbled or text.plain(utf8_bytes.cut(line, 200))
 		return
 	end
 	take[kind](self, file, event)
@@ -120,19 +143,69 @@ function Run:output(number, line)
 	self:show(number, "output", { event = "output", file = self.files[number].path, text = line })
 end
 
+local WHOLE_FILE <const> = "the whole file"
+
 -- A failure that the script did not tell itself. Without the name of a test it is the file's.
 function Run:break_file(number, message, name)
 	local file = self.files[number]
+	file.has_failed = file.has_failed or not name
 	self.totals.failed = self.totals.failed + 1
 	self:show(number, "test", {
 		event = "test",
 		file = file.path,
-		name = name or "the whole file",
+		name = name or WHOLE_FILE,
 		status = "failed",
 		seconds = 0,
 		message = message,
 		broken = true,
 	})
+end
+
+function Run:say_not_run(number, name, line, message)
+	self:show(number, "test", {
+		event = "test",
+		file = self.files[number].path,
+		name = name,
+		line = line,
+		status = "not_run",
+		seconds = 0,
+		message = message,
+		broken = true,
+	})
+end
+
+-- Of the tests that stand in the file, those that were chosen and not come to. A name that is put together while the script
+-- runs is not known: such a call counts as one test.
+function Run:tests_not_run(file)
+	local seen, left = {}, {}
+	for _, test in ipairs(source.tests(file.text)) do
+		local reached
+		if test.name then
+			seen[test.name] = (seen[test.name] or 0) + 1
+			reached = seen[test.name] <= (file.named[test.name] or 0)
+		else
+			reached = file.lines[test.line] or self.choice.filter
+		end
+		if not reached and choice.is_chosen(self.choice, test.name or "", choice.tags_of(test.meta)) then
+			table.insert(left, test)
+		end
+	end
+	return left
+end
+
+-- A file that did not come to its end: it has an error of its own, and so has each test that did not run.
+function Run:break_off(number, reason)
+	local file = self.files[number]
+	if self.list_only then
+		return
+	end
+	if not file.has_failed then
+		self:say_not_run(number, WHOLE_FILE, nil, reason)
+	end
+	for _, test in ipairs(self:tests_not_run(file)) do
+		self.totals.not_run = self.totals.not_run + 1
+		self:say_not_run(number, test.name or "the test in line " .. test.line, test.line, "not run: " .. reason)
+	end
 end
 
 local function how_it_ended(how)
@@ -147,20 +220,36 @@ end
 -- The process of file number has ended: how.status or how.signal, how.killed: why it was killed.
 function Run:ended(number, how)
 	local file = self.files[number]
+	local reason = "the file did not come to its end: "
 	if file.error then
 		self.totals.broken = self.totals.broken + 1
 		self:break_file(number, "could not be run: " .. file.error)
+		reason = "the file could not be run"
 	elseif file.running then
 		self:break_file(number, how_it_ended(how) .. " in the middle of the test", file.running)
+		reason = reason .. how_it_ended(how)
 	elseif not file.finished then
 		self:break_file(number, how_it_ended(how) .. " before the end of the file")
+		reason = reason .. how_it_ended(how)
 	elseif how.killed or how.signal or how.status ~= 0 then
 		self:break_file(number, how_it_ended(how) .. " after the end of the file")
+		reason = reason .. "it was interrupted"
+	else
+		reason = reason .. (file.interrupted and "it was interrupted" or "it failed between its tests")
+	end
+	if not file.complete then
+		self:break_off(number, reason)
 	end
 	if file.garbled then
 		self:break_file(number, "its process wrote an event that is none: " .. file.garbled)
 	end
-	self:show(number, "ended", { event = "end", file = file.path, error = file.error })
+	self:show(number, "ended", {
+		event = "end",
+		file = file.path,
+		seconds = how.seconds,
+		complete = file.complete or false,
+		error = file.error,
+	})
 	file.over = true
 	while self.files[self.front] and self.files[self.front].over do
 		self.front = self.front + 1
@@ -170,14 +259,20 @@ function Run:ended(number, how)
 	end
 end
 
--- After the last file. Returns the totals.
-function Run:finish(interrupted, seconds)
+-- After the last file. reason: nil, or why there are files that were not run. Returns the totals.
+function Run:finish(reason, seconds)
 	local totals = self.totals
-	totals.interrupted = interrupted
+	totals.interrupted = reason ~= nil
+	totals.reason = reason
 	totals.seconds = seconds
-	totals.not_run = 0
-	for _, file in ipairs(self.files) do
-		totals.not_run = totals.not_run + (file.over and 0 or 1)
+	for number, file in ipairs(self.files) do
+		if not file.over then
+			self.front = number
+			self:show_waiting()
+			totals.files_not_run = totals.files_not_run + 1
+			self:break_off(number, "the run ended before the file did: " .. tostring(reason))
+			self:show(number, "ended", { event = "end", file = file.path, complete = false })
+		end
 	end
 	self:tell("finish", totals)
 	return totals

@@ -67,7 +67,7 @@ function Tap:test(event)
 		directive = directive .. (event.reason and " " .. describe(event.reason) or "")
 	end
 	self.write(("%s %d - %s: %s%s\n"):format(line, self.count, describe(event.file), describe(event.name), directive))
-	if event.status == "failed" then
+	if event.status == "failed" or event.status == "not_run" then
 		self:diagnose(event)
 	else
 		self.write(("  ---\n  duration_ms: %.3f\n  ...\n"):format((event.seconds or 0) * 1000))
@@ -79,13 +79,13 @@ function Tap:keep(event)
 end
 
 function Tap:finish(totals)
-	if totals.failed > 0 then
+	if totals.failed > 0 or totals.interrupted then
 		self:comment("again, with the same dice: " .. totals.repeat_command)
 	end
 	self.write(("1..%d\n"):format(self.count))
 	self:comment(("%d passed, %d failed, %d skipped"):format(totals.passed, totals.failed, totals.skipped))
 	if totals.interrupted then
-		self.write("Bail out! interrupted\n")
+		self.write(("Bail out! %s\n"):format(describe(totals.reason)))
 	end
 end
 

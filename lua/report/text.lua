@@ -5,22 +5,10 @@ local text = {}
 local REPLACEMENT <const> = "\u{FFFD}"
 
 -- Valid UTF-8: what is not becomes U+FFFD.
-function text.utf8(bytes)
-	local parts, from = {}, 1
-	repeat
-		local length, bad = utf8.len(bytes, from)
-		if length then
-			parts[#parts + 1] = bytes:sub(from)
-		else
-			parts[#parts + 1] = bytes:sub(from, bad - 1)
-			parts[#parts + 1] = REPLACEMENT
-			from = bad + 1
-		end
-	until length
-	return table.concat(parts)
-end
+text.utf8 = require("provium.utf8").repair
 
--- Valid UTF-8 that does nothing to a terminal: no escape sequences, no control characters but newline and tab.
+-- Valid UTF-8 that does nothing to a terminal and that YAML allows: no escape sequences, no control characters but newline
+-- and tab.
 function text.plain(bytes)
 	local clean = text.utf8(bytes)
 		:gsub("\27%[[0-?]*[ -/]*[@-~]", "")
@@ -29,6 +17,9 @@ function text.plain(bytes)
 		:gsub("\r+\n", "\n")
 		:gsub("\r", "\n")
 		:gsub("[\0-\8\11-\31\127]", "")
+		:gsub("\xC2[\x80-\x9F]", "")
+		:gsub("\u{FFFE}", REPLACEMENT)
+		:gsub("\u{FFFF}", REPLACEMENT)
 	return clean
 end
 

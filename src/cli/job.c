@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A script file in a process of its own: events come back through one pipe, what it prints through another. */
+/* A script in a process of its own: events come back through a socket, what it prints through a pipe. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,11 +16,12 @@
 
 #include "cli/report.h"
 #include "cli/run.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/interrupt.h"
+#include "util/utf8.h"
 
 #define EVENTS_FD  3
-#define ONE_PACKET 4096 /* O_DIRECT: of at most PIPE_BUF bytes, a page each */
 #define READ_SIZE  65536
 #define READ_TURNS 32 /* a file that prints without end must not keep the others waiting */
 /* Lines longer than this are handed on in pieces. */
@@ -40,6 +42,8 @@ __attribute__((noreturn)) static void child_main(const struct plan *plan, size_t
 						 pid_t parent)
 {
 	struct script_options options = plan->script;
+	const struct plan_file *file = &plan->files[number - 1];
+	struct script_source source = { file->path, file->folder, buffer_string(&file->text), file->text.size };
 	int input = open("/dev/null", O_RDONLY);
 	int status;
 
@@ -59,8 +63,7 @@ __attribute__((noreturn)) static void child_main(const struct plan *plan, size_t
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	take_signals();
 	options.events = EVENTS_FD;
-	options.file_number = (unsigned int)number - 1;
-	status = script_run_file(plan->files[number - 1], &options);
+	status = script_run_file(&source, &options);
 	exit(status ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
@@ -75,10 +78,10 @@ static int fork_child(struct job *job, const struct plan *plan, size_t number, c
 	if (job->pid == 0)
 		child_main(plan, number, events[1], output[1], parent);
 	if (job->pid < 0)
-		return error_errno(err, errno, "start a process for %s", plan->files[number - 1]);
+		return error_errno(err, errno, "start a process for %s", plan->files[number - 1].path);
 	job->pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0);
 	if (job->pidfd < 0) {
-		error_errno(err, errno, "open a pidfd of the process for %s", plan->files[number - 1]);
+		error_errno(err, errno, "open a pidfd of the process for %s", plan->files[number - 1].path);
 		kill(job->pid, SIGKILL);
 		waitpid(job->pid, NULL, 0);
 		return -err->code;
@@ -90,10 +93,9 @@ int job_start(struct job *job, const struct plan *plan, size_t number, struct er
 {
 	int events[2], output[2];
 
-	*job = (struct job){ 0 };
-	if (pipe2(events, O_CLOEXEC | O_DIRECT))
-		return error_errno(err, errno, "make a pipe");
-	fcntl(events[0], F_SETPIPE_SZ, ONE_PACKET);
+	*job = (struct job){ .begun_ns = clock_now() };
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, events))
+		return error_errno(err, errno, "make a pair of sockets");
 	if (pipe2(output, O_CLOEXEC)) {
 		error_errno(err, errno, "make a pipe");
 		close(events[0]);
@@ -138,6 +140,14 @@ struct lines {
 	bool last;
 };
 
+/* Of a line that goes on in what was not read yet: a piece, if there is enough for one. */
+static size_t piece_size(const char *line, size_t left, const struct lines *lines)
+{
+	if (lines->last || left < lines->limit)
+		return lines->last ? left : 0;
+	return utf8_cut(line, left, lines->limit - 1);
+}
+
 static int hand_over(struct buffer *text, const struct lines *lines, struct report *report, size_t file,
 		     struct error *err)
 {
@@ -147,9 +157,9 @@ static int hand_over(struct buffer *text, const struct lines *lines, struct repo
 		const char *line = text->data + done;
 		size_t left = text->size - done;
 		const char *end = memchr(line, '\n', left);
-		size_t size = end ? (size_t)(end - line) : left;
+		size_t size = end ? (size_t)(end - line) : piece_size(line, left, lines);
 
-		if (!end && !lines->last && left < lines->limit)
+		if (!end && !size)
 			break;
 		if (lines->take(report, file, line, size, err))
 			return -err->code;
@@ -161,25 +171,35 @@ static int hand_over(struct buffer *text, const struct lines *lines, struct repo
 	return 0;
 }
 
+static bool is_whole(const struct buffer *event)
+{
+	return event->size && event->data[event->size - 1] == '\n';
+}
+
 /*
- * What was printed before an event is shown before it, and what was printed after it not much earlier: the pipe of events
- * holds one packet, so that the script waits there until its last event was taken from it, here, after all output.
+ * The script waits with each event for its answer. So all that it has printed before is in the pipe when the event is here,
+ * and nothing that it prints later.
  */
 static int read_event(struct job *job, struct report *report, bool last, bool *more, struct error *err)
 {
 	struct lines output = { report_output, OUTPUT_LINE_LIMIT, last };
 	struct lines events = { report_event, EVENT_LINE_LIMIT, last };
+	bool answer;
 
-	for (int turn = 0; turn < READ_TURNS && read_some(&job->output, &job->output_text); turn++)
-		;
 	do
 		*more = read_some(&job->events, &job->event_text);
-	while (*more && job->event_text.data[job->event_text.size - 1] != '\n');
+	while (*more && !is_whole(&job->event_text));
+	answer = *more;
+	for (int turn = 0; turn < READ_TURNS && read_some(&job->output, &job->output_text); turn++)
+		;
 	/* An event ends the line before it. */
-	output.last |= *more;
-	if (hand_over(&job->output_text, &output, report, job->number, err))
+	output.last |= answer;
+	if (hand_over(&job->output_text, &output, report, job->number, err) ||
+	    hand_over(&job->event_text, &events, report, job->number, err))
 		return -err->code;
-	return hand_over(&job->event_text, &events, report, job->number, err);
+	if (answer && job->events >= 0)
+		send(job->events, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return 0;
 }
 
 int job_read(struct job *job, struct report *report, struct error *err)
@@ -231,7 +251,7 @@ void job_drop(struct job *job)
 
 int job_end(struct job *job, struct report *report, struct error *err)
 {
-	struct report_end end = { .killed = job->killed };
+	struct report_end end = { .killed = job->killed, .duration_ns = clock_now() - job->begun_ns };
 	siginfo_t info = { 0 };
 	int status;
 

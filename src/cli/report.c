@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <lauxlib.h>
@@ -83,24 +84,41 @@ static void push_reporter(lua_State *L, const char *format, FILE *file)
 	lua_setfield(L, -2, "unicode");
 }
 
+static void push_files(lua_State *L, const struct plan *plan)
+{
+	lua_createtable(L, (int)plan->file_count, 0);
+	for (size_t i = 0; i < plan->file_count; i++) {
+		const struct buffer *text = &plan->files[i].text;
+
+		lua_createtable(L, 0, 2);
+		lua_pushstring(L, plan->files[i].path);
+		lua_setfield(L, -2, "path");
+		lua_pushlstring(L, buffer_string(text), text->size);
+		lua_setfield(L, -2, "text");
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
 static void push_options(struct report *report, const struct plan *plan)
 {
 	lua_State *L = report->L;
+	struct utsname machine;
 	int count = 0;
 
+	uname(&machine);
 	lua_newtable(L);
+	lua_pushstring(L, machine.nodename);
+	lua_setfield(L, -2, "hostname");
 	lua_pushinteger(L, (lua_Integer)plan->script.seed);
 	lua_setfield(L, -2, "seed");
 	lua_pushstring(L, plan->repeat);
 	lua_setfield(L, -2, "repeat_command");
 	lua_pushboolean(L, plan->script.list);
 	lua_setfield(L, -2, "list");
-	lua_newtable(L);
-	for (size_t i = 0; i < plan->file_count; i++) {
-		lua_pushstring(L, plan->files[i]);
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
+	push_files(L, plan);
 	lua_setfield(L, -2, "files");
+	script_push_choice(L, &plan->script);
+	lua_setfield(L, -2, "choice");
 	lua_newtable(L);
 	push_reporter(L, report->file ? "human" : plan->format, stdout);
 	lua_rawseti(L, -2, ++count);
@@ -231,6 +249,8 @@ int report_ended(struct report *report, size_t file, const struct report_end *en
 	}
 	lua_pushstring(L, end->killed);
 	lua_setfield(L, -2, "killed");
+	lua_pushnumber(L, (lua_Number)end->duration_ns / (lua_Number)NS_PER_S);
+	lua_setfield(L, -2, "seconds");
 	return lua_pcall(L, 3, 0, 0) ? fail(report, err) : 0;
 }
 
@@ -258,12 +278,12 @@ static int put_in_place(struct report *report, struct error *err)
 	return 0;
 }
 
-int report_finish(struct report *report, bool interrupted, struct report_totals *totals, struct error *err)
+int report_finish(struct report *report, const char *broken_off, struct report_totals *totals, struct error *err)
 {
 	lua_State *L = report->L;
 
 	push_method(L, report, "finish");
-	lua_pushboolean(L, interrupted);
+	lua_pushstring(L, broken_off);
 	lua_pushnumber(L, (lua_Number)(clock_now() - report->begun_ns) / (lua_Number)NS_PER_S);
 	if (lua_pcall(L, 3, 1, 0))
 		return fail(report, err);

@@ -16,6 +16,7 @@ struct report_end {
 	int status;	    /* of its exit */
 	int signal;	    /* that ended it, 0 if none */
 	const char *killed; /* why, NULL if it was not by the command */
+	uint64_t duration_ns;
 };
 
 struct report_totals {
@@ -30,8 +31,11 @@ int report_open(struct report **report, const struct plan *plan, struct error *e
 int report_event(struct report *report, size_t file, const char *line, size_t size, struct error *err);
 int report_output(struct report *report, size_t file, const char *line, size_t size, struct error *err);
 int report_ended(struct report *report, size_t file, const struct report_end *end, struct error *err);
-/* Shows the summary, and puts the report in its place. */
-int report_finish(struct report *report, bool interrupted, struct report_totals *totals, struct error *err);
+/*
+ * Shows the summary, and puts the report in its place. broken_off: why files have not run, or not to their end; NULL if all
+ * was run.
+ */
+int report_finish(struct report *report, const char *broken_off, struct report_totals *totals, struct error *err);
 /* What is not finished leaves no file. */
 void report_close(struct report *report);
 

@@ -34,7 +34,7 @@ struct runner {
 	struct pollfd *fds;
 };
 
-/* From here on both signals are read from a descriptor. Children unblock them. */
+/* From here on they are read from a descriptor. Children unblock them. */
 static int open_signals(struct runner *runner, struct error *err)
 {
 	sigset_t signals;
@@ -42,6 +42,10 @@ static int open_signals(struct runner *runner, struct error *err)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
+	if (signal(SIGHUP, SIG_DFL) == SIG_IGN) /* by nohup(1) */
+		signal(SIGHUP, SIG_IGN);
+	else
+		sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	runner->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	return runner->signals < 0 ? error_errno(err, errno, "open a signalfd") : 0;
@@ -154,10 +158,20 @@ static int run_files(struct runner *runner, struct error *err)
 	return status;
 }
 
+/* A run that is given up has a report all the same, which says so. */
+static int run_and_report(struct runner *runner, struct report_totals *totals, struct error *err)
+{
+	struct error ignored;
+
+	if (run_files(runner, err)) {
+		report_finish(runner->report, err->text, totals, &ignored);
+		return -err->code;
+	}
+	return report_finish(runner->report, runner->interrupted ? "interrupted" : NULL, totals, err);
+}
+
 static int exit_status(const struct runner *runner, const struct report_totals *totals)
 {
-	const struct script_options *script = &runner->plan->script;
-
 	if (runner->interrupted)
 		return 128 + runner->interrupted;
 	if (totals->broken)
@@ -165,7 +179,7 @@ static int exit_status(const struct runner *runner, const struct report_totals *
 	if (totals->failed)
 		return EXIT_FAILED;
 	/* A part of few tests may well be empty; a filter that matches nothing is a mistake. */
-	if (totals->passed + totals->skipped + totals->listed > 0 || script->shards)
+	if (totals->passed + totals->skipped + totals->listed > 0 || runner->plan->shards)
 		return 0;
 	fprintf(stderr, "provium: no test matches; see what there is with --list and without --filter and --tag\n");
 	return EXIT_COULD_NOT_RUN;
@@ -180,8 +194,8 @@ static int run_plan(const struct plan *plan, int *status, struct error *err)
 
 	runner.jobs = memory_new(plan->jobs * sizeof(*runner.jobs));
 	runner.fds = memory_new((1 + FDS_PER_JOB * plan->jobs) * sizeof(*runner.fds));
-	failed = report_open(&runner.report, plan, err) || open_signals(&runner, err) || run_files(&runner, err) ||
-		 report_finish(runner.report, runner.interrupted, &totals, err);
+	failed = report_open(&runner.report, plan, err) || open_signals(&runner, err) ||
+		 run_and_report(&runner, &totals, err);
 	if (!failed)
 		*status = exit_status(&runner, &totals);
 	report_close(runner.report);

@@ -14,15 +14,22 @@
 struct error;
 struct report;
 
+struct plan_file {
+	char *path;   /* as it was named, or found in a folder */
+	char *folder; /* where its modules and its configuration are looked for; ends with a slash */
+	struct buffer text;
+};
+
 /* What is to be run, and how. */
 struct plan {
 	struct script_options script;
 	unsigned int jobs;
 	const char *format;
 	const char *output; /* NULL: the report goes to stdout */
-	char **files;
+	struct plan_file *files;
 	size_t file_count;
-	char *repeat; /* the command line that runs the same again, with the seed in it */
+	unsigned int shard, shards; /* of the files, run those whose number is shard modulo shards; shards 0: all */
+	char *repeat;		    /* the command line that runs the same again, with the seed in it */
 };
 
 /*
@@ -32,15 +39,17 @@ struct plan {
 char **plan_parse(struct plan *plan, int argc, char **argv);
 void plan_free(struct plan *plan);
 
-/* run_files.c: finds the scripts, those of a folder sorted by name. */
+/* run_files.c: finds the scripts, those of a folder sorted by name, and reads those of this shard. */
 int plan_find_files(struct plan *plan, char **paths, struct error *err);
+bool plan_is_standard_input(const char *path);
 
-/* job.c: a script file in a process of its own. */
+/* job.c: a script in a process of its own. */
 struct job {
 	size_t number; /* of the file, from 1; 0: this place is free */
 	pid_t pid;
 	int pidfd;
-	int events, output;		       /* our ends of the pipes */
+	uint64_t begun_ns;
+	int events, output;		       /* our ends of the socket and the pipe */
 	struct buffer event_text, output_text; /* what is not a whole line yet */
 	const char *killed;		       /* why it was killed by the command, NULL if it was not */
 };

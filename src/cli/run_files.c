@@ -1,20 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which scripts a run has. Each is read before the first one runs: so the standard input or a pipe can be one, and nobody
+ * changes one under a run.
+ */
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/run.h"
 #include "util/error.h"
 #include "util/memory.h"
+
+#define READ_SIZE  65536U
+#define SIZE_LIMIT (64U << 20) /* what is larger is no script, and may have no end */
 
 static const char suffix[] = ".test.lua";
 
 static void add_file(struct plan *plan, const char *path)
 {
 	plan->files = memory_resize(plan->files, (plan->file_count + 1) * sizeof(*plan->files));
-	plan->files[plan->file_count++] = memory_string(path);
+	plan->files[plan->file_count++] = (struct plan_file){ .path = memory_string(path) };
+}
+
+bool plan_is_standard_input(const char *path)
+{
+	static const char *const names[] = { "-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(path, names[i]) == 0)
+			return true;
+	return false;
 }
 
 static int by_name(const FTSENT **a, const FTSENT **b)
@@ -70,11 +89,84 @@ static int find_below(struct plan *plan, char *path, struct error *err)
 	return -err->code;
 }
 
+/* All that comes from fd; closes it. */
+static int read_all(int fd, const char *path, struct buffer *text, struct error *err)
+{
+	char *bytes = memory_new(READ_SIZE);
+	ssize_t size;
+
+	err->code = 0;
+	while ((size = read(fd, bytes, READ_SIZE)) != 0 && !err->code) {
+		if (size < 0 && errno != EINTR)
+			error_errno(err, errno, "read %s", path);
+		if (size > 0)
+			buffer_add(text, bytes, (size_t)size);
+		if (text->size > SIZE_LIMIT)
+			error_set(err, EFBIG, "%s: more than %u MiB, which is no script", path, SIZE_LIMIT >> 20);
+	}
+	free(bytes);
+	close(fd);
+	return -err->code;
+}
+
+/* What is no file in a folder (a device, a pipe) may find other scripts and its configuration in the working folder. */
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
+		return memory_string("./");
+	return strndup(path, (size_t)(slash - path) + 1);
+}
+
+static int read_file(struct plan_file *file, struct error *err)
+{
+	bool from_input = plan_is_standard_input(file->path);
+	int fd = from_input ? dup(STDIN_FILENO) : open(file->path, O_RDONLY | O_CLOEXEC);
+
+	file->folder = folder_of(file->path);
+	if (fd < 0)
+		return error_errno(err, errno, "open %s", file->path);
+	if (read_all(fd, file->path, &file->text, err))
+		return -err->code;
+	/* An empty file passes, as any without tests. But here whoever was to write the script has failed. */
+	if (from_input && !file->text.size)
+		return error_set(err, ENODATA, "%s: the standard input is empty, or was read before", file->path);
+	return 0;
+}
+
+/* Those whose number is `shard` modulo `shards`. */
+static void cut_shard(struct plan *plan)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; plan->shards && i < plan->file_count; i++) {
+		if (i % plan->shards == plan->shard)
+			plan->files[kept++] = plan->files[i];
+		else
+			free(plan->files[i].path);
+	}
+	if (plan->shards)
+		plan->file_count = kept;
+}
+
+static int read_files(struct plan *plan, struct error *err)
+{
+	for (size_t i = 0; i < plan->file_count; i++)
+		if (read_file(&plan->files[i], err))
+			return -err->code;
+	return 0;
+}
+
 int plan_find_files(struct plan *plan, char **paths, struct error *err)
 {
 	struct stat status;
 
 	for (; *paths; paths++) {
+		if (plan_is_standard_input(*paths)) {
+			add_file(plan, *paths);
+			continue;
+		}
 		if (stat(*paths, &status)) {
 			error_errno(err, errno, "%s", *paths);
 			return strchr(*paths, '/') || strchr(*paths, '.')
@@ -86,5 +178,6 @@ int plan_find_files(struct plan *plan, char **paths, struct error *err)
 		else if (find_below(plan, *paths, err))
 			return -err->code;
 	}
-	return 0;
+	cut_shard(plan);
+	return read_files(plan, err);
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/run.h"
@@ -22,6 +25,7 @@ enum long_option {
 	OPTION_FORMAT,
 	OPTION_KEEP,
 	OPTION_TIMEOUT,
+	OPTION_MAX_TIMEOUT,
 	OPTION_LIST
 };
 
@@ -29,21 +33,25 @@ static const struct argp_option options[] = {
 	{ NULL, 'j', "N", 0, "Run up to N files at once (default 1)" },
 	{ "filter", 'f', "TEXT", 0, "Run only tests whose name contains TEXT, or matches it as a Lua pattern" },
 	{ "tag", OPTION_TAG, "TAG", 0, "Run only tests that carry TAG; !TAG: that do not. May be given several times" },
-	{ "shard", OPTION_SHARD, "I/N", 0, "Run the I-th of N equal parts of all tests, I from 1" },
+	{ "shard", OPTION_SHARD, "I/N", 0, "Run the I-th of N parts of the files, I from 1" },
 	{ "seed", OPTION_SEED, "NUMBER", 0, "Fix all dice (default: a new seed, shown when a test fails)" },
 	{ "profile", OPTION_PROFILE, "NAME=OTHER", 0,
 	  "Make nodes of profile NAME as those of OTHER. May be given several times" },
 	{ "format", OPTION_FORMAT, "FORMAT", 0, "human (default), tap, junit, or json" },
 	{ "output", 'o', "FILE", 0, "Write the report to FILE; the terminal shows the human form" },
 	{ "keep", OPTION_KEEP, NULL, 0, "After a failure stay up, for a look, until Ctrl-C" },
-	{ "timeout", OPTION_TIMEOUT, "TIME", 0, "Time limit of each test, such as 30s or 5m (default 60s)" },
+	{ "timeout", OPTION_TIMEOUT, "TIME", 0,
+	  "Time limit of each test that sets none, such as 30s or 5m (default 60s)" },
+	{ "max-timeout", OPTION_MAX_TIMEOUT, "TIME", 0, "Time limit that no test and no file can extend" },
 	{ "list", OPTION_LIST, NULL, 0, "Show the tests, run none; what is outside of them runs" },
 	{ 0 },
 };
 
 static const char doc[] =
 	"Run Lua scripts that wire up machines, break the network between them, and watch what happens."
-	"\vFILE is any Lua script; in a DIR, and all below it, those named *.test.lua are run.\n"
+	"\vFILE is any Lua script, - one from the standard input; in a DIR, and all below it, those named *.test.lua "
+	"are "
+	"run.\n"
 	"\n"
 	"Other commands (provium COMMAND --help says more):\n"
 	"  provium doctor                what this machine can do\n"
@@ -76,7 +84,7 @@ static int64_t parse_integer(struct argp_state *state, const char *option, const
 	return value;
 }
 
-static void parse_shard(struct argp_state *state, const char *text, struct script_options *script)
+static void parse_shard(struct argp_state *state, const char *text, struct plan *plan)
 {
 	const char *slash = strchr(text, '/');
 	char first[16] = "";
@@ -86,8 +94,8 @@ static void parse_shard(struct argp_state *state, const char *text, struct scrip
 		memcpy(first, text, (size_t)(slash - text));
 	if (!slash || !units_integer(slash + 1, 1, MAX_SHARDS, &shards) || !units_integer(first, 1, shards, &shard))
 		argp_error(state, "--shard %s: give I/N, such as 1/4 for the first of four parts", text);
-	script->shard = (unsigned int)shard - 1;
-	script->shards = (unsigned int)shards;
+	plan->shard = (unsigned int)shard - 1;
+	plan->shards = (unsigned int)shards;
 }
 
 static void parse_profile(struct argp_state *state, const char *text, struct parsing *parsing)
@@ -110,10 +118,13 @@ static void parse_format(struct argp_state *state, const char *text, struct plan
 		argp_error(state, "--format %s: there are human, tap, junit and json", text);
 }
 
-static void parse_timeout(struct argp_state *state, const char *text, struct script_options *script)
+static uint64_t parse_timeout(struct argp_state *state, const char *option, const char *text)
 {
-	if (!units_from_string(QUANTITY_DURATION, text, &script->timeout_ns) || !script->timeout_ns)
-		argp_error(state, "--timeout %s: give %s, more than 0", text, units_accepted(QUANTITY_DURATION));
+	uint64_t timeout_ns;
+
+	if (!units_from_string(QUANTITY_DURATION, text, &timeout_ns) || !timeout_ns)
+		argp_error(state, "%s %s: give %s, more than 0", option, text, units_accepted(QUANTITY_DURATION));
+	return timeout_ns;
 }
 
 static void check_all(struct argp_state *state, struct parsing *parsing)
@@ -170,7 +181,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		parsing->seeded = true;
 		return 0;
 	case OPTION_SHARD:
-		parse_shard(state, text, &plan->script);
+		parse_shard(state, text, plan);
 		return 0;
 	case OPTION_PROFILE:
 		parse_profile(state, text, parsing);
@@ -179,7 +190,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		parse_format(state, text, plan);
 		return 0;
 	case OPTION_TIMEOUT:
-		parse_timeout(state, text, &plan->script);
+		plan->script.timeout_ns = parse_timeout(state, "--timeout", text);
+		return 0;
+	case OPTION_MAX_TIMEOUT:
+		plan->script.max_timeout_ns = parse_timeout(state, "--max-timeout", text);
 		return 0;
 	case ARGP_KEY_ARG:
 		parsing->paths[parsing->path_count++] = text;
@@ -192,15 +206,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 /* In quotes that every shell understands, unless it has none but harmless characters. */
-static void add_word(struct buffer *line, const char *word)
+static void add_quoted(struct buffer *line, const char *word)
 {
 	static const char harmless[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./=,:@%+";
 
 	if (*word && !word[strspn(word, harmless)]) {
-		buffer_printf(line, " %s", word);
+		buffer_printf(line, "%s", word);
 		return;
 	}
-	buffer_add(line, " '", 2);
+	buffer_add(line, "'", 1);
 	for (; *word; word++) {
 		if (*word == '\'')
 			buffer_add(line, "'\\''", 4);
@@ -210,17 +224,44 @@ static void add_word(struct buffer *line, const char *word)
 	buffer_add(line, "'", 1);
 }
 
-/* Before argp, which changes the order of the arguments. */
-static char *repeat_command(int argc, char **argv, uint64_t seed, bool seeded)
+static void add_word(struct buffer *line, const char *word)
 {
+	buffer_add(line, " ", 1);
+	add_quoted(line, word);
+}
+
+/* A script that comes from a file by the standard input needs it again. */
+static void add_input(struct buffer *line, char **paths)
+{
+	char target[PATH_MAX];
+	struct stat status;
+	ssize_t size;
+
+	while (*paths && !plan_is_standard_input(*paths))
+		paths++;
+	size = readlink("/proc/self/fd/0", target, sizeof(target) - 1);
+	if (!*paths || fstat(STDIN_FILENO, &status) || !S_ISREG(status.st_mode) || size < 0)
+		return;
+	target[size] = '\0';
+	buffer_printf(line, " <");
+	add_quoted(line, target);
+}
+
+/* Of the words before argp, which changes their order. */
+static char *repeat_command(int argc, char **argv, uint64_t seed, bool seeded, char **paths)
+{
+	const char *runner = getenv("PROVIUM_RUNNER");
 	struct buffer line = { 0 };
 
+	if (runner && *runner)
+		buffer_printf(&line, " %s", runner);
 	add_word(&line, program_invocation_name);
 	buffer_printf(&line, " run");
 	if (!seeded)
 		buffer_printf(&line, " --seed %llu", (unsigned long long)seed);
 	for (int i = 1; i < argc; i++)
 		add_word(&line, argv[i]);
+	add_input(&line, paths);
 	/* Without the space in front. */
 	memmove(line.data, line.data + 1, line.size);
 	return line.data;
@@ -245,15 +286,18 @@ char **plan_parse(struct plan *plan, int argc, char **argv)
 	plan->script.profiles = parsing.profiles;
 	if (!plan->format)
 		plan->format = "human";
-	plan->repeat = repeat_command(argc, words, plan->script.seed, parsing.seeded);
+	plan->repeat = repeat_command(argc, words, plan->script.seed, parsing.seeded, parsing.paths);
 	free(words);
 	return parsing.paths;
 }
 
 void plan_free(struct plan *plan)
 {
-	for (size_t i = 0; i < plan->file_count; i++)
-		free(plan->files[i]);
+	for (size_t i = 0; i < plan->file_count; i++) {
+		free(plan->files[i].path);
+		free(plan->files[i].folder);
+		buffer_free(&plan->files[i].text);
+	}
 	free(plan->files);
 	free(plan->repeat);
 	free((void *)plan->script.tags);

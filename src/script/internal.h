@@ -209,8 +209,11 @@ int script_open_json(lua_State *L);
 int script_json_encode(lua_State *L, int index, bool pretty, struct buffer *text, struct error *err);
 /* json_decode.c: pushes the value, or with -EINVAL leaves on the stack what it will. */
 int script_json_decode(lua_State *L, const char *text, size_t size, struct error *err);
-/* Writes the value as one line of compact JSON. */
-int script_write_json(lua_State *L, int index, int fd);
+/* Sends the value as an event: one line of compact JSON. Returns when it was taken, or -errno. */
+int script_send_event(lua_State *L, int index, int events);
+
+/* utf8.c */
+int script_open_utf8(lua_State *L);
 
 /* modules.c: the Lua files of lua/, for require() */
 void script_register_modules(lua_State *L);

@@ -4,6 +4,7 @@
  * unless it came from json.decode or json.array(). null is json.null.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "script/internal.h"
@@ -67,24 +68,45 @@ int script_open_json(lua_State *L)
 	return 1;
 }
 
-int script_write_json(lua_State *L, int index, int fd)
+/* A signal is noticed elsewhere, and an answer that never comes means that the other side is gone. */
+static int await_answer(int fd)
+{
+	ssize_t size;
+	char answer;
+
+	do
+		size = read(fd, &answer, 1);
+	while (size < 0 && errno == EINTR);
+	return size == 1 ? 0 : size < 0 ? -errno : -EPIPE;
+}
+
+static int write_all(int fd, const char *text, size_t left)
+{
+	while (left) {
+		ssize_t size = write(fd, text, left);
+
+		if (size < 0 && errno != EINTR)
+			return -errno;
+		if (size > 0) {
+			text += size;
+			left -= (size_t)size;
+		}
+	}
+	return 0;
+}
+
+int script_send_event(lua_State *L, int index, int events)
 {
 	struct buffer line = { 0 };
 	struct error err;
-	size_t sent = 0;
+	int status = script_json_encode(L, index, false, &line, &err);
 
-	if (!script_json_encode(L, index, false, &line, &err)) {
+	/* What was printed before it comes before it, without a newline too. */
+	fflush(stdout);
+	if (!status) {
 		buffer_add(&line, "\n", 1);
-		while (sent < line.size) {
-			ssize_t size = write(fd, line.data + sent, line.size - sent);
-
-			if (size < 0 && errno != EINTR) {
-				err.code = errno;
-				break;
-			}
-			sent += size > 0 ? (size_t)size : 0;
-		}
+		status = write_all(events, line.data, line.size);
 	}
 	buffer_free(&line);
-	return -err.code;
+	return status ? status : await_answer(events);
 }

@@ -141,8 +141,9 @@ static bool is_half(const char *text, size_t size, char first, char last)
 {
 	char third = size >= ESCAPE ? (char)tolower((unsigned char)text[3]) : '\0';
 
-	return third >= first && third <= last && text[0] == '\\' && text[1] == 'u' && tolower((unsigned char)text[2]) == 'd' &&
-	       isxdigit((unsigned char)text[4]) && isxdigit((unsigned char)text[5]);
+	return third >= first && third <= last && text[0] == '\\' && text[1] == 'u' &&
+	       tolower((unsigned char)text[2]) == 'd' && isxdigit((unsigned char)text[4]) &&
+	       isxdigit((unsigned char)text[5]);
 }
 
 /*

@@ -12,10 +12,10 @@
 #include "util/buffer.h"
 #include "util/utf8.h"
 
-#define MAX_DEPTH	100
-#define MAX_PRECISION	17 /* of a double: that many digits always read back */
-#define MAX_PLAIN	1e15
-#define NUMBER_SIZE	32
+#define MAX_DEPTH     100
+#define MAX_PRECISION 17 /* of a double: that many digits always read back */
+#define MAX_PLAIN     1e15
+#define NUMBER_SIZE   32
 
 struct encoder {
 	lua_State *L;

@@ -305,11 +305,15 @@ static int lab_index(lua_State *L)
 /* Of every later test; and of what the file does outside of tests, if that is where the script is. */
 static void set_timeout(struct script *script, uint64_t timeout_ns)
 {
-	struct interrupt_limit limit = { .left_ns = timeout_ns, .whole_ns = timeout_ns }, none = { 0 };
+	struct interrupt_limit none = { 0 }, limit;
 
 	script->timeout_ns = timeout_ns;
-	if (script->root->depth == 0 && !interrupt_swap_limit(limit).left_ns)
-		interrupt_swap_limit(none);
+	if (script->root->depth > 0)
+		return;
+	limit = interrupt_swap_limit(none);
+	if (limit.left_ns)
+		limit.left_ns = limit.whole_ns = timeout_ns;
+	interrupt_swap_limit(limit);
 }
 
 static int lab_newindex(lua_State *L)

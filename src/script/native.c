@@ -74,7 +74,8 @@ static int native_call(lua_State *L)
 {
 	struct script *script = script_of(L);
 	uint64_t limit_ns = (uint64_t)luaL_checkinteger(L, 1);
-	struct interrupt_limit limit = { .left_ns = limit_ns, .whole_ns = limit_ns };
+	uint64_t hard_ns = script->options->max_timeout_ns;
+	struct interrupt_limit limit = { limit_ns, limit_ns, hard_ns, hard_ns };
 	bool was_guarded = script->guarded;
 	struct error ignored;
 	int status;
@@ -127,7 +128,7 @@ static int native_emit(lua_State *L)
 {
 	struct script *script = script_of(L);
 
-	if (script_write_json(L, 1, script->options->events))
+	if (script_send_event(L, 1, script->options->events))
 		return script_fail(L, "cannot write the events");
 	return 0;
 }
@@ -194,10 +195,15 @@ static int native_consoles(lua_State *L)
 
 		if (!length)
 			continue;
+		if (length > CONSOLE_TAIL)
+			text += length - CONSOLE_TAIL;
+		/* Not from the middle of a character on. */
+		while ((*text & 0xC0) == 0x80)
+			text++;
 		lua_newtable(L);
 		lua_pushstring(L, machine->name);
 		lua_setfield(L, -2, "node");
-		lua_pushstring(L, text + (length > CONSOLE_TAIL ? length - CONSOLE_TAIL : 0));
+		lua_pushstring(L, text);
 		lua_setfield(L, -2, "text");
 		lua_rawseti(L, -2, luaL_len(L, -2) + 1);
 	}
@@ -217,7 +223,7 @@ static int native_keep(lua_State *L)
 	lua_setfield(L, -2, "event");
 	lua_pushinteger(L, getpid());
 	lua_setfield(L, -2, "pid");
-	script_write_json(L, -1, script_of(L)->options->events);
+	script_send_event(L, -1, script_of(L)->options->events);
 	wait_sleep(CLOCK_NEVER, &ignored);
 	interrupt_swap_limit(limit);
 	return 0;
@@ -259,9 +265,9 @@ static int native_end_scope(lua_State *L)
 	return 0;
 }
 
-static void push_options(lua_State *L, const struct script_options *options)
+void script_push_choice(lua_State *L, const struct script_options *options)
 {
-	lua_createtable(L, 0, 8);
+	lua_createtable(L, 0, 2);
 	if (options->filter) {
 		lua_pushstring(L, options->filter);
 		lua_setfield(L, -2, "filter");
@@ -272,9 +278,13 @@ static void push_options(lua_State *L, const struct script_options *options)
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	lua_setfield(L, -2, "tags");
-	script_set_count(L, "shard", options->shard);
-	script_set_count(L, "shards", options->shards);
-	script_set_count(L, "file_number", options->file_number);
+}
+
+static void push_options(lua_State *L, const struct script_options *options)
+{
+	lua_createtable(L, 0, 3);
+	script_push_choice(L, options);
+	lua_setfield(L, -2, "choice");
 	lua_pushboolean(L, options->list);
 	lua_setfield(L, -2, "list");
 	lua_pushboolean(L, options->keep);

@@ -112,15 +112,16 @@ static void open_common(lua_State *L)
 {
 	luaL_requiref(L, "provium.json", script_open_json, 0);
 	lua_setglobal(L, "json");
+	preload(L, "provium.utf8", script_open_utf8);
 	script_register_modules(L);
 }
 
-/* Fills a state that has its standard libraries. The configuration is looked for from the script's path on. */
-static int attach(lua_State *L, const char *path, const struct script_options *options, struct error *err)
+/* Fills a state that has its standard libraries. The configuration is looked for from that folder on. */
+static int attach(lua_State *L, const char *folder, const struct script_options *options, struct error *err)
 {
 	struct script *script = new_script(L, options);
 
-	if (profiles_open(&script->profiles, path, options, err))
+	if (profiles_open(&script->profiles, folder, options, err))
 		return -err->code;
 	if (run_open(&script->run, options->seed, err)) {
 		script->run = NULL;
@@ -184,27 +185,29 @@ static void report_no_lab(lua_State *L, const char *path, int events, const char
 	lua_setfield(L, -2, "file");
 	lua_pushstring(L, text);
 	lua_setfield(L, -2, "error");
-	script_write_json(L, -1, events);
+	script_send_event(L, -1, events);
 }
 
-int script_run_file(const char *path, const struct script_options *options)
+int script_run_file(const struct script_source *source, const struct script_options *options)
 {
 	lua_State *L = luaL_newstate();
 	struct error err;
 	int status;
 
-	registry_set_title(path);
+	registry_set_title(source->path);
 	luaL_openlibs(L);
-	if (attach(L, path, options, &err)) {
+	if (attach(L, source->folder, options, &err)) {
 		open_common(L);
-		report_no_lab(L, path, options->events, err.text);
+		report_no_lab(L, source->path, options->events, err.text);
 		lua_close(L);
 		return 0;
 	}
 	script_require(L, "framework");
 	lua_getfield(L, -1, "run_file");
-	lua_pushstring(L, path);
-	status = lua_pcall(L, 1, 0, 0);
+	lua_pushstring(L, source->path);
+	lua_pushstring(L, source->folder);
+	lua_pushlstring(L, source->text, source->size);
+	status = lua_pcall(L, 3, 0, 0);
 	if (status)
 		fprintf(stderr, "provium: %s\n", lua_tostring(L, -1));
 	lua_close(L);

@@ -42,6 +42,60 @@ once() {
 	ends_within 5 && exits "$2" && ! prints ran && prints_line 'interrupted; 1 more files were not run' &&
 		[[ $(grep -c '✓ done before' out) == 2 ]] && ends_with "2 passed, 2 failed, 0 skipped"
 }
+# No build server may take it for complete.
+reports_what_is_missing() {
+	start --format "$1" --output report waits.lua fine.lua
+	wait_for is_waiting 1 || return
+	kill -INT "$pid"
+	ends_within 5 && exits 130
+}
+in_junit() {
+	xpath() { xmllint --xpath "string($1)" report; }
+	reports_what_is_missing junit && xmllint --noout --relaxng "$here/junit-10.rng" report 2>>err &&
+		[[ $(xpath '//testcase[@name="done before"]/error') == "" &&
+		   $(xpath '//testcase[@name="waits"]/failure/@message') == *interrupted* &&
+		   $(xpath '//testsuite[1]/testcase[@name="the whole file"]/error/@message') == *"did not come to its end: it was interrupted" &&
+		   $(xpath '//testcase[@name="never runs"]/error/@message') == "not run: "* &&
+		   $(xpath '//testsuite[2]/testcase[@name="the whole file"]/error/@message') == *"the run ended before"*interrupted &&
+		   $(xpath '//testcase[@name="fine"]/error/@message') == "not run: "* && $(xpath '/testsuites/@errors') == 4 ]]
+}
+in_tap() {
+	reports_what_is_missing tap && [[ $(grep -cE '^ok ' report) == 1 && $(grep -cE '^not ok ' report) == 5 &&
+		$(grep -c '^1\.\.6$' report) == 1 && $(grep -c '^Bail out! interrupted$' report) == 1 ]]
+}
+in_json() {
+	reports_what_is_missing json && tail -n 1 report >summary &&
+		grep -q '"interrupted":true' summary && grep -q '"not_run":2' summary && grep -q '"files_not_run":1' summary
+}
+between_tests() {
+	cat >between.lua <<-'END'
+		test("done before", function() end)
+		print("waiting")
+		provium:sleep(50)
+		test("never", function() end)
+	END
+	start --format tap --output report between.lua
+	wait_for is_waiting 1 || return
+	kill -INT "$pid"
+	ends_within 5 && exits 130 && [[ $(grep -c '^not ok' report) == 2 ]]
+}
+# A script that catches the interruption has ended all the same.
+caught() {
+	cat >caught.lua <<-'END'
+		pcall(test, "waits", function() print("waiting") provium:sleep(50) end)
+		test("never", function() end)
+	END
+	start --format tap --output report caught.lua
+	wait_for is_waiting 1 || return
+	kill -INT "$pid"
+	ends_within 5 && exits 130 && [[ $(grep -c '^not ok' report) == 3 ]]
+}
+terminal_goes() {
+	start --format tap --output report waits.lua
+	wait_for is_waiting 1 || return
+	kill -HUP "$pid"
+	ends_within 5 && exits 129 && grep -q '^Bail out!' report
+}
 # Of several files only the first is shown.
 are_waiting() { (($(compgen -G 'waiting.*' | wc -l) == $1)); }
 is_waiting() { (($(grep -c waiting out) == $1)); }
@@ -126,6 +180,16 @@ keeps() {
 	ends_within 5 && exits 130 && ! prints ran
 }
 
+keeps_nothing() {
+	cat >good.lua <<-'END'
+		test("passes", function() end)
+		test("skipped", { skip = true }, function() end)
+		test("for later", function() todo() end)
+	END
+	start --keep good.lua fine.lua
+	ends_within 20 && exits 0 && ! prints "stays up"
+}
+
 check "SIGINT once: the rest is not run, a summary, 130" once INT 130
 check "SIGTERM once: the same, 143" once TERM 143
 check "Ctrl-C for the whole process group" group
@@ -133,7 +197,14 @@ check "Ctrl-C reaches the script, not what it started" reaches_the_script_alone
 check "in the middle of os.execute()" is_not_deaf_in_a_child
 check "at any moment" at_any_moment
 check "the script ends cleanly, and the report is written" ends_cleanly
+check "junit: what did not run" in_junit
+check "tap: what did not run, and Bail out!" in_tap
+check "json: what did not run" in_json
+check "tap: interrupted between two tests" between_tests
+check "tap: a script that catches the interruption" caught
+check "SIGHUP: the same, 129" terminal_goes
 check "twice: killed at once" twice
 check "a script that does not end is killed after 10 s" does_not_wait_for_ever
 check "--keep: up until interrupted" keeps
+check "--keep: not without a failure" keeps_nothing
 finish

@@ -100,17 +100,149 @@ assert "mixed.lua:6" in d["trace"] and "a note\nof two lines" in d["notes"], d' 
 # What stands between --- and ... below a line that begins so.
 diagnostics() { sed -n "/^$1/,/^  \\.\\.\\.\$/p" out | sed '1,2d;$d'; }
 
+# In one of the forms of a CI server that checks it.
+is_junit() { xmllint --noout --relaxng "$here/junit-10.rng" "$1" 2>>err; }
 junit_is_xml() {
 	run --format junit "$1"
-	exits 1 && xmllint --noout out 2>>err
+	exits 1 && is_junit out
 }
 xpath() { xmllint --xpath "string($1)" out; }
 junit_content() {
 	run --format junit --seed 5 mixed.lua
-	[[ $(xpath '/testsuites/@tests') == 4 && $(xpath '/testsuites/@failures') == 1 && $(xpath '/testsuites/@skipped') == 2 &&
+	[[ $(xpath '/testsuites/@tests') == 4 && $(xpath '/testsuites/@failures') == 1 &&
 	   $(xpath '//testcase[1]/@name') == passes && $(xpath '//testcase[2]/failure/@message') == *$'first line\n  second <&> line'* &&
 	   $(xpath '//testcase[2]/failure') == *"answer = 41"*"seed 5"* && $(xpath '//testcase[3]/skipped/@message') == "no time # today" &&
-	   $(xpath '//property[@name="seed"]/@value') == 5 && $(xpath '//system-out') == $'at the top\nprinted' ]]
+	   $(xpath '//property[@name="seed"]/@value') == 5 && $(xpath '//testsuite/@skipped') == 2 ]]
+}
+# Each test has its own, and what is printed between them is the file's.
+junit_output() {
+	cat >prints.lua <<-'END'
+		print("at the top")
+		for i = 1, 20 do
+			test("t" .. i, function() print("first of " .. i) os.execute("echo second of " .. i) io.write("third") end)
+			print("after " .. i)
+		end
+	END
+	run --format junit prints.lua
+	exits 0 && is_junit out || return
+	local number between='at the top'
+	for ((number = 1; number <= 20; number++)); do
+		[[ $(xpath "//testcase[$number]/system-out") == "first of $number"$'\n'"second of $number"$'\n'third ]] || return
+		between+=$'\n'"after $number"
+	done
+	[[ $(xpath '//testsuite/system-out') == "$between" ]]
+}
+junit_times() {
+	cat >times.lua <<-'END'
+		provium:sleep("300ms")
+		test("quick", function() end)
+		test("slow", function() provium:sleep("200ms") end)
+	END
+	local before
+	before=$(date +%s)
+	run --format junit times.lua
+	exits 0 && [[ $(xpath '//testsuite/@hostname') == "$(uname -n)" ]] || return
+	local begun
+	begun=$(date -d "$(xpath '//testsuite/@timestamp')Z" +%s) || return
+	((begun >= before - 1 && begun <= before + 20)) || return
+	[[ $(xpath '//testcase[2]/@time >= 0.2 and //testcase[1]/@time < 0.2 and //testsuite/@time >= 0.5 and
+		//property[@name="seconds_outside_of_tests"]/@value >= 0.3 and /testsuites/@time >= 0.5') == true ]]
+}
+
+# What was named and is in no report would be taken for passed. half FORMAT SCRIPT [OPTION...]: of three tests the second ends
+# the file; a fourth has a name that is put together, a fifth is not asked for.
+half() {
+	local format=$1 text=$2
+	shift 2
+	cat >half.lua <<-END
+		test("first", function() end)
+		$text
+		test("third", { tags = { "x" } }, function() end)
+		for i = 1, 3 do test("no " .. i, function() end) end
+		test("not chosen", { slow = true }, function() end)
+		-- test("none", function() end)
+	END
+	run --format "$format" --tag '!slow' "$@" half.lua tail.lua
+}
+crashes='test("second", function() print("printed") io.stdout:flush() os.execute("kill -SEGV $PPID; sleep 5") end)'
+junit_half() {
+	echo 'test("in another file", function() end)' >tail.lua
+	half junit "$crashes"
+	exits 1 && is_junit out &&
+		[[ $(xpath 'count(//testcase)') == 6 && $(xpath '/testsuites/@errors') == 4 && $(xpath '//testsuite[1]/@errors') == 4 &&
+		   $(xpath '//testcase[@name="second"]/error/@message') == *"ended by SIGSEGV in the middle of the test" &&
+		   $(xpath '//testcase[@name="second"]/system-out') == printed &&
+		   $(xpath '//testcase[@name="the whole file"]/error/@message') == *"did not come to its end: crashed"* &&
+		   $(xpath '//testcase[@name="third"]/error/@message') == "not run: the file did not come to its end: crashed"* &&
+		   $(xpath '//testcase[@name="the test in line 4"]/error/@type') == not_run ]]
+}
+junit_half_by_an_error() {
+	half junit 'test("second", function() end) error("between")'
+	exits 1 && is_junit out && [[ $(xpath '/testsuites/@errors') == 3 && $(xpath '/testsuites/@failures') == 0 &&
+		$(xpath '//testcase[@name="half.lua"]/error/@message') == "half.lua:2: between" && $(xpath 'count(//testcase)') == 6 ]]
+}
+junit_half_by_exit() {
+	half junit 'test("second", function() end) os.exit(0)'
+	exits 1 && is_junit out && [[ $(xpath '/testsuites/@errors') == 3 &&
+		$(xpath '//testcase[@name="the whole file"]/error/@message') == *"exit status 0 before the end of the file" ]]
+}
+# That one goes on its own way.
+junit_whole_by_todo() {
+	half junit 'todo("the rest")'
+	exits 0 && [[ $(xpath '/testsuites/@errors') == 0 && $(xpath 'count(//testcase)') == 3 ]]
+}
+half_of_a_choice() {
+	half tap "$crashes" --filter second
+	exits 1 && [[ $(grep -c '^not ok' out) == 2 && $(grep -c '^ok' out) == 0 ]] && prints_line '1\.\.2'
+}
+tap_half() {
+	half tap "$crashes"
+	exits 1 && prints_line 'ok 1 - half.lua: first' && prints_line 'not ok 2 - half.lua: second' &&
+		prints_line 'not ok 3 - half.lua: the whole file' && prints_line 'not ok 4 - half.lua: third' &&
+		prints_line 'not ok 5 - half.lua: the test in line 4' && prints_line 'ok 6 - tail.lua: in another file' &&
+		prints_line '1\.\.6' && ! prints "not chosen" && ! prints none || return
+	status=0
+	prove --exec "$provium --format tap" half.lua >out 2>err || status=$?
+	! exits 0
+}
+human_half() {
+	half human "$crashes"
+	exits 1 && prints "  2 more tests were not run" && ends_with "2 passed, 1 failed, 0 skipped"
+}
+json_half() {
+	half json "$crashes"
+	exits 1 && prints '"name":"third"' && prints '"status":"not_run"' && prints '"not_run":2' && prints '"complete":false'
+}
+# The state is closed after the last event.
+ends_badly_after_the_end() {
+	echo 'test("fine", function() end) setmetatable({}, { __gc = function() os.exit(3) end })' >late.lua
+	run late.lua
+	exits 1 && prints "exit status 3 after the end of the file" && ends_with "1 passed, 1 failed, 0 skipped" || return
+	run --format junit late.lua
+	[[ $(xpath '/testsuites/@errors') == 1 && $(xpath '/testsuites/@tests') == 2 ]]
+}
+# Garbage in the script's socket, as another process of root can put there.
+garbled_events() {
+	cat >garbled.lua <<-'END'
+		test("waits", function()
+			io.open("pid", "w"):write(io.open("/proc/self/stat"):read("n")):close()
+			wait_until(function() return io.open("done") end, { timeout = 50 })
+		end)
+	END
+	cat >garble.py <<-'END'
+		import ctypes, os, socket, sys
+		pidfd = os.pidfd_open(int(sys.argv[1]))
+		fd = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, 3, 0)
+		os.write(fd, sys.argv[2].encode() + b"\n")
+		open("done", "w")
+	END
+	rm -f pid done
+	"$provium" "${@:2}" garbled.lua >out 2>err &
+	local pid=$!
+	wait_for test -s pid && python3 garble.py "$(<pid)" "$1" || return
+	status=0
+	wait "$pid" || status=$?
+	exits 1 && prints "its process wrote an event that is none" && prints "$1"
 }
 junit_errors() {
 	echo 'no Lua' >broken.lua
@@ -132,7 +264,7 @@ assert sum(e["event"] == "test" for e in events) == int(sys.argv[1]), events' "$
 
 output_and_terminal() {
 	run --format junit --output report.xml mixed.lua
-	exits 1 && ends_with "1 passed, 1 failed, 2 skipped" && xmllint --noout report.xml && [[ $(stat -c %a report.xml) == 644 ]]
+	exits 1 && ends_with "1 passed, 1 failed, 2 skipped" && is_junit report.xml && [[ $(stat -c %a report.xml) == 644 ]]
 }
 output_is_atomic() {
 	echo old >atomic.json
@@ -192,6 +324,21 @@ check "junit: XML" junit_is_xml mixed.lua
 check "junit: any bytes" junit_is_xml bytes.lua
 check "junit: content" junit_content
 check "junit: a file that could not be run is an error" junit_errors
+check "junit: each test's output is its own" junit_output
+check "junit: times, and the host" junit_times
+check "half a file: junit, a crash" junit_half
+check "half a file: junit, an error between tests" junit_half_by_an_error
+check "half a file: junit, os.exit()" junit_half_by_exit
+check "half a file: no, todo() ends it on purpose" junit_whole_by_todo
+check "half a file: only what was asked for" half_of_a_choice
+check "half a file: tap" tap_half
+check "half a file: human" human_half
+check "half a file: json" json_half
+check "an end with a status after the end of the file" ends_badly_after_the_end
+check "events that are no JSON" garbled_events 'no event'
+check "events of no kind" garbled_events '{"event":"strange"}'
+check "events that are no object" garbled_events '7'
+check "tests of no status" garbled_events '{"event":"test","name":"x","status":"fine"}'
 check "json: a line an event" json_lines mixed.lua 4
 check "json: any bytes" json_lines bytes.lua 2
 check "--output: the report there, human on the terminal" output_and_terminal

@@ -68,7 +68,7 @@ filters_by_name() {
 }
 filters_by_tag() {
 	run --tag quick tree
-	exits 0 && ends_with "1 passed, 0 failed, 0 skipped"
+	exits 0 && ends_with "1 passed, 0 failed, 0 skipped" || return
 	run --tag '!quick' tree
 	exits 1 && ends_with "2 passed, 1 failed, 0 skipped"
 }
@@ -76,15 +76,22 @@ tells_of_an_empty_filter() {
 	run --filter nothing-like-this tree
 	exits 2 && complains "no test matches" && ends_with "0 passed, 0 failed, 0 skipped"
 }
+# Files, for what a file does outside of its tests belongs to each of them: two parts run each file once, and whole.
+shards_cut_by_file() {
+	run --shard 1/2 six.test.lua tree/sub/c.test.lua tree/b.test.lua
+	exits 0 && [[ $(grep -E '^(six|tree)' out) == $'six.test.lua\ntree/b.test.lua' ]] &&
+		ends_with "7 passed, 0 failed, 0 skipped" || return
+	run --shard 2/2 six.test.lua tree/sub/c.test.lua tree/b.test.lua
+	exits 0 && [[ $(grep -E '^(six|tree)' out) == tree/sub/c.test.lua ]] && ends_with "1 passed, 0 failed, 0 skipped"
+}
 shards_are_a_partition() {
 	local shard
 	for shard in 1 2 3 4; do
-		run --shard "$shard/4" six.test.lua tree/b.test.lua
-		exits 0 || return
-		grep '✓' out
-	done | sed 's/  [0-9.]* s$//' | sort >all
-	run six.test.lua tree/b.test.lua
-	grep '✓' out | sed 's/  [0-9.]* s$//' | sort | cmp - all
+		run --shard "$shard/4" six.test.lua tree
+		grep -E '^[a-z]' out | grep test.lua$
+	done | sort >all
+	run six.test.lua tree
+	grep -E '^[a-z]' out | grep test.lua$ | sort | cmp - all && (($(wc -l <all) == 4))
 }
 an_empty_shard_is_fine() {
 	run --shard 3/4 tree/b.test.lua
@@ -105,9 +112,15 @@ shows_how_to_repeat() {
 	seed=$(sed -n 's/^ *seed \([0-9]*\)$/\1/p' out)
 	command=$(sed -n 's/^again, with the same dice: //p' out)
 	[[ $command == "$provium run --seed $seed tree/a.test.lua" ]] && ((seed < 1 << 53)) || return
-	run --seed 77 --filter "b'ad|bad" tree/a.test.lua
 	run --seed 77 --tag '!it'"'s" tree/a.test.lua
-	prints "again, with the same dice: $provium run --seed 77 --tag '!it'\\''s' tree/a.test.lua"
+	exits 1 && prints "again, with the same dice: $provium run --seed 77 --tag '!it'\\''s' tree/a.test.lua" || return
+	# A shell understands it, and does the same.
+	bash -c "$(sed -n 's/^again, with the same dice: //p' out)" >again
+	cmp <(sed 's/  [0-9.]* s$//' out) <(sed 's/  [0-9.]* s$//' again) || return
+	PROVIUM_RUNNER="over there --" run --max-timeout 9s tree/a.test.lua
+	grep -qE "^again, with the same dice: over there -- $provium run --seed [0-9]+ --max-timeout 9s tree/a.test.lua$" out || return
+	run --seed 5 --filter bad - <tree/a.test.lua
+	exits 1 && prints_line "again, with the same dice: $provium run --seed 5 --filter bad - <$work/tree/a.test.lua"
 }
 # A seed of its own each time, and the one that was given.
 seeds_the_lab() {
@@ -131,6 +144,35 @@ limits_time() {
 	echo 'test("slow", function() wait_until(function() end, { timeout = 30 }) end)' >slow.lua
 	run --timeout 300ms slow.lua
 	exits 1 && prints "time limit" && ends_with "0 passed, 1 failed, 0 skipped"
+}
+keeps_to_the_largest_limit() {
+	echo 'test("slow", { timeout = 50 }, function() wait_until(function() end, { timeout = 30 }) end)' >slow.lua
+	run --max-timeout 300ms slow.lua
+	exits 1 && prints "the time limit of 0.3 s has passed, which is that of --max-timeout"
+}
+script='local helper = require "helper" test("from afar", function(t) t:assert_eq(helper, 7) end) test("fails", function(t) t:assert(false) end)'
+reads_standard_input() {
+	echo 'return 7' >helper.lua
+	local name
+	for name in - /dev/stdin /proc/self/fd/0; do
+		printf '#!/usr/bin/provium\n%s\n' "$script" | {
+			run "$name"
+			exits 1 && prints_line "$name" && prints "$name:2: assertion failed!  local helper" &&
+				ends_with "1 passed, 1 failed, 0 skipped"
+		} || return
+		run "$name" < <(echo "$script")
+		exits 1 && prints "$name:1:" && ends_with "1 passed, 1 failed, 0 skipped" || return
+		echo "$script" >script
+		run "$name" <script
+		exits 1 && prints "$name:1:" && ends_with "1 passed, 1 failed, 0 skipped" || return
+	done
+	run tree/b.test.lua - <script
+	exits 1 && ends_with "2 passed, 1 failed, 0 skipped"
+}
+reads_a_pipe() {
+	status=0
+	"$provium" <(echo "$script") >out 2>err </dev/null || status=$?
+	exits 1 && ends_with "1 passed, 1 failed, 0 skipped"
 }
 # Of six files that take half a second each.
 runs_side_by_side() {
@@ -192,6 +234,16 @@ leaves_nothing_when_killed() {
 	wait_for is_gone "${child// /}"
 }
 is_gone() { [[ ! -e /proc/$1 || $(<"/proc/$1/stat") == *") Z "* ]]; }
+# As nohup(1) and a shell's background leave them.
+resets_signals() {
+	cat >signals.lua <<-'END'
+		local status = provium:vm("a", "netns"):boot():run("cat", { "/proc/self/status" }).stdout
+		print("ignored " .. status:match("SigIgn:%s*(%x+)"), "blocked " .. status:match("SigBlk:%s*(%x+)"))
+	END
+	status=0
+	(trap '' HUP QUIT USR1 PIPE CHLD && exec timeout 60 "$provium" signals.lua) >out 2>err || status=$?
+	exits 0 && prints_line $'    ignored 0000000000000000\tblocked 0000000000000000'
+}
 does_not_wait_for_leftovers() {
 	local begin=${EPOCHREALTIME/./}
 	echo 'os.execute("sleep 8 &")' >leftover.lua
@@ -240,7 +292,7 @@ man_page_is_complete() {
 		exits 0 || return
 		while read -r option; do
 			sed 's/\\-/-/g' "$page" | grep -F -- "$option" >/dev/null || { echo "$option of $command" >>err && return 1; }
-		done < <(grep -oE -- '--[a-z]+' out)
+		done < <(grep -oE -- '--[a-z][a-z-]+' out)
 	done
 }
 man_page_example_runs() {
@@ -281,7 +333,8 @@ check "a file that is no Lua" knows_a_broken_file
 check "--filter" filters_by_name
 check "--tag" filters_by_tag
 check "a filter that matches nothing" tells_of_an_empty_filter
-check "--shard: every test in one part" shards_are_a_partition
+check "--shard: whole files" shards_cut_by_file
+check "--shard: every file in one part" shards_are_a_partition
 check "--shard: an empty part" an_empty_shard_is_fine
 check "--list" lists_without_running
 check "--list --format json" lists_as_json
@@ -289,12 +342,19 @@ check "the command line that repeats a failure" shows_how_to_repeat
 check "--seed" seeds_the_lab
 check "--profile" maps_profiles
 check "--timeout" limits_time
+check "--max-timeout" keeps_to_the_largest_limit
+check "a script from the standard input" reads_standard_input
+check "a script from a pipe" reads_a_pipe
+check "nothing on the standard input" refuses "-: the standard input is empty, or was read before" -
+check "a script without an end" refuses "more than 64 MiB, which is no script" /dev/zero
+check "--max-timeout 0" refuses "--max-timeout 0: give" --max-timeout 0 tree
 check "-j: side by side" runs_side_by_side
 check "-j: the same report as one by one" shows_files_one_by_one
 check "-j: no more than asked for" runs_no_more_than_asked
 check "a crash in a test" reports_a_crash_in_a_test
 check "a crash between tests" reports_a_crash_between_tests
 check "os.exit()" reports_an_exit
+check "signals that were ignored are not in nodes" resets_signals
 check "kill -9 of the command ends all" leaves_nothing_when_killed
 check "a process that is left over" does_not_wait_for_leftovers
 check "what the script prints" passes_on_what_is_printed

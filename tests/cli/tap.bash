@@ -32,10 +32,12 @@ check() {
 	sed 's/^/# /' out err
 }
 
+exec </dev/null
+
 # run ARG...: the command, with what it prints in the files out and err, and its exit status in status. Within a minute.
 run() {
 	status=0
-	timeout 60 "$provium" "$@" >out 2>err </dev/null || status=$?
+	timeout 60 "$provium" "$@" >out 2>err || status=$?
 }
 
 exits() { ((status == $1)); }

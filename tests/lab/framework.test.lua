@@ -149,8 +149,12 @@ test("a file that fails between its tests", function(t)
 		error("between")
 		test("never", function() end)
 	]])
-	t:assert_eq(statuses(result.tests), "first passed, x.test.lua failed")
+	t:assert_eq(statuses(result.tests), "first passed, x.test.lua failed, never not_run")
 	t:assert_eq(result.tests["x.test.lua"].message, "./x.test.lua:2: between")
+	t:assert(result.tests["x.test.lua"].broken)
+	t:assert_eq(result.tests.never.message, "not run: the file did not come to its end: it failed between its tests")
+	result = run('error("at once") test("never", function() end)')
+	t:assert_eq(statuses(result.tests), "x.test.lua failed, never not_run")
 end)
 
 test("tests cannot be nested", function(t)
@@ -202,8 +206,8 @@ test("which tests run", function(t)
 	t:assert_eq(statuses(run(text, "--filter t").tests), "two passed, three (3) passed")
 	t:assert_eq(statuses(run(text, "--filter '(3'").tests), "three (3) passed", "plain text")
 	t:assert_eq(statuses(run(text, "--filter '^o'").tests), "one passed", "a pattern")
-	t:assert_eq(statuses(run(text, "--shard 1/2").tests), "one passed, three (3) passed")
-	t:assert_eq(statuses(run(text, "--shard 2/2").tests), "two passed")
+	t:assert_eq(statuses(run(text, "--shard 1/2").tests), "one passed, two passed, three (3) passed", "files are cut")
+	t:assert_eq(statuses(run(text, "--shard 2/2").tests), "")
 end)
 
 test("time limits: of a test, of the file, of the command", function(t)
@@ -243,6 +247,25 @@ test("time limits: of a test, of the file, of the command", function(t)
 	t:assert(run("test('x', function() provium:sleep(9) end)", "--timeout 100ms").tests.x.message:find("0.1 s", 1, true))
 	t:assert(run("provium.timeout = 0.1 while true do end").tests["x.test.lua"].message:find("0.1 s", 1, true))
 	t:assert_eq(run("provium:sleep('300ms') provium.timeout = 10", "--timeout 400ms").status, 0)
+end)
+
+test("--max-timeout: neither a test nor a file has more", function(t)
+	local result = run([[
+		provium.timeout = "50s"
+		test("of the file", function() provium:sleep(50) end)
+		test("of a test", {timeout = 50}, function() while true do end end)
+		test("deferred", {timeout = 50}, function(t) t:defer(function() provium:sleep(50) end) end)
+		test("quick", function() end)
+		while true do provium.timeout = "50s" end
+	]], "--timeout 40s --max-timeout 200ms")
+	t:assert_eq(statuses(result.tests), "of the file failed, of a test failed, deferred failed, quick passed, x.test.lua failed")
+	for _, event in ipairs(result.tests) do
+		t:assert(event.status == "passed" or event.message:find(
+			"the time limit of 0.2 s has passed, which is that of --max-timeout", 1, true), event.message)
+	end
+	-- A shorter limit stays the one that it is.
+	result = run("test('x', {timeout = '100ms'}, function() provium:sleep(50) end)", "--max-timeout 40s")
+	t:assert(result.tests.x.message:find("the time limit of 0.1 s has passed; ", 1, true), result.tests.x.message)
 end)
 
 test("a script that waits in a library for ever is ended", { timeout = "30s" }, function(t)
@@ -313,8 +336,14 @@ test("wait_until", function(t)
 end)
 
 test("what a script prints", function(t)
-	local result = run('test("x", function() print("out") io.stderr:write("err\\n") io.write("half") end)')
+	local result = run('print("top") test("x", function() print("out") io.stderr:write("err\\n") io.write("half") end) print("end")')
 	t:assert_eq(result.status, 0)
+	local order = {}
+	for _, event in ipairs(result.events) do
+		order[#order + 1] = event.text or event.event
+	end
+	t:assert_eq(table.concat(order, " "), "start top begin out err half test end end summary")
+	t:assert_eq(result.errors, "")
 end)
 
 -- The environment in which a stock interpreter finds the module. One that was built with sanitizers wants them first.

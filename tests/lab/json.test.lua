@@ -32,9 +32,22 @@ test("pretty", function(t)
 end)
 
 test("bytes that are no text make no report impossible", function(t)
-	t:assert_eq(json.encode("a\255b"), '"a\u{FFFD}b"')
-	t:assert_eq(json.encode("\xE2\x82"), '"\u{FFFD}"') -- a character that was cut off
-	t:assert_eq(json.encode({ ["\255é"] = 1 }), '{"\u{FFFD}é":1}')
+	-- As the Unicode Standard recommends: one U+FFFD for what cannot be a part of a character, one for each that is cut off.
+	for bytes, text in pairs({
+		["a\255b"] = "a\u{FFFD}b",
+		["é\255é"] = "é\u{FFFD}é",
+		["\xE2\x82"] = "\u{FFFD}",
+		["\xE2\x82A"] = "\u{FFFD}A",
+		["\xF0\x9F\x98\xC3\xA9"] = "\u{FFFD}é",
+		["\x80\xBF"] = "\u{FFFD}\u{FFFD}",
+		["\xC0\xAF"] = "\u{FFFD}\u{FFFD}",
+		["\xED\xA0\x80"] = "\u{FFFD}\u{FFFD}\u{FFFD}",
+		["\xF4\x90\x80\x80"] = "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+		["\0\255\0"] = "\0\u{FFFD}\0",
+	}) do
+		t:assert_eq(json.decode(json.encode(bytes)), text)
+	end
+	t:assert_eq(json.encode({ ["k\255"] = 1, ["é"] = 2 }), '{"k\u{FFFD}":1,"é":2}')
 end)
 
 test("arrays with holes and tables of both kinds lose nothing", function(t)
