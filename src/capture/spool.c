@@ -44,15 +44,9 @@ static int open_file(struct error *err)
 	return fd;
 }
 
-/* The place of the first byte in the file. */
-static uint64_t file_start(const struct spool *spool)
-{
-	return spool->start + spool->first.size;
-}
-
 static int write_batch(struct spool *spool, struct error *err)
 {
-	off_t offset = (off_t)(spool->moved - file_start(spool));
+	off_t offset = (off_t)(spool->moved - spool->filed);
 	size_t done = 0;
 
 	while (done < spool->fresh.size) {
@@ -79,6 +73,7 @@ static int begin_file(struct spool *spool, struct error *err)
 	spool->first = spool->fresh;
 	spool->fresh = (struct buffer){ 0 };
 	spool->moved += spool->first.size;
+	spool->filed = spool->moved;
 	return 0;
 }
 
@@ -114,15 +109,14 @@ static long read_buffer(const struct buffer *buffer, uint64_t offset, void *byte
 
 long spool_read(const struct spool *spool, uint64_t place, void *bytes, size_t size, struct error *err)
 {
-	uint64_t filed = file_start(spool);
 	ssize_t got;
 
 	if (place >= spool->moved)
 		return read_buffer(&spool->fresh, place - spool->moved, bytes, size);
-	if (place < filed)
-		return read_buffer(&spool->first, place - spool->start, bytes, size);
+	if (place < spool->filed)
+		return read_buffer(&spool->first, place + spool->first.size - spool->filed, bytes, size);
 	do
-		got = pread(spool->file, bytes, least(size, spool->moved - place), (off_t)(place - filed));
+		got = pread(spool->file, bytes, least(size, spool->moved - place), (off_t)(place - spool->filed));
 	while (got < 0 && errno == EINTR);
 	if (got <= 0)
 		return error_errno(err, got ? errno : EIO, "read the temporary file of the capture");
@@ -144,9 +138,16 @@ bool spool_take(struct spool *spool, struct buffer *bytes)
 
 void spool_forget(struct spool *spool, uint64_t place)
 {
-	if (place < spool_end(spool))
+	spool->start = place;
+	if (place < spool_end(spool)) {
+		if (spool->file >= 0 && place >= spool->filed) {
+			buffer_free(&spool->first);
+			/* A file system that cannot do it keeps the room until all is read. */
+			fallocate(spool->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)(place - spool->filed));
+		}
 		return;
-	spool->start = spool->moved = spool_end(spool);
+	}
+	spool->moved = place;
 	spool->fresh.size = 0;
 	buffer_free(&spool->first);
 	if (spool->file >= 0)

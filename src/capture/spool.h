@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The bytes of a stream that nobody has read yet, or that are to be kept: in memory first, then in a file without a name,
- * which is gone when the process is. More than the limit is an error.
+ * which is gone when the process is. More than the limit of them is an error.
  */
 #ifndef PROVIUM_CAPTURE_SPOOL_H
 #define PROVIUM_CAPTURE_SPOOL_H
@@ -22,7 +22,8 @@ struct spool {
 	struct buffer fresh; /* where to add bytes; call spool_settle() after that */
 	struct buffer first; /* what memory had room for, once it is full */
 	int file;	     /* -1 if there is none */
-	uint64_t start;	     /* place of the first byte that is still here */
+	uint64_t start;	     /* place of the first byte that is still wanted */
+	uint64_t filed;	     /* place of the first byte that went to the file */
 	uint64_t moved;	     /* place of the first byte in `fresh` */
 	uint64_t limit;
 };
@@ -36,7 +37,7 @@ int spool_settle(struct spool *spool, struct error *err);
 uint64_t spool_end(const struct spool *spool);
 /* Copies up to size bytes from that place. Returns how many: 0 at the end, -errno and an error if the file fails. */
 long spool_read(const struct spool *spool, uint64_t place, void *bytes, size_t size, struct error *err);
-/* What is before that place may go. It goes when all before the end may. */
+/* What is before that place is not read any more: it counts no longer, and its room is given back. */
 void spool_forget(struct spool *spool, uint64_t place);
 /* The same as to read and forget all, without a copy: *bytes gets it, for what it had. False if a part is in a file. */
 bool spool_take(struct spool *spool, struct buffer *bytes);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
@@ -192,11 +193,42 @@ static void test_spool_forgets(void **state)
 		add(&spool, large);
 		assert_int_equal(spool_settle(&spool, &err), 0);
 		assert_reads(&spool, end, large);
+		assert_reads(&spool, end, large);
 		spool_forget(&spool, spool_end(&spool) - 1);
 		assert_int_equal(spool_read(&spool, spool_end(&spool) - 1, &byte, 1, &err), 1);
 		spool_forget(&spool, spool_end(&spool));
 		assert_int_equal(spool.file, -1);
 	}
+	spool_close(&spool);
+}
+
+/* Only what nobody has read counts, and takes room, also where the reader never comes to the end. */
+static void test_spool_counts_what_is_unread(void **state)
+{
+	size_t piece = SPOOL_BATCH + 7;
+	struct spool spool;
+	struct error err;
+	struct stat status;
+
+	(void)state;
+	spool_open(&spool, SPOOL_MEMORY + 4 * piece);
+	add(&spool, SPOOL_MEMORY + 1);
+	assert_int_equal(spool_settle(&spool, &err), 0);
+	for (int i = 0; i < 50; i++) {
+		add(&spool, piece);
+		assert_int_equal(spool_settle(&spool, &err), 0);
+		spool_forget(&spool, spool_end(&spool) - 2 * piece);
+		assert_reads(&spool, spool_end(&spool) - 2 * piece, 2 * piece);
+	}
+	assert_int_equal(spool.first.size, 0);
+	assert_int_equal(fstat(spool.file, &status), 0);
+	assert_in_range((uint64_t)status.st_blocks * 512, piece, 4 * piece);
+	for (int i = 0; i < 2; i++) {
+		add(&spool, SPOOL_MEMORY / 2);
+		assert_int_equal(spool_settle(&spool, &err), 0);
+	}
+	add(&spool, 3 * piece);
+	assert_int_equal(spool_settle(&spool, &err), -EFBIG);
 	spool_close(&spool);
 }
 
@@ -458,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_spool_in_memory),
 		cmocka_unit_test(test_spool_in_a_file),
 		cmocka_unit_test(test_spool_forgets),
+		cmocka_unit_test(test_spool_counts_what_is_unread),
 		cmocka_unit_test(test_spool_is_taken),
 		cmocka_unit_test(test_spool_has_a_limit),
 		cmocka_unit_test(test_spool_without_a_folder),
