@@ -14,8 +14,8 @@
 --     finish {passed, failed, skipped, broken, listed, not_run, files_not_run, interrupted, reason, seconds, seed,
 --             repeat_command}             reason: why the run was interrupted
 --
--- A test event may also have broken = true: not a test failed, but the file could not be run, or its process crashed. And
--- status = "not_run", with a message: a test that stands in a file which ended before it, or the whole of such a file.
+-- A test event may also have broken = true: not a test failed, but the file could not be run, or its process crashed.
+-- And status = "not_run", with a message: a test that stands in a file which ended before it, or all of such a file.
 local choice = require "provium.choice"
 local source = require "provium.source"
 local text = require "provium.report.text"
@@ -174,8 +174,8 @@ function Run:say_not_run(number, name, line, message)
 	})
 end
 
--- Of the tests that stand in the file, those that were chosen and not come to. A name that is put together while the script
--- runs is not known: such a call counts as one test.
+-- Of the tests that stand in the file, those that were chosen and not come to. A name that is put together while the
+-- script runs is not known: such a call counts as one test.
 function Run:tests_not_run(file)
 	local seen, left = {}, {}
 	for _, test in ipairs(source.tests(file.text)) do

@@ -7,8 +7,8 @@ local REPLACEMENT <const> = "\u{FFFD}"
 -- Valid UTF-8: what is not becomes U+FFFD.
 text.utf8 = require("provium.utf8").repair
 
--- Valid UTF-8 that does nothing to a terminal and that YAML allows: no escape sequences, no control characters but newline
--- and tab.
+-- Valid UTF-8 that does nothing to a terminal and that YAML allows: no escape sequences, no control characters but
+-- newline and tab.
 function text.plain(bytes)
 	local clean = text.utf8(bytes)
 		:gsub("\27%[[0-?]*[ -/]*[@-~]", "")

@@ -3,7 +3,6 @@
 #include "capture/capture.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "capture/internal.h"
 #include "util/clock.h"
 #include "util/memory.h"
+#include "util/replace.h"
 #include "util/wait.h"
 #include "wire/tap.h"
 
@@ -241,6 +241,8 @@ static int copy_to(struct capture *capture, int fd, const char *path, struct err
 	uint64_t place = 0, end = UINT64_MAX;
 	int status = 0;
 
+	err->code = 0;
+
 	while (!status && place < end) {
 		long got;
 
@@ -266,13 +268,12 @@ static int copy_to(struct capture *capture, int fd, const char *path, struct err
 
 int capture_save(struct capture *capture, const char *path, struct error *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	int status;
+	struct replacement place;
 
-	if (fd < 0)
-		return error_errno(err, errno, "open %s", path);
-	status = copy_to(capture, fd, path, err);
-	if (close(fd) && !status)
-		status = error_errno(err, errno, "write %s", path);
-	return status;
+	if (replace_open(&place, path, err))
+		return error_wrap(err, "open %s", path);
+	if (!copy_to(capture, place.fd, path, err))
+		replace_commit(&place, err);
+	replace_close(&place);
+	return -err->code;
 }

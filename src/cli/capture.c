@@ -4,7 +4,7 @@
  * its maps, as a reader of its own; the lab's process has no part in it.
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,10 +21,13 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/interrupt.h"
+#include "util/replace.h"
 #include "util/units.h"
+#include "util/wait.h"
 #include "wire/wire.h"
 
-#define LOOK_NS (200 * NS_PER_MS) /* so often it looks whether the lab is still there */
+#define LOOK_NS	       (200 * NS_PER_MS) /* so often it looks whether the lab is still there */
+#define LAST_WRITES_NS (10 * NS_PER_S)	 /* after Ctrl-C whoever reads the pipe has so long to take the rest */
 
 enum key {
 	KEY_FORMAT = 0x100,
@@ -205,32 +208,90 @@ static int open_source(struct source *source, struct request *request, struct er
 	return -err->code;
 }
 
-static int open_output(const struct request *request, struct error *err)
-{
+struct output {
+	struct replacement place; /* of -w */
 	int fd;
+	bool is_file;
+	bool in_place; /* there is nothing there that is to be left alone */
+	off_t size;    /* of whole pieces in the file */
+	bool is_ending;
+	uint64_t deadline_ns; /* for whoever reads from the pipe */
+};
 
+/* After Ctrl-C. */
+static void end_soon(struct output *output)
+{
+	interrupt_forget();
+	output->is_ending = true;
+	output->deadline_ns = clock_after(LAST_WRITES_NS);
+}
+
+static int open_output(struct output *output, const struct request *request, struct error *err)
+{
+	*output = (struct output){ .place.fd = -1, .fd = STDOUT_FILENO, .in_place = true, .deadline_ns = CLOCK_NEVER };
 	if (!request->path && isatty(STDOUT_FILENO))
 		return error_set(
 			err, EINVAL,
 			"a capture is nothing to read: write it to a file with -w FILE, or into a pipe, such as "
 			"to `wireshark -k -i -` or `tshark -r -`");
 	if (!request->path)
-		return STDOUT_FILENO;
-	fd = open(request->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	return fd < 0 ? error_errno(err, errno, "open %s", request->path) : fd;
+		return 0;
+	if (replace_open(&output->place, request->path, err))
+		return error_wrap(err, "open %s", request->path);
+	output->fd = output->place.fd;
+	output->is_file = output->place.temporary;
+	output->in_place = !output->is_file;
+	return 0;
 }
 
-static int write_all(int fd, const char *bytes, size_t size, struct error *err)
+/*
+ * As much as there is room for. Ctrl-C ends the capture, not the writing of what it has: but then a reader that does not read
+ * is waited for no longer than that.
+ */
+static ssize_t write_to_pipe(struct output *output, const char *bytes, size_t size, struct error *err)
 {
-	while (size) {
-		ssize_t written = write(fd, bytes, size);
+	struct pollfd fds = { .fd = output->fd, .events = POLLOUT };
+	int ready = wait_poll(&fds, 1, output->deadline_ns, err);
 
-		if (written < 0)
+	if (ready == -EINTR && !output->is_ending) {
+		end_soon(output);
+		ready = wait_poll(&fds, 1, output->deadline_ns, err);
+	}
+	if (ready <= 0)
+		return ready ? ready : error_set(err, ETIMEDOUT, "write the capture: nobody reads");
+	return write(output->fd, bytes, size < PIPE_BUF ? size : PIPE_BUF);
+}
+
+static int write_all(struct output *output, const char *bytes, size_t size, struct error *err)
+{
+	err->code = 0;
+	while (size) {
+		ssize_t written =
+			output->is_file ? write(output->fd, bytes, size) : write_to_pipe(output, bytes, size, err);
+
+		if (err->code)
+			return -err->code;
+		if (written < 0 && errno != EINTR)
 			return error_errno(err, errno, "write the capture");
-		bytes += written;
-		size -= (size_t)written;
+		if (written > 0) {
+			bytes += written;
+			size -= (size_t)written;
+		}
 	}
 	return 0;
+}
+
+/* What was there is replaced by the first piece, as a whole; a piece that does not fit leaves the file as it was before it. */
+static int put(struct output *output, const struct buffer *piece, struct error *err)
+{
+	if (write_all(output, piece->data, piece->size, err)) {
+		if (output->is_file && ftruncate(output->fd, output->size))
+			error_append(err, " (and its last frame is not whole)");
+		return -err->code;
+	}
+	output->size += (off_t)piece->size;
+	output->in_place = true;
+	return replace_commit(&output->place, err);
 }
 
 /* The lab, or whoever reads from the pipe that is written to. */
@@ -241,40 +302,76 @@ static bool is_over(const struct source *source, int output)
 	return poll(fds, 2, 0) > 0 && (fds[0].revents || (fds[1].revents & POLLERR));
 }
 
+/* What has come but no frame, which is the head of the file, waits for one. */
+static int put_if_needed(const struct source *source, struct output *output, struct buffer *waiting, struct error *err)
+{
+	int status = 0;
+
+	if (waiting->size && (output->in_place || capture_state(source->stream).frames)) {
+		status = put(output, waiting, err);
+		waiting->size = 0;
+	}
+	return status;
+}
+
 /* Until the lab ends, Ctrl-C comes, whoever reads has enough, or the frames that were asked for are there. */
-static int copy(const struct source *source, int output, struct error *err)
+static int copy(const struct source *source, struct output *output, struct buffer *waiting, struct error *err)
 {
 	struct buffer bytes = { 0 };
-	bool last = false;
-	long size;
+	bool last = false, stopped = false;
+	long size = 0;
 
-	for (;;) {
+	while (size >= 0) {
 		size = capture_read(source->stream, &bytes, clock_after(LOOK_NS), err);
+		if (size == -EINTR && !output->is_ending) {
+			end_soon(output);
+			size = 0;
+		}
+		/* What crossed the bridge before Ctrl-C is still written. */
+		if (output->is_ending && !stopped) {
+			capture_end(source->stream);
+			stopped = true;
+		}
 		if (size < 0 || (size == 0 && (last || capture_has_ended(source->stream))))
 			break;
-		if (size && write_all(output, bytes.data, bytes.size, err)) {
+		buffer_add(waiting, bytes.data, (size_t)size);
+		if (put_if_needed(source, output, waiting, err))
 			size = -err->code;
-			break;
-		}
 		/* What was on its way when the lab ended is still read. */
-		last = size == 0 && is_over(source, output);
+		else
+			last = size == 0 && is_over(source, output->fd);
 	}
 	buffer_free(&bytes);
 	return size == -EINTR || size == -EPIPE ? 0 : (int)size;
 }
 
-static int capture_to(struct request *request, int output, struct error *err)
+/* Without a frame there is still a file to read, unless there was one before, which is worth more. */
+static int finish(const struct request *request, struct output *output, const struct buffer *waiting, struct error *err)
 {
+	if (!waiting->size)
+		return 0;
+	if (access(request->path, F_OK))
+		return put(output, waiting, err);
+	fprintf(stderr, "%s is left as it was\n", request->path);
+	return 0;
+}
+
+static int capture_to(struct request *request, struct output *output, struct error *err)
+{
+	struct buffer waiting = { 0 };
 	struct capture_state state;
 	struct source source;
 	int status = open_source(&source, request, err);
 
 	if (!status) {
-		status = copy(&source, output, err);
+		status = copy(&source, output, &waiting, err);
+		if (!status)
+			status = finish(request, output, &waiting, err);
 		state = capture_state(source.stream);
 		fprintf(stderr, "%llu frames, %llu lost\n", (unsigned long long)state.frames,
 			(unsigned long long)state.lost);
 	}
+	buffer_free(&waiting);
 	close_source(&source);
 	return status;
 }
@@ -292,14 +389,15 @@ int cli_capture(int argc, char **argv)
 	};
 	struct request request = { 0 };
 	struct error err = { 0 };
-	int output, status;
+	struct output output;
+	int status;
 
 	cli_parse(&argp, argc, argv, 0, &request);
 	interrupt_install(NULL);
 	signal(SIGPIPE, SIG_IGN);
-	output = open_output(&request, &err);
-	status = output < 0 ? output : capture_to(&request, output, &err);
-	if (output >= 0 && close(output) && !status)
-		status = error_errno(&err, errno, "write the capture");
+	status = open_output(&output, &request, &err);
+	if (!status)
+		status = capture_to(&request, &output, &err);
+	replace_close(&output.place);
 	return status ? cli_fail(&err) : 0;
 }

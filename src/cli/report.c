@@ -2,14 +2,11 @@
 #include "cli/report.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <langinfo.h>
-#include <limits.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -19,6 +16,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/replace.h"
 
 #define SIGNAL_NAME_SIZE 20
 
@@ -26,9 +24,8 @@ struct report {
 	lua_State *L;
 	int collector; /* reference to the Lua object that all events go to, see lua/report/run.lua */
 	uint64_t begun_ns;
-	FILE *file;	 /* NULL: the report goes to stdout */
-	char *path;	 /* where the file goes at the end */
-	char *temporary; /* where it is until then; NULL: it is written in place */
+	FILE *file; /* NULL: the report goes to stdout */
+	struct replacement place;
 };
 
 static bool is_utf8_locale(void)
@@ -144,40 +141,12 @@ static int open_lua(struct report *report, const struct plan *plan, struct error
 	return 0;
 }
 
-/* Beside the file, so that a rename puts it there. With the mode of any new file. */
-static int open_temporary(struct report *report, struct error *err)
-{
-	size_t size = strlen(report->path) + sizeof(".XXXXXX");
-	mode_t mask = umask(0);
-	int fd;
-
-	umask(mask);
-	report->temporary = memory_new(size);
-	snprintf(report->temporary, size, "%s.XXXXXX", report->path);
-	fd = mkostemp(report->temporary, O_CLOEXEC);
-	if (fd < 0) {
-		error_errno(err, errno, "--output %s: make a file beside it", report->path);
-		free(report->temporary);
-		report->temporary = NULL;
-		return -err->code;
-	}
-	fchmod(fd, 0666 & ~mask);
-	report->file = fdopen(fd, "w");
-	return 0;
-}
-
 static int open_file(struct report *report, const char *path, struct error *err)
 {
-	struct stat status;
-	bool exists = stat(path, &status) == 0;
-
-	/* Through a link to what it leads to, and never in the place of a device or a pipe. */
-	report->path = exists ? realpath(path, NULL) : memory_string(path);
-	if (!report->path)
-		return error_errno(err, errno, "--output %s", path);
-	if (!exists || S_ISREG(status.st_mode))
-		return open_temporary(report, err);
-	report->file = fopen(path, "we");
+	if (replace_open(&report->place, path, err))
+		return error_wrap(err, "--output %s", path);
+	/* Of its own, so that it can be closed, and what the disk has no room for seen, before it is put in its place. */
+	report->file = fdopen(dup(report->place.fd), "w");
 	return report->file ? 0 : error_errno(err, errno, "--output %s", path);
 }
 
@@ -187,6 +156,7 @@ int report_open(struct report **result, const struct plan *plan, struct error *e
 
 	report->begun_ns = clock_now();
 	report->collector = LUA_NOREF;
+	report->place.fd = -1;
 	if ((plan->output && open_file(report, plan->output, err)) || open_lua(report, plan, err)) {
 		report_close(report);
 		return -err->code;
@@ -269,13 +239,7 @@ static int put_in_place(struct report *report, struct error *err)
 	int status = fclose(report->file);
 
 	report->file = NULL;
-	if (status)
-		return error_errno(err, errno, "write %s", report->path);
-	if (report->temporary && rename(report->temporary, report->path))
-		return error_errno(err, errno, "rename %s to %s", report->temporary, report->path);
-	free(report->temporary);
-	report->temporary = NULL;
-	return 0;
+	return status ? error_errno(err, errno, "write %s", report->place.path) : replace_commit(&report->place, err);
 }
 
 int report_finish(struct report *report, const char *broken_off, struct report_totals *totals, struct error *err)
@@ -306,9 +270,6 @@ void report_close(struct report *report)
 		lua_close(report->L);
 	if (report->file)
 		fclose(report->file);
-	if (report->temporary)
-		unlink(report->temporary);
-	free(report->temporary);
-	free(report->path);
+	replace_close(&report->place);
 	free(report);
 }

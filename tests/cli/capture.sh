@@ -69,13 +69,79 @@ until_the_reader_has_enough() {
 	[[ $(stat -c %s first) == 24 ]] && ((SECONDS - begin < 5))
 }
 in_a_sub_lab() {
-	"$provium" capture "$lab" other.lan2 -w file.pcap 2>err &
+	rm -f empty.pcap
+	"$provium" capture "$lab" other.lan2 -w empty.pcap 2>err &
+	stop_it "$!"
+	exits 0 && complains "0 frames, 0 lost" && frames_of empty.pcap && [[ $(count_of) == 0 ]]
+}
+# Once it captures.
+stop_it() {
+	wait_for some_captures
+	kill -INT "$1"
+	status=0
+	wait "$1" || status=$?
+}
+some_captures() { [[ $(open_captures) != 0 ]]; }
+nothing_beside() { ! compgen -G "$1.*" >/dev/null; }
+leaves_an_old_file_alone() {
+	echo old >old.pcap
+	chmod 640 old.pcap
+	local wrong
+	for wrong in "1 lan" "$lab wan" "$lab lan --node=z"; do
+		# shellcheck disable=SC2086     # words
+		run capture $wrong -w old.pcap
+		exits 2 && [[ $(<old.pcap) == old ]] && nothing_beside old.pcap || return
+	done
+	# No frame has come: the old one is worth more.
+	"$provium" capture "$lab" idle -w old.pcap 2>err &
+	stop_it "$!"
+	exits 0 && complains "old.pcap is left as it was" && complains "0 frames" && [[ $(<old.pcap) == old ]] &&
+		nothing_beside old.pcap || return
+	run capture "$lab" lan -c 3 -w old.pcap
+	exits 0 && frames_of old.pcap && [[ $(count_of) == 3 && $(stat -c %a old.pcap) == 640 ]] && nothing_beside old.pcap
+}
+# Not even where the disk is full.
+leaves_it_alone_without_room() {
+	mkdir -p small
+	mount -t tmpfs -o size=8k small small || return
+	echo old >small/old.pcap
+	head -c 4000 /dev/zero >small/rest
+	run capture "$lab" lan -c 3 -w small/old.pcap
+	local good=1
+	exits 2 && complains "No space left on device" && [[ $(<small/old.pcap) == old ]] && nothing_beside small/old.pcap && good=0
+	umount small
+	return $good
+}
+# Whatever was counted is in the file, though it was stopped in the middle of it.
+writes_all_it_has_counted() {
+	"$provium" capture "$lab" lan -w file.pcap 2>err &
 	local pid=$!
+	wait_for some_captures
+	sleep 0.33
+	stop_it "$pid"
+	exits 0 && all_are_there
+}
+# frames_of writes its own words to err.
+all_are_there() {
+	local said
+	said=$(sed -n 's/ frames, 0 lost$//p' err)
+	frames_of file.pcap && ((said > 0)) && [[ $(count_of) == "$said" ]]
+}
+# In a pipe whose reader is late, too.
+writes_all_to_a_slow_reader() {
+	mkfifo slow
+	"$provium" capture "$lab" lan -w slow 2>err &
+	local pid=$!
+	exec 7<slow
+	wait_for some_captures
 	sleep 0.3
 	kill -INT "$pid"
-	wait "$pid"
-	status=$?
-	exits 0 && complains "0 frames, 0 lost" && frames_of file.pcap && [[ $(count_of) == 0 ]]
+	sleep 0.5
+	cat <&7 >file.pcap
+	exec 7<&-
+	status=0
+	wait "$pid" || status=$?
+	exits 0 && all_are_there
 }
 refuses() {
 	local text=$1
@@ -133,6 +199,10 @@ check "snaplen and filters" snaplen_and_filters
 check "until it is stopped" until_stopped
 check "until the reader has enough" until_the_reader_has_enough
 check "in a sub-lab" in_a_sub_lab
+check "an old file is left alone until there is something to write" leaves_an_old_file_alone
+check "an old file is left alone where there is no room" leaves_it_alone_without_room
+check "all that was counted is written" writes_all_it_has_counted
+check "all that was counted is written to a slow reader" writes_all_to_a_slow_reader
 check "two at once" two_at_once
 check "no such lab" refuses "no lab \`1\`" 1 lan
 check "no such bridge" refuses "has no bridge \`wan\`; there are: lan, idle, other.lan2" "$lab" wan

@@ -164,6 +164,7 @@ half() {
 	END
 	run --format "$format" --tag '!slow' "$@" half.lua tail.lua
 }
+# shellcheck disable=SC2016     # for the script's shell
 crashes='test("second", function() print("printed") io.stdout:flush() os.execute("kill -SEGV $PPID; sleep 5") end)'
 junit_half() {
 	echo 'test("in another file", function() end)' >tail.lua
@@ -236,7 +237,7 @@ garbled_events() {
 		os.write(fd, sys.argv[2].encode() + b"\n")
 		open("done", "w")
 	END
-	rm -f pid done
+	rm -f ./pid ./done
 	"$provium" "${@:2}" garbled.lua >out 2>err &
 	local pid=$!
 	wait_for test -s pid && python3 garble.py "$(<pid)" "$1" || return
