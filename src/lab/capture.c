@@ -23,7 +23,7 @@ struct lab_capture {
 
 static int find_port(struct bridge *bridge, const char *name, uint16_t *port, struct error *err)
 {
-	struct member *member = name ? bridge_place(bridge, name, err) : NULL;
+	struct member *member = name ? bridge_expect(bridge, name, err) : NULL;
 
 	if (name && !member)
 		return -err->code;
@@ -35,6 +35,7 @@ static int translate(struct bridge *bridge, const struct member *nic, const stru
 		     struct capture_options *stream, struct error *err)
 {
 	struct wire_capture *wanted = &stream->wanted;
+	size_t place_count = bridge->member_count;
 
 	*stream = (struct capture_options){
 		.format = options->format,
@@ -49,8 +50,10 @@ static int translate(struct bridge *bridge, const struct member *nic, const stru
 	wanted->protocol = options->filter.protocol;
 	wanted->port = options->filter.port;
 	if (find_port(bridge, options->filter.from, &wanted->from, err) ||
-	    find_port(bridge, options->filter.to, &wanted->to, err))
+	    find_port(bridge, options->filter.to, &wanted->to, err)) {
+		bridge_drop_places(bridge, place_count);
 		return -err->code;
+	}
 	capture_choose_events(stream, nic ? nic->port : 0, options->verdicts);
 	return 0;
 }

@@ -2,11 +2,13 @@
 /* Labs: what is in them, under which names, and for how long. */
 #include "lab/lab.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lab/list.h"
 #include "util/error.h"
@@ -18,6 +20,9 @@ static const char *const reserved_names[] = {
 	"path",	    "remove", "reset_between_tests", "router", "seed", "shutdown", "sleep", "timeout", "vm",
 	"vm_names",
 };
+
+/* What hosts.c writes beside, and the router's name, whatever the capitals. */
+static const char *const host_names[] = { "localhost", "ip6-localhost", ROUTER_NAME };
 
 struct lab *lab_new(struct run *run)
 {
@@ -176,6 +181,27 @@ void lab_end_scope(struct lab *lab)
 	lab_refresh(lab);
 }
 
+/*
+ * A host's name (RFC 1123, and `_` beside), for that is what it becomes in nodes; where whoever looks a name up takes
+ * what looks like a number for an address: inet_aton(3) knows decimal, octal and hexadecimal ones.
+ */
+static int check_host_name(const char *name, struct error *err)
+{
+	struct in_addr address;
+
+	if (name[0] == '-' || name[strlen(name) - 1] == '-')
+		return error_set(err, EINVAL, "the name `%s` begins or ends with `-`, which no host's name does", name);
+	if (inet_aton(name, &address))
+		return error_set(err, EINVAL,
+				 "the name `%s` would be taken for an address in nodes (%s); put a letter in front",
+				 name, inet_ntoa(address));
+	for (size_t i = 0; i < sizeof(host_names) / sizeof(host_names[0]); i++)
+		if (strcasecmp(name, host_names[i]) == 0)
+			return error_set(err, EINVAL,
+					 "the name `%s` means something else in nodes already; choose another", name);
+	return 0;
+}
+
 int lab_check_name(const char *name, struct error *err)
 {
 	size_t length = strlen(name);
@@ -191,16 +217,38 @@ int lab_check_name(const char *name, struct error *err)
 	for (size_t i = 0; i < sizeof(reserved_names) / sizeof(reserved_names[0]); i++)
 		if (strcmp(name, reserved_names[i]) == 0)
 			return error_set(err, EINVAL, "the name `%s` is reserved; choose another", name);
-	return 0;
+	return check_host_name(name, err);
+}
+
+/* Another machine or bridge of this lab that name look-ups do not tell apart from one of that name. */
+static const char *find_similar(const struct lab *lab, const char *kind, const char *name)
+{
+	bool is_machine = strcmp(kind, "vm") == 0;
+
+	for (size_t i = 0; is_machine && i < lab->machine_count; i++)
+		if (strcasecmp(lab->machines[i]->name, name) == 0 && strcmp(lab->machines[i]->name, name) != 0)
+			return lab->machines[i]->name;
+	for (size_t i = 0; !is_machine && i < lab->bridge_count; i++)
+		if (strcasecmp(lab->bridges[i]->name, name) == 0 && strcmp(lab->bridges[i]->name, name) != 0)
+			return lab->bridges[i]->name;
+	return NULL;
 }
 
 int lab_check_new_name(const struct lab *lab, const char *kind, const char *name, unsigned int existing_depth,
 		       bool exists, struct error *err)
 {
+	const char *similar;
+
 	if (lab->closed)
 		return error_set(err, EINVAL, "this lab is closed");
 	if (lab_check_name(name, err))
 		return -err->code;
+	similar = find_similar(lab, kind, name);
+	if (similar)
+		return error_set(
+			err, EEXIST,
+			"the names `%s` and `%s` differ in capitals alone, which name look-ups do not tell apart",
+			similar, name);
 	if (!exists)
 		return 0;
 	if (existing_depth < lab->depth)

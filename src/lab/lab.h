@@ -74,7 +74,9 @@ struct member {
 	uint16_t port;
 	bool router; /* the place of the lab's router: port 1, see router.h */
 	bool attached;
-	bool was_meant;		 /* by an attach, whether it worked or not */
+	bool was_meant;	  /* it has been attached */
+	bool is_expected; /* a rule or a filter names it, of the scope of this depth: */
+	unsigned int expected_depth;
 	bool disconnected;	 /* nic:disconnect() */
 	struct machine *machine; /* NULL for a bare name */
 	bool plugged;		 /* the machine is up and the port exists */
@@ -149,7 +151,7 @@ struct lab *lab_root(struct lab *lab);
 struct machine *lab_find_machine(const struct lab *lab, const char *name);
 struct bridge *lab_find_bridge(const struct lab *lab, const char *name);
 
-/* Letters, digits, "-" and "_", up to 32, and no word that the language of labs has already. */
+/* Letters, digits, "-" and "_", up to 32; a host's name, and no word that the language of labs has already. */
 int lab_check_name(const char *name, struct error *err);
 /* The same, and free in this lab. */
 int lab_check_new_name(const struct lab *lab, const char *kind, const char *name, unsigned int existing_depth,
@@ -211,10 +213,18 @@ struct party {
 	const char *name;
 };
 
+/* member.c */
+
+/* Gives out the next port number. The name must be new. */
+struct member *bridge_add_place(struct bridge *bridge, const char *name);
 /* The place of that name, whether attached or not; NULL if the bridge never heard of it. */
 struct member *bridge_find(const struct bridge *bridge, const char *name);
 /* The same, made if need be: this is what gives out port numbers. NULL and an error when there are too many. */
 struct member *bridge_place(struct bridge *bridge, const char *name, struct error *err);
+/* The same, for a rule or a filter: a name that is never attached means nobody, see bridge_strangers(). */
+struct member *bridge_expect(struct bridge *bridge, const char *name, struct error *err);
+/* Takes back the places that were given out since there were so many, by a call that failed. */
+void bridge_drop_places(struct bridge *bridge, size_t count);
 /* Attached, or an error that points at bridge:attach. */
 struct member *bridge_attached(struct bridge *bridge, const char *name, struct error *err);
 
@@ -222,6 +232,7 @@ struct member *bridge_attached(struct bridge *bridge, const char *name, struct e
 int bridge_attach(struct bridge *bridge, const struct party *parties, size_t count, size_t *bad, struct error *err);
 /* A device of the host, under a name on the bridge: see node/device.h. */
 int bridge_attach_device(struct bridge *bridge, const char *device, const char *name, struct error *err);
+/* Nothing to be done for who is not attached. */
 int bridge_detach(struct bridge *bridge, const char *name, struct error *err);
 /* A machine was created: it takes the place that a bare name has reserved for it. */
 void bridge_adopt(struct bridge *bridge, struct machine *machine);

@@ -277,8 +277,12 @@ int router_publish(struct member *member, uint16_t port, const char *host_addres
 		return error_set(err, EINVAL,
 				 "`address` is \"%s\"; an IPv4 address of this machine like \"127.0.0.1\" is accepted",
 				 host_address);
-	if (router_need(run, err) || router_need_port(run->router, member->bridge, err))
+	if (router_need(run, err))
 		return -err->code;
+	if (router_need_port(run->router, member->bridge, err)) {
+		router_leave(run->router, member->bridge);
+		return -err->code;
+	}
 	publication = memory_new(sizeof(*publication));
 	publication->member = member;
 	publication->router_net = run->router->net;
@@ -288,6 +292,7 @@ int router_publish(struct member *member, uint16_t port, const char *host_addres
 	memcpy(&publication->target.sin_addr, member->nic.ip.bytes, sizeof(publication->target.sin_addr));
 	if (open_listeners(publication, run, &address, err) || start_thread(publication, err)) {
 		free_publication(publication);
+		router_leave(run->router, member->bridge);
 		return -err->code;
 	}
 	LIST_ADD(run->router->publications, run->router->publication_count, publication);

@@ -268,7 +268,9 @@ static int settle_with(struct member *member, const struct node_route *routes, s
 	const struct machine *machine = member->machine;
 	const struct router *router = member->bridge->run->router;
 
-	if (member->router || !member->plugged || !machine->kind->set_routes)
+	/* One that has ended by itself needs no routes. */
+	if (member->router || !member->plugged || machine_state(member->machine) == MACHINE_DEAD ||
+	    !machine->kind->set_routes)
 		return 0;
 	if (machine->kind->set_routes(machine->node, &member->nic, routes, count, err))
 		return -err->code;
@@ -293,14 +295,17 @@ int router_settle(struct member *member, struct error *err)
 	return -err->code;
 }
 
+/* All nodes of it; the first error is told. */
 static int settle_bridge(struct bridge *bridge, struct error *err)
 {
 	struct node_route *routes;
 	size_t count = node_routes(bridge, &routes);
+	struct error failure;
 
 	err->code = 0;
-	for (size_t i = 0; i < bridge->member_count && !err->code; i++)
-		settle_with(bridge->members[i], routes, count, err);
+	for (size_t i = 0; i < bridge->member_count; i++)
+		if (settle_with(bridge->members[i], routes, count, &failure) && !err->code)
+			*err = failure;
 	free(routes);
 	return -err->code;
 }
@@ -319,8 +324,15 @@ static void delete_rules(struct router *router, uint32_t table)
 		route_delete_rules(router->nl, families[f], table);
 }
 
-/* Without any other reason to be on the bridge, the router leaves it. */
-static void leave(struct router *router, struct bridge *bridge)
+static bool is_published(const struct router *router, const struct bridge *bridge)
+{
+	for (size_t i = 0; i < router->publication_count; i++)
+		if (publication_bridge(router->publications[i]) == bridge)
+			return true;
+	return false;
+}
+
+void router_leave(struct router *router, struct bridge *bridge)
 {
 	struct member *member = router_member(bridge);
 	struct bridge **others;
@@ -328,7 +340,7 @@ static void leave(struct router *router, struct bridge *bridge)
 	size_t count = router_joined(bridge, &others);
 
 	free(others);
-	if (count || router_has_uplink(bridge) || !member->attached)
+	if (count || router_has_uplink(bridge) || is_published(router, bridge) || !member->attached)
 		return;
 	delete_rules(router, BRIDGE_TABLE + bridge->number);
 	route_sync(router->nl, BRIDGE_TABLE + bridge->number, 0, NULL, 0, &ignored);
@@ -351,7 +363,7 @@ int router_need_port(struct router *router, struct bridge *bridge, struct error 
 	/* The rule last: until then nothing that comes in is forwarded anywhere but to "unreachable". */
 	if (sync_bridge_table(router, bridge, err) ||
 	    add_rules(router, member->nic.guest_name, BRIDGE_TABLE + bridge->number, err)) {
-		leave(router, bridge);
+		router_leave(router, bridge);
 		return -err->code;
 	}
 	heal_arrivals(&member, 1);
@@ -359,60 +371,106 @@ int router_need_port(struct router *router, struct bridge *bridge, struct error 
 	return 0;
 }
 
-static void drop_joint(struct router *router, size_t i)
-{
-	router->joints[i] = router->joints[--router->joint_count];
-}
-
+/* As much of it as goes; the first error is told. */
 static int sync_pair(struct router *router, struct bridge *a, struct bridge *b, struct error *err)
 {
-	return sync_bridge_table(router, a, err) || sync_bridge_table(router, b, err) || settle_bridge(a, err) ||
-			       settle_bridge(b, err)
-		       ? -err->code
-		       : 0;
+	struct error errors[] = { { 0 }, { 0 }, { 0 }, { 0 } };
+
+	sync_bridge_table(router, a, &errors[0]);
+	sync_bridge_table(router, b, &errors[1]);
+	settle_bridge(a, &errors[2]);
+	settle_bridge(b, &errors[3]);
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		*err = errors[i];
+		if (err->code)
+			break;
+	}
+	return -err->code;
 }
 
-int router_join(struct bridge *a, struct bridge *b, struct error *err)
+/* However it ends, they are not joined any more. */
+static int drop_pair(struct bridge *a, struct bridge *b, struct error *err)
+{
+	struct router *router = a->run->router;
+	int status;
+
+	for (size_t i = router->joint_count; i-- > 0;)
+		if (is_joint(&router->joints[i], a, b))
+			router->joints[i] = router->joints[--router->joint_count];
+	status = sync_pair(router, a, b, err);
+	router_leave(router, a);
+	router_leave(router, b);
+	return status;
+}
+
+/* However it ends, they are joined, unless the router cannot even be on both. */
+static int force_pair(struct bridge *a, struct bridge *b, struct error *err)
 {
 	struct joint joint = { .a = a, .b = b };
-	struct router *router;
-	struct error ignored;
+	struct router *router = a->run->router;
 
-	if (a == b)
-		return error_set(err, EINVAL, "bridge `%s` cannot be routed to itself", a->name);
-	if (router_need(a->run, err))
-		return -err->code;
-	router = a->run->router;
-	if (router_is_joined(a, b))
-		return 0;
 	if (router_need_port(router, a, err) || router_need_port(router, b, err)) {
-		leave(router, a);
+		router_leave(router, a);
 		return -err->code;
 	}
 	LIST_ADD(router->joints, router->joint_count, joint);
-	if (!sync_pair(router, a, b, err))
+	return sync_pair(router, a, b, err);
+}
+
+static int join_pair(struct bridge *a, struct bridge *b, struct error *err)
+{
+	struct error ignored;
+
+	if (router_is_joined(a, b) || !force_pair(a, b, err))
 		return 0;
-	router_part(a, b, &ignored);
+	drop_pair(a, b, &ignored);
 	return error_wrap(err, "route between bridges `%s` and `%s`", a->name, b->name);
 }
 
-int router_part(struct bridge *a, struct bridge *b, struct error *err)
+static int part_pair(struct bridge *a, struct bridge *b, struct error *err)
 {
-	struct router *router = a->run->router;
-	bool found = false;
+	struct error ignored;
 
-	for (size_t i = 0; router && i < router->joint_count && !found; i++) {
-		found = is_joint(&router->joints[i], a, b);
-		if (found)
-			drop_joint(router, i);
-	}
-	if (!found)
+	if (!router_is_joined(a, b) || !drop_pair(a, b, err))
 		return 0;
-	if (sync_pair(router, a, b, err))
+	force_pair(a, b, &ignored);
+	return error_wrap(err, "part bridges `%s` and `%s`", a->name, b->name);
+}
+
+/* Does the same with each pair. When one fails, those before it that were not so already are undone. */
+static int each_pair(struct bridge *bridge, struct bridge *const *others, size_t count,
+		     int (*act)(struct bridge *a, struct bridge *b, struct error *err),
+		     int (*undo)(struct bridge *a, struct bridge *b, struct error *err), struct error *err)
+{
+	bool *was_joined = memory_new(count * sizeof(*was_joined));
+	struct error ignored;
+	size_t done;
+	int status = 0;
+
+	for (done = 0; done < count && !status; done++) {
+		was_joined[done] = router_is_joined(bridge, others[done]);
+		status = act(bridge, others[done], err);
+	}
+	while (status && done--)
+		if (router_is_joined(bridge, others[done]) != was_joined[done])
+			undo(bridge, others[done], &ignored);
+	free(was_joined);
+	return status;
+}
+
+int router_join(struct bridge *bridge, struct bridge *const *others, size_t count, struct error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (others[i] == bridge)
+			return error_set(err, EINVAL, "bridge `%s` cannot be routed to itself", bridge->name);
+	if (router_need(bridge->run, err))
 		return -err->code;
-	leave(router, a);
-	leave(router, b);
-	return 0;
+	return each_pair(bridge, others, count, join_pair, drop_pair, err);
+}
+
+int router_part(struct bridge *bridge, struct bridge *const *others, size_t count, struct error *err)
+{
+	return bridge->run->router ? each_pair(bridge, others, count, part_pair, force_pair, err) : 0;
 }
 
 static int sync_uplinks(struct router *router, struct bridge *bridge, struct error *err)
@@ -453,6 +511,19 @@ static void close_uplink(struct router *router)
 	router->uplink = NULL;
 }
 
+/* However it ends, the bridge has no uplink any more. */
+static int drop_uplink(struct bridge *bridge, struct error *err)
+{
+	struct router *router = bridge->run->router;
+	int status;
+
+	forget_uplink(router, bridge);
+	status = sync_uplinks(router, bridge, err);
+	router_leave(router, bridge);
+	close_uplink(router);
+	return status;
+}
+
 int router_enable_uplink(struct bridge *bridge, struct error *err)
 {
 	struct router *router;
@@ -472,22 +543,18 @@ int router_enable_uplink(struct bridge *bridge, struct error *err)
 	LIST_ADD(router->uplinked, router->uplinked_count, bridge);
 	if (!sync_uplinks(router, bridge, err))
 		return 0;
-	router_disable_uplink(bridge, &ignored);
+	drop_uplink(bridge, &ignored);
 	return error_wrap(err, "give bridge `%s` an uplink", bridge->name);
 }
 
 int router_disable_uplink(struct bridge *bridge, struct error *err)
 {
-	struct router *router = bridge->run->router;
+	struct error ignored;
 
-	if (!router_has_uplink(bridge))
+	if (!router_has_uplink(bridge) || !drop_uplink(bridge, err))
 		return 0;
-	forget_uplink(router, bridge);
-	if (sync_uplinks(router, bridge, err))
-		return -err->code;
-	leave(router, bridge);
-	close_uplink(router);
-	return 0;
+	router_enable_uplink(bridge, &ignored);
+	return error_wrap(err, "take the uplink of bridge `%s` away", bridge->name);
 }
 
 void router_forget_bridge(struct bridge *bridge)
@@ -507,9 +574,10 @@ void router_forget_bridge(struct bridge *bridge)
 		struct joint joint = router->joints[i];
 
 		if (joint.a == bridge || joint.b == bridge)
-			router_part(joint.a, joint.b, &ignored);
+			drop_pair(joint.a, joint.b, &ignored);
 	}
-	router_disable_uplink(bridge, &ignored);
+	if (router_has_uplink(bridge))
+		drop_uplink(bridge, &ignored);
 	/* One that only publications needed. */
-	leave(router, bridge);
+	router_leave(router, bridge);
 }

@@ -20,9 +20,12 @@ struct error;
 struct member;
 struct run;
 
-/* IP traffic between the two flows, both ways. Joining twice is fine, and so is parting what is not joined. */
-int router_join(struct bridge *a, struct bridge *b, struct error *err);
-int router_part(struct bridge *a, struct bridge *b, struct error *err);
+/*
+ * IP traffic between the one and each of the others flows, both ways; or not any more. All of them, or none and an error. Joining
+ * twice is fine, and so is parting what is not joined.
+ */
+int router_join(struct bridge *bridge, struct bridge *const *others, size_t count, struct error *err);
+int router_part(struct bridge *bridge, struct bridge *const *others, size_t count, struct error *err);
 bool router_is_joined(const struct bridge *a, const struct bridge *b);
 /* The bridges that this one is joined to. Returns how many; the array is the caller's to free. */
 size_t router_joined(const struct bridge *bridge, struct bridge ***bridges);

@@ -33,6 +33,9 @@ int router_need(struct run *run, struct error *err);
 /* Gives the router its port on the bridge, unless it has one. */
 int router_need_port(struct router *router, struct bridge *bridge, struct error *err);
 
+/* Without any reason to be on the bridge, the router leaves it. */
+void router_leave(struct router *router, struct bridge *bridge);
+
 /* uplink.c: the link from the router to the host. */
 int uplink_open(struct router *router, struct uplink **uplink, struct error *err);
 void uplink_close(struct uplink *uplink); /* NULL is fine */

@@ -35,7 +35,7 @@ static void set_partition(struct bridge *bridge, struct wire_changes *changes, c
 static int cut_pair(struct bridge *bridge, struct wire_changes *changes, const char *one, const char *other,
 		    struct error *err)
 {
-	struct member *a = bridge_place(bridge, one, err), *b = a ? bridge_place(bridge, other, err) : NULL;
+	struct member *a = bridge_expect(bridge, one, err), *b = a ? bridge_expect(bridge, other, err) : NULL;
 
 	if (!b)
 		return -err->code;
@@ -82,26 +82,20 @@ static int each_pair(struct bridge *bridge, const struct name_list *group, const
 	return heal_commit(bridge, &changes, err);
 }
 
-/* Before the first of them gets a place on the bridge. */
-static int check_names(const struct bridge *bridge, const struct name_list *list, struct error *err)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (!bridge_find(bridge, list->names[i]) && lab_check_name(list->names[i], err))
-			return -err->code;
-	return 0;
-}
-
 int rules_partition(struct bridge *bridge, const struct name_list *group, const struct name_list *others,
 		    struct error *err)
 {
-	if (check_names(bridge, group, err) || check_names(bridge, others, err))
-		return -err->code;
+	size_t before = bridge->member_count;
+
 	for (size_t i = 0; i < group->count; i++)
 		for (size_t k = 0; k < others->count; k++)
 			if (strcmp(group->names[i], others->names[k]) == 0)
 				return error_set(err, EINVAL, "`%s` cannot be partitioned from itself",
 						 group->names[i]);
-	return each_pair(bridge, group, others, cut_pair, err);
+	if (!each_pair(bridge, group, others, cut_pair, err))
+		return 0;
+	bridge_drop_places(bridge, before);
+	return -err->code;
 }
 
 int rules_unpartition(struct bridge *bridge, const struct name_list *group, const struct name_list *others,
@@ -170,19 +164,6 @@ int rules_restore_all(struct bridge *bridge, struct error *err)
 	return heal_commit(bridge, &sweep.changes, err);
 }
 
-/* As the wire program decides it: see partitioned() in bpf/cut.h. */
-bool rules_is_partitioned(const struct bridge *bridge, const char *from, const char *to)
-{
-	const struct member *a = bridge_find(bridge, from), *b = bridge_find(bridge, to);
-	struct wire_link pair = { 0 }, medium = rules_medium(bridge);
-
-	if (a && b)
-		pair = wire_link(bridge->run->wire, rules_key(bridge, a, b));
-	if (pair.partition != WIRE_OPEN)
-		return pair.partition != WIRE_LIFTED;
-	return medium.partition != WIRE_OPEN;
-}
-
 static int set_isolated(struct bridge *bridge, const struct member *member, bool isolated, struct error *err)
 {
 	struct wire_key keys[] = { rules_key(bridge, member, NULL), rules_key(bridge, NULL, member) };
@@ -199,9 +180,19 @@ static int set_isolated(struct bridge *bridge, const struct member *member, bool
 
 int rules_isolate(struct bridge *bridge, const char *name, struct error *err)
 {
-	struct member *member = bridge_attached(bridge, name, err);
+	size_t before = bridge->member_count;
+	struct member *member = bridge_expect(bridge, name, err);
 
-	return member ? set_isolated(bridge, member, true, err) : -err->code;
+	if (!member)
+		return -err->code;
+	if (member->router)
+		return error_set(err, EINVAL,
+				 "the router stays in reach of isolated nodes; to cut one off from it: "
+				 "bridge:partition(a, \"router\")");
+	if (!set_isolated(bridge, member, true, err))
+		return 0;
+	bridge_drop_places(bridge, before);
+	return -err->code;
 }
 
 int rules_unisolate(struct bridge *bridge, const char *name, struct error *err)
@@ -261,30 +252,59 @@ void rules_forget_member(struct member *member)
 	wire_commit(member->bridge->run->wire, &sweep.changes, &ignored);
 }
 
-size_t rules_path(const struct bridge *bridge, const char *from, const char *to, struct path_link links[static 4])
+/* As the wire program decides it: see bpf/cut.h. Leaves in force what a frame really meets. */
+static void decide(struct wire_link *out, struct wire_link *medium, struct wire_link *pair, struct wire_link *in,
+		   bool router)
+{
+	if (pair->partition != WIRE_OPEN || router)
+		medium->partition = WIRE_OPEN;
+	if (pair->partition == WIRE_LIFTED)
+		pair->partition = WIRE_OPEN;
+	if (router)
+		out->isolated = in->isolated = false;
+}
+
+enum { ACCESS_OUT, MEDIUM, PAIR, ACCESS_IN, PATH_LINKS };
+
+/* All zero where nothing is said. Nobody sends a frame to itself. */
+static void read_path(const struct bridge *bridge, const char *from, const char *to, struct wire_link path[static 4])
 {
 	const struct member *a = bridge_find(bridge, from), *b = bridge_find(bridge, to);
-	const struct {
-		const char *kind;
-		const struct member *from, *to;
-		bool known;
-	} steps[] = {
-		{ "access out", a, NULL, a != NULL },
-		{ "medium", NULL, NULL, true },
-		{ "pair", a, b, a && b },
-		{ "access in", NULL, b, b != NULL },
+	const struct wire *wire = bridge->run->wire;
+
+	memset(path, 0, PATH_LINKS * sizeof(*path));
+	if (strcmp(from, to) == 0)
+		return;
+	if (a)
+		path[ACCESS_OUT] = wire_link(wire, rules_key(bridge, a, NULL));
+	path[MEDIUM] = rules_medium(bridge);
+	if (a && b)
+		path[PAIR] = wire_link(wire, rules_key(bridge, a, b));
+	if (b)
+		path[ACCESS_IN] = wire_link(wire, rules_key(bridge, NULL, b));
+	decide(&path[ACCESS_OUT], &path[MEDIUM], &path[PAIR], &path[ACCESS_IN], (a && a->router) || (b && b->router));
+}
+
+bool rules_is_partitioned(const struct bridge *bridge, const char *from, const char *to)
+{
+	struct wire_link path[PATH_LINKS];
+
+	read_path(bridge, from, to, path);
+	return path[MEDIUM].partition != WIRE_OPEN || path[PAIR].partition != WIRE_OPEN;
+}
+
+size_t rules_path(const struct bridge *bridge, const char *from, const char *to, struct path_link links[static 4])
+{
+	static const char *const kinds[] = {
+		[ACCESS_OUT] = "access out", [MEDIUM] = "medium", [PAIR] = "pair", [ACCESS_IN] = "access in"
 	};
 	static const struct wire_link none;
+	struct wire_link path[PATH_LINKS];
 	size_t count = 0;
 
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		struct wire_link link;
-
-		if (!steps[i].known)
-			continue;
-		link = wire_link(bridge->run->wire, rules_key(bridge, steps[i].from, steps[i].to));
-		if (memcmp(&link, &none, sizeof(link)) != 0)
-			links[count++] = (struct path_link){ .kind = steps[i].kind, .link = link };
-	}
+	read_path(bridge, from, to, path);
+	for (size_t i = 0; i < PATH_LINKS; i++)
+		if (memcmp(&path[i], &none, sizeof(none)) != 0)
+			links[count++] = (struct path_link){ .kind = kinds[i], .link = path[i] };
 	return count;
 }

@@ -37,9 +37,10 @@ int rules_unpartition(struct bridge *bridge, const struct name_list *group, cons
 int rules_unpartition_one_way(struct bridge *bridge, const char *from, const char *to, struct error *err);
 int rules_partition_all(struct bridge *bridge, struct error *err);
 int rules_restore_all(struct bridge *bridge, struct error *err);
+/* Whether a frame from one to the other would be dropped for a partition. */
 bool rules_is_partitioned(const struct bridge *bridge, const char *from, const char *to);
 
-int rules_isolate(struct bridge *bridge, const char *name, struct error *err); /* must be attached */
+int rules_isolate(struct bridge *bridge, const char *name, struct error *err);
 int rules_unisolate(struct bridge *bridge, const char *name, struct error *err);
 bool rules_is_isolated(const struct bridge *bridge, const char *name);
 
@@ -70,7 +71,7 @@ int rules_reset(struct bridge *bridge, struct error *err);
 /* The whole-bridge link as it is in force. */
 struct wire_link rules_medium(const struct bridge *bridge);
 
-/* The links that a frame meets, in order; fewer than four if some are not there. */
+/* The links that a frame meets, in order; fewer than four if some are not there. Cuts are those that hold for this frame. */
 struct path_link {
 	const char *kind; /* "access out", "medium", "pair", "access in" */
 	struct wire_link link;

@@ -114,7 +114,7 @@ static void push_link(lua_State *L, const struct bridge *bridge, const struct pa
 	set_number(L, "drop_rate_pct", (double)step->link.loss_ppb / 1e7);
 	script_set_count(L, "bandwidth_bps", step->link.rate_bps);
 	set_number(L, "queue_ms", (double)step->link.queue_ns / 1e6);
-	set_flag(L, "partitioned", step->link.partition == WIRE_CUT || step->link.partition == WIRE_CUT_ONE_WAY);
+	set_flag(L, "partitioned", step->link.partition != WIRE_OPEN);
 	set_flag(L, "isolated", step->link.isolated);
 	script_set_record(L, &script_record_path);
 }
@@ -142,10 +142,9 @@ static void add_links(lua_State *L, const struct bridge *bridge, const struct me
 		sum->survival *= 1 - (double)link->loss_ppb / 1e9;
 		if (link->rate_bps && (!sum->rate_bps || link->rate_bps < sum->rate_bps))
 			sum->rate_bps = link->rate_bps;
-		/* The router stays in reach. */
-		sum->isolated |= link->isolated && !from->router && !to->router;
+		sum->isolated |= link->isolated;
+		sum->partitioned |= link->partition != WIRE_OPEN;
 	}
-	sum->partitioned |= rules_is_partitioned(bridge, from->name, to->name);
 }
 
 static int set_sum(lua_State *L, const struct path_sum *sum)

@@ -51,8 +51,11 @@ static int nic_disconnect(lua_State *L)
 {
 	struct member *member = check_nic(L);
 
-	/* A cable that is not there cannot be pulled; a test that means to would prove nothing. */
-	if (!member->attached && !member->bridge->closed)
+	/*
+	 * A cable that is not there any more cannot be pulled; a test that means to would prove nothing. One that has never been
+	 * there will come with the node.
+	 */
+	if (!member->attached && member->was_meant && !member->bridge->closed)
 		script_fail(L, "`%s` is not attached to bridge `%s`; attach it first with bridge:attach(\"%s\")",
 			    member->name, member->bridge->name, member->name);
 	return set_link(L, false);
@@ -79,7 +82,7 @@ static int nic_vm_name(lua_State *L)
 
 static int nic_bridge(lua_State *L)
 {
-	script_push_object(L, &script_class_bridge, check_nic(L)->bridge);
+	lua_pushstring(L, check_nic(L)->bridge->name);
 	return 1;
 }
 

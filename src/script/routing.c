@@ -29,27 +29,35 @@ int script_bridge_has_uplink(lua_State *L)
 
 static struct bridge *check_other(lua_State *L, int index)
 {
+	struct bridge *bridge = script_test_object(L, 1, &script_class_bridge);
 	struct bridge *other = script_test_object(L, index, &script_class_bridge);
 
+	if (!other && lua_type(L, index) == LUA_TSTRING) {
+		other = lab_find_bridge(bridge->home, script_check_string(L, index, "other"));
+		if (!other)
+			script_fail(L, "no bridge named `%s` in this lab; make it with provium:bridge(\"%s\")",
+				    lua_tostring(L, index), lua_tostring(L, index));
+	}
 	if (!other)
-		script_refuse(L, index, "other", "a bridge, or a list of them");
+		script_refuse(L, index, "other", "a bridge, the name of one, or a list of them");
 	if (other->closed)
 		script_fail(L, "bridge `%s` is closed", other->name);
 	return other;
 }
 
-/* A bridge or a list of them, as an array of which the last is NULL. */
-static struct bridge **check_others(lua_State *L)
+/* A bridge or a list of them. */
+static struct bridge **check_others(lua_State *L, size_t *count)
 {
-	size_t count = lua_istable(L, 2) ? (size_t)luaL_len(L, 2) : 1;
-	struct bridge **others = lua_newuserdatauv(L, (count + 1) * sizeof(*others), 0);
+	bool is_list = lua_istable(L, 2);
+	struct bridge **others;
 
-	others[count] = NULL;
-	if (!lua_istable(L, 2)) {
+	*count = is_list ? (size_t)luaL_len(L, 2) : 1;
+	if (!*count)
+		script_fail(L, "argument `other` is an empty list; bridges or their names are accepted");
+	others = lua_newuserdatauv(L, *count * sizeof(*others), 0);
+	if (!is_list)
 		others[0] = check_other(L, 2);
-		return others;
-	}
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; is_list && i < *count; i++) {
 		lua_rawgeti(L, 2, (lua_Integer)i + 1);
 		others[i] = check_other(L, lua_gettop(L));
 		lua_pop(L, 1);
@@ -59,24 +67,22 @@ static struct bridge **check_others(lua_State *L)
 
 int script_bridge_route(lua_State *L)
 {
-	struct bridge *bridge = script_open_bridge(L), **others = check_others(L);
+	struct bridge *bridge = script_open_bridge(L), **others;
 	struct error err;
+	size_t count;
 
-	for (; *others; others++)
-		if (router_join(bridge, *others, &err))
-			return script_raise(L, &err);
-	return 0;
+	others = check_others(L, &count);
+	return router_join(bridge, others, count, &err) ? script_raise(L, &err) : 0;
 }
 
 int script_bridge_unroute(lua_State *L)
 {
-	struct bridge *bridge = script_open_bridge(L), **others = check_others(L);
+	struct bridge *bridge = script_open_bridge(L), **others;
 	struct error err;
+	size_t count;
 
-	for (; *others; others++)
-		if (router_part(bridge, *others, &err))
-			return script_raise(L, &err);
-	return 0;
+	others = check_others(L, &count);
+	return router_part(bridge, others, count, &err) ? script_raise(L, &err) : 0;
 }
 
 int script_bridge_routes(lua_State *L)

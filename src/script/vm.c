@@ -222,8 +222,8 @@ static int vm_mac(lua_State *L)
 	return 1;
 }
 
-/* "eth0", "enp0s0", "ens0": the number at the end. False if the name has another form. */
-static bool device_number(const char *name, size_t *number)
+/* "eth0", "enp0s0", "ens0": how long what stands before the number is. 0 if the name has another form. */
+static size_t device_prefix(const char *name, size_t *number)
 {
 	static const char *const prefixes[] = { "eth", "enp0s", "ens" };
 	int64_t value;
@@ -233,10 +233,30 @@ static bool device_number(const char *name, size_t *number)
 
 		if (strncmp(name, prefixes[i], length) == 0 && units_integer(name + length, 0, INT_MAX, &value)) {
 			*number = (size_t)value;
-			return true;
+			return length;
 		}
 	}
-	return false;
+	return 0;
+}
+
+/*
+ * The card that the guest calls so. Where the guest calls no card in that way, as before boot, the n-th: a script that counts
+ * from eth0 means the same whatever scheme the guest has for names.
+ */
+static struct member *find_device(struct member **members, size_t count, const char *name)
+{
+	size_t number, other, length = device_prefix(name, &number);
+	bool is_used = false;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *guest_name = members[i]->plugged ? members[i]->nic.guest_name : "";
+
+		if (*guest_name && strcmp(guest_name, name) == 0)
+			return members[i];
+		is_used |=
+			length && device_prefix(guest_name, &other) == length && strncmp(guest_name, name, length) == 0;
+	}
+	return length && !is_used && number < count ? members[number] : NULL;
 }
 
 static int vm_nic(lua_State *L)
@@ -244,15 +264,17 @@ static int vm_nic(lua_State *L)
 	struct machine *machine = check_vm(L);
 	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
 	struct member **members, *found = NULL;
-	size_t number = 0, count;
+	size_t count = machine_members(machine, &members), number;
 
-	count = machine_members(machine, &members);
 	for (size_t i = 0; i < count && !found; i++)
 		if (strcmp(members[i]->bridge->name, name) == 0)
 			found = members[i];
-	if (!found && device_number(name, &number) && number < count)
-		found = members[number];
+	if (!found)
+		found = find_device(members, count, name);
 	free(members);
+	if (!found && device_prefix(name, &number))
+		script_fail(L, "vm `%s` has no network card `%s`; name the bridge that it is on, or one like eth0",
+			    machine->name, name);
 	/* Says which one is not there, and takes a bridge instead of a name. */
 	script_push_nic(L, found ? found : find_place(L, machine, 2));
 	return 1;

@@ -166,6 +166,21 @@ function support.reaches(from, to, timeout)
 	return from:run("ping", { "-n", "-c", 1, "-W", timeout or 0.3, name }):ok()
 end
 
+-- The process 1 of a node, as this machine numbers it: from inside no signal reaches it.
+function support.init_of(node)
+	local space = node:run("readlink /proc/1/ns/net").stdout:gsub("\n", "")
+	return ask("for p in /proc/[0-9]*; do [ \"$(readlink $p/ns/net)\" = '" .. space
+		.. "' ] && echo ${p#/proc/}; done | head -n1")
+end
+
+-- The node dies without having been asked to.
+function support.kill(node)
+	ask("kill -9 " .. support.init_of(node))
+	wait_until(function()
+		return node:state() == "dead"
+	end, { interval = "10ms" })
+end
+
 -- Runs scripts by the command: events as tables, what they printed, the exit status. files: {[name] = text}.
 function support.run(files, arguments)
 	local folder = ask("mktemp -d")
