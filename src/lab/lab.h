@@ -150,8 +150,12 @@ struct lab *lab_root(struct lab *lab);
 /* NULL if there is none. */
 struct machine *lab_find_machine(const struct lab *lab, const char *name);
 struct bridge *lab_find_bridge(const struct lab *lab, const char *name);
+struct lab *lab_find_sub(const struct lab *lab, const char *name);
 
-/* Letters, digits, "-" and "_", up to 32; a host's name, and no word that the language of labs has already. */
+/* Those of the lab and of all below it, each once. Returns how many; the array is the caller's to free. */
+size_t lab_machines(const struct lab *lab, struct machine ***machines);
+
+/* Letters, digits, "-" and "_", up to 32, a host's name, and none of the few words that are reserved. */
 int lab_check_name(const char *name, struct error *err);
 /* The same, and free in this lab. */
 int lab_check_new_name(const struct lab *lab, const char *kind, const char *name, unsigned int existing_depth,
@@ -188,6 +192,9 @@ void machines_shutdown(struct machine **machines, size_t count);
 int machine_shutdown(struct machine *machine, struct error *err);
 int machine_pause(struct machine *machine, struct error *err);
 int machine_resume(struct machine *machine, struct error *err);
+/* Those of them that are booted, or paused; if one fails, the others are as they were. */
+int machines_pause(struct machine **machines, size_t count, struct error *err);
+int machines_resume(struct machine **machines, size_t count, struct error *err);
 /* It answers again, after a time in which its kernel did not run: see heal.h. */
 void machine_heal(struct machine *machine);
 /* snapshot.c: not while a capture is open on a bridge of the machine. */

@@ -352,3 +352,32 @@ int machine_resume(struct machine *machine, struct error *err)
 		machine_heal(machine);
 	return 0;
 }
+
+/* Those of the state `from`, or none. */
+static int change_all(struct machine **machines, size_t count, enum machine_state from,
+		      int (*change)(struct machine *machine, struct error *err),
+		      int (*undo)(struct machine *machine, struct error *err), struct error *err)
+{
+	struct machine **changed = NULL;
+	size_t changed_count = 0;
+	struct error ignored;
+
+	err->code = 0;
+	for (size_t i = 0; i < count && !err->code; i++)
+		if (machine_state(machines[i]) == from && change(machines[i], err) == 0)
+			LIST_ADD(changed, changed_count, machines[i]);
+	for (size_t i = 0; i < changed_count && err->code; i++)
+		undo(changed[i], &ignored);
+	free(changed);
+	return -err->code;
+}
+
+int machines_pause(struct machine **machines, size_t count, struct error *err)
+{
+	return change_all(machines, count, MACHINE_BOOTED, machine_pause, machine_resume, err);
+}
+
+int machines_resume(struct machine **machines, size_t count, struct error *err)
+{
+	return change_all(machines, count, MACHINE_PAUSED, machine_resume, machine_pause, err);
+}

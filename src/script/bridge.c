@@ -78,6 +78,12 @@ static int bridge_detach_method(lua_State *L)
 	return 0;
 }
 
+/* The router comes and goes by itself, and is nobody's member. */
+static bool is_listed(const struct member *member)
+{
+	return member->attached && !member->router;
+}
+
 static int bridge_members(lua_State *L)
 {
 	struct bridge *bridge = script_open_bridge(L);
@@ -85,7 +91,7 @@ static int bridge_members(lua_State *L)
 	size_t count = 0;
 
 	for (size_t i = 0; i < bridge->member_count; i++)
-		if (bridge->members[i]->attached && !bridge->members[i]->router)
+		if (is_listed(bridge->members[i]))
 			names[count++] = bridge->members[i]->name;
 	script_push_names(L, names, count);
 	return 1;
@@ -148,7 +154,11 @@ static int bridge_tostring(lua_State *L)
 {
 	struct bridge *bridge = script_check_object(L, 1, &script_class_bridge);
 
-	lua_pushfstring(L, "bridge %s", bridge->name);
+	size_t count = 0;
+
+	for (size_t i = 0; i < bridge->member_count; i++)
+		count += is_listed(bridge->members[i]);
+	lua_pushfstring(L, "bridge(%s; %d member(s))", bridge->name, (int)count);
 	return 1;
 }
 

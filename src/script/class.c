@@ -60,7 +60,11 @@ static void push_new_methods(lua_State *L, const struct script_class *class)
 	lua_newtable(L);
 	script_set_functions(L, prefix, class->methods);
 	script_set_functions(L, prefix, class->more_methods);
-	lua_remove(L, -2);
+	prefix = lua_pushfstring(L, "%s.", class->name);
+	lua_insert(L, -2);
+	script_set_functions(L, prefix, class->functions);
+	lua_replace(L, -3);
+	lua_pop(L, 1);
 }
 
 void script_push_methods(lua_State *L, const struct script_class *class)

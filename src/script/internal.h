@@ -36,6 +36,7 @@ struct script {
 	struct script_capture *captures;  /* the same */
 	uint64_t timeout_ns;		  /* of a test */
 	bool reset_between_tests;
+	bool claimed; /* by lab:claim() */
 	bool guarded; /* a test or a file's body runs: an interrupt is to be raised in it */
 };
 
@@ -55,6 +56,7 @@ struct script_class {
 	const char *name; /* in front of the methods' names: "bridge" */
 	const struct script_function *methods;
 	const struct script_function *more_methods; /* from a second file, or NULL */
+	const struct script_function *functions;    /* called with a dot or a colon, or NULL */
 	const luaL_Reg *metamethods;
 	void (*ref)(void *object);
 	void (*unref)(void *object);
@@ -133,12 +135,18 @@ void script_register_record(lua_State *L, const struct script_record *record);
 /* The table on top of the stack is one from here on: its fields are those that it has now. */
 void script_set_record(lua_State *L, const struct script_record *record);
 extern const struct script_record script_record_counters, script_record_dropped, script_record_path,
-	script_record_status, script_record_entry;
+	script_record_status, script_record_entry, script_record_member;
 
-/* lab.c */
-
+/* members.c: what a lab holds, as further methods of labs */
+extern const struct script_function script_lab_members[];
 /* Pushes an array of strings, sorted. Reorders the array. */
 void script_push_names(lua_State *L, const char **names, size_t count);
+
+/* needs.c: what a file says that it needs, and words of the original of this tool */
+extern const struct script_function script_lab_functions[];
+int script_lab_claim(lua_State *L);
+int script_lab_barrier(lua_State *L);
+int script_lab_depends_on_file(lua_State *L);
 
 /* rules.c: what a script says about traffic, as further methods of bridges */
 extern const struct script_function script_bridge_rules[];

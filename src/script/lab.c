@@ -18,22 +18,6 @@ static struct lab *check_lab(lua_State *L)
 	return script_check_object(L, 1, &script_class_lab);
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-void script_push_names(lua_State *L, const char **names, size_t count)
-{
-	if (count)
-		qsort(names, count, sizeof(*names), by_text);
-	lua_createtable(L, (int)count, 0);
-	for (size_t i = 0; i < count; i++) {
-		lua_pushstring(L, names[i]);
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-}
-
 static int lab_vm(lua_State *L)
 {
 	struct lab *lab = check_lab(L);
@@ -101,17 +85,30 @@ static uint64_t read_timeout(lua_State *L, int index, uint64_t otherwise)
 	return timeout_ns;
 }
 
+/* The machines of the lab and of all below it, in an array that Lua keeps. */
+static struct machine **list_machines(lua_State *L, const struct lab *lab, size_t *count)
+{
+	struct machine **machines, **kept;
+
+	*count = lab_machines(lab, &machines);
+	kept = lua_newuserdatauv(L, (*count + 1) * sizeof(*kept), 0);
+	if (*count)
+		memcpy(kept, machines, *count * sizeof(*kept));
+	free(machines);
+	return kept;
+}
+
 /* Those that can be booted now: a lab is often booted again after more nodes were made. */
 static int lab_boot(lua_State *L)
 {
 	struct lab *lab = check_lab(L);
 	uint64_t timeout_ns = read_timeout(L, 2, BOOT_TIMEOUT_NS);
-	struct machine **list = lua_newuserdatauv(L, (lab->machine_count + 1) * sizeof(*list), 0);
-	size_t count = 0;
+	size_t all, count = 0;
+	struct machine **list = list_machines(L, lab, &all);
 
-	for (size_t i = 0; i < lab->machine_count; i++)
-		if (machine_state(lab->machines[i]) == MACHINE_CREATED)
-			list[count++] = lab->machines[i];
+	for (size_t i = 0; i < all; i++)
+		if (machine_state(list[i]) == MACHINE_CREATED)
+			list[count++] = list[i];
 	script_vm_boot_all(L, list, count, timeout_ns);
 	lua_pushvalue(L, 1);
 	return 1;
@@ -119,10 +116,29 @@ static int lab_boot(lua_State *L)
 
 static int lab_shutdown(lua_State *L)
 {
-	struct lab *lab = check_lab(L);
+	size_t count;
+	struct machine **machines = list_machines(L, check_lab(L), &count);
 
-	machines_shutdown(lab->machines, lab->machine_count);
+	machines_shutdown(machines, count);
 	return 0;
+}
+
+static int lab_pause(lua_State *L)
+{
+	size_t count;
+	struct machine **machines = list_machines(L, check_lab(L), &count);
+	struct error err;
+
+	return machines_pause(machines, count, &err) ? script_raise(L, &err) : 0;
+}
+
+static int lab_resume(lua_State *L)
+{
+	size_t count;
+	struct machine **machines = list_machines(L, check_lab(L), &count);
+	struct error err;
+
+	return machines_resume(machines, count, &err) ? script_raise(L, &err) : 0;
 }
 
 static int lab_seed(lua_State *L)
@@ -142,49 +158,6 @@ static int lab_seed(lua_State *L)
 	return 0;
 }
 
-static int lab_vm_names(lua_State *L)
-{
-	struct lab *lab = check_lab(L);
-	const char **names = lua_newuserdatauv(L, (lab->machine_count + 1) * sizeof(*names), 0);
-
-	for (size_t i = 0; i < lab->machine_count; i++)
-		names[i] = lab->machines[i]->name;
-	script_push_names(L, names, lab->machine_count);
-	return 1;
-}
-
-static int lab_bridge_names(lua_State *L)
-{
-	struct lab *lab = check_lab(L);
-	const char **names = lua_newuserdatauv(L, (lab->bridge_count + 1) * sizeof(*names), 0);
-
-	for (size_t i = 0; i < lab->bridge_count; i++)
-		names[i] = lab->bridges[i]->name;
-	script_push_names(L, names, lab->bridge_count);
-	return 1;
-}
-
-/* Nodes, bridges and sub-labs, in the order in which they were made. */
-static int lab_members(lua_State *L)
-{
-	struct lab *lab = check_lab(L);
-
-	lua_newtable(L);
-	for (size_t i = 0; i < lab->machine_count; i++) {
-		script_push_object(L, &script_class_vm, lab->machines[i]);
-		lua_rawseti(L, -2, luaL_len(L, -2) + 1);
-	}
-	for (size_t i = 0; i < lab->bridge_count; i++) {
-		script_push_object(L, &script_class_bridge, lab->bridges[i]);
-		lua_rawseti(L, -2, luaL_len(L, -2) + 1);
-	}
-	for (size_t i = 0; i < lab->lab_count; i++) {
-		script_push_object(L, &script_class_lab, lab->labs[i]);
-		lua_rawseti(L, -2, luaL_len(L, -2) + 1);
-	}
-	return 1;
-}
-
 static int lab_lab(lua_State *L)
 {
 	struct lab *lab = check_lab(L), *sub;
@@ -197,46 +170,14 @@ static int lab_lab(lua_State *L)
 	return 1;
 }
 
-/* What is done with a thing that a lab may hold, by its kind. */
-struct holding {
-	int (*machine)(struct lab *lab, struct machine *machine, struct error *err);
-	int (*bridge)(struct lab *lab, struct bridge *bridge, struct error *err);
-	int (*lab)(struct lab *lab, struct lab *other, struct error *err);
-};
-
-static int change_holding(lua_State *L, const struct holding *holding)
+static const char *name_of(const struct lab *lab)
 {
-	struct lab *lab = check_lab(L);
-	struct machine *machine = script_test_object(L, 2, &script_class_vm);
-	struct bridge *bridge = script_test_object(L, 2, &script_class_bridge);
-	struct lab *other = script_test_object(L, 2, &script_class_lab);
-	struct error err;
-
-	if (!machine && !bridge && !other)
-		return script_refuse(L, 2, "what", "a node, a bridge or a lab");
-	if ((machine && holding->machine(lab, machine, &err)) || (bridge && holding->bridge(lab, bridge, &err)) ||
-	    (other && holding->lab(lab, other, &err)))
-		return script_raise(L, &err);
-	return 0;
-}
-
-static int lab_include(lua_State *L)
-{
-	static const struct holding include = { lab_include_machine, lab_include_bridge, lab_include_lab };
-
-	return change_holding(L, &include);
-}
-
-static int lab_remove(lua_State *L)
-{
-	static const struct holding exclude = { lab_remove_machine, lab_remove_bridge, lab_remove_lab };
-
-	return change_holding(L, &exclude);
+	return *lab->name ? lab->name : "provium";
 }
 
 static int lab_name(lua_State *L)
 {
-	lua_pushstring(L, check_lab(L)->name);
+	lua_pushstring(L, name_of(check_lab(L)));
 	return 1;
 }
 
@@ -275,12 +216,13 @@ static int push_setting(lua_State *L, const char *key)
 	return 1;
 }
 
-/* provium.NAME: a method, a setting, a node, a bridge, else nil. */
+/* provium.NAME: a method, a setting, a node, a bridge, a sub-lab, else nil. */
 static int lab_index(lua_State *L)
 {
 	struct lab *lab = check_lab(L);
 	struct machine *machine;
 	struct bridge *bridge;
+	struct lab *sub;
 	const char *key;
 
 	if (lua_type(L, 2) != LUA_TSTRING)
@@ -293,10 +235,13 @@ static int lab_index(lua_State *L)
 		return 1;
 	machine = lab_find_machine(lab, key);
 	bridge = lab_find_bridge(lab, key);
+	sub = lab_find_sub(lab, key);
 	if (machine)
 		script_push_object(L, &script_class_vm, machine);
 	else if (bridge)
 		script_push_object(L, &script_class_bridge, bridge);
+	else if (sub)
+		script_push_object(L, &script_class_lab, sub);
 	else
 		lua_pushnil(L);
 	return 1;
@@ -342,7 +287,7 @@ static int lab_tostring(lua_State *L)
 {
 	struct lab *lab = check_lab(L);
 
-	lua_pushfstring(L, "lab %s", *lab->name ? lab->name : "provium");
+	lua_pushfstring(L, "lab(%s; %d vm(s))", name_of(lab), (int)lab->machine_count);
 	return 1;
 }
 
@@ -351,14 +296,14 @@ static const struct script_function methods[] = {
 	{ "bridge", lab_bridge, 2 },
 	{ "boot", lab_boot, 1 },
 	{ "shutdown", lab_shutdown, 0 },
+	{ "pause", lab_pause, 0 },
+	{ "resume", lab_resume, 0 },
 	{ "seed", lab_seed, 1 },
-	{ "vm_names", lab_vm_names, 0 },
-	{ "bridge_names", lab_bridge_names, 0 },
-	{ "members", lab_members, 0 },
 	{ "lab", lab_lab, 1 },
-	{ "include", lab_include, 1 },
-	{ "remove", lab_remove, 1 },
 	{ "path", script_lab_path, 2 },
+	{ "claim", script_lab_claim, 1 },
+	{ "barrier", script_lab_barrier, 3 },
+	{ "depends_on_file", script_lab_depends_on_file, 1 },
 	{ "name", lab_name, 0 },
 	{ "sleep", lab_sleep, 1 },
 	{ "close", lab_close_method, 0 },
@@ -386,6 +331,8 @@ const struct script_class script_class_lab = {
 	.type = "provium.lab",
 	.name = "provium",
 	.methods = methods,
+	.more_methods = script_lab_members,
+	.functions = script_lab_functions,
 	.metamethods = metamethods,
 	.ref = ref_lab,
 	.unref = unref_lab,

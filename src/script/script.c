@@ -83,6 +83,7 @@ static void register_classes(lua_State *L)
 	script_register_record(L, &script_record_path);
 	script_register_record(L, &script_record_status);
 	script_register_record(L, &script_record_entry);
+	script_register_record(L, &script_record_member);
 	script_register_process(L);
 	script_register_capture(L);
 	script_register_snapshot(L);

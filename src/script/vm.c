@@ -129,6 +129,15 @@ static int vm_shutdown(lua_State *L)
 	return machine_shutdown(check_vm(L), &err) ? script_raise(L, &err) : 0;
 }
 
+/* Whatever it was. */
+static int vm_close(lua_State *L)
+{
+	struct machine *machine = check_vm(L);
+
+	machines_shutdown(&machine, 1);
+	return 0;
+}
+
 static int vm_pause(lua_State *L)
 {
 	struct error err;
@@ -152,6 +161,14 @@ static int vm_state(lua_State *L)
 static int vm_name(lua_State *L)
 {
 	lua_pushstring(L, check_vm(L)->name);
+	return 1;
+}
+
+/* There is no vsock device: what a guest is asked goes to its agent over a virtio port. */
+static int vm_cid(lua_State *L)
+{
+	check_vm(L);
+	lua_pushnil(L);
 	return 1;
 }
 
@@ -282,13 +299,17 @@ static int vm_nic(lua_State *L)
 
 static int vm_tostring(lua_State *L)
 {
-	lua_pushfstring(L, "vm %s", check_vm(L)->name);
+	struct machine *machine = check_vm(L);
+
+	/* As far as is known: to be shown is not to be looked at. */
+	lua_pushfstring(L, "vm(%s state=%s cid=-)", machine->name, machine_state_name(machine->state));
 	return 1;
 }
 
 static const struct script_function methods[] = {
 	{ "boot", vm_boot, 1 },
 	{ "shutdown", vm_shutdown, 0 },
+	{ "close", vm_close, 0 },
 	{ "pause", vm_pause, 0 },
 	{ "resume", vm_resume, 0 },
 	{ "snapshot", script_vm_snapshot, 1 },
@@ -296,6 +317,7 @@ static const struct script_function methods[] = {
 	{ "state", vm_state, 0 },
 	{ "name", vm_name, 0 },
 	{ "profile", vm_profile, 0 },
+	{ "cid", vm_cid, 0 },
 	{ "console", vm_console, 0 },
 	{ "ip", vm_ip, 1 },
 	{ "ip6", vm_ip6, 1 },

@@ -91,7 +91,7 @@ refuse("lab", {
 	{ 'provium:lab("1")', "provium:lab: the name `1` would be taken for an address…" },
 	{ 'lan:attach("A")', "bridge:attach: the names `a` and `A` on bridge `lan` differ in capitals alone…" },
 	{ 'lan:partition("B", "new")', "bridge:partition: the names `b` and `B` on bridge `lan` differ in capitals alone…" },
-	{ 'provium:vm("boot", "netns")', "provium:vm: the name `boot` is reserved; choose another" },
+	{ 'provium:vm("pack", "netns")', "provium:vm: the name `pack` is reserved; choose another" },
 	{ 'provium:vm("router", "netns")', "provium:vm: the name `router` is reserved; choose another" },
 	{
 		'provium:vm("a", "netns")',
@@ -143,7 +143,7 @@ refuse("lab", {
 	},
 	{ "provium:bridge()", "provium:bridge: argument `name` is missing; a string is accepted" },
 	{ 'provium:bridge("x y")', "provium:bridge: the name `x y`" .. NAME },
-	{ 'provium:bridge("bridge")', "provium:bridge: the name `bridge` is reserved; choose another" },
+	{ 'provium:bridge("router")', "provium:bridge: the name `router` is reserved; choose another" },
 	{
 		'provium:bridge("lan", {})',
 		'provium:bridge: the name `lan` is already declared at a parent scope; use provium:bridge("lan") to '
@@ -209,10 +209,10 @@ refuse("lab", {
 	},
 	{ 'provium:lab("a b")', "provium:lab: the name `a b`" .. NAME },
 	{ "provium:lab(5)", "provium:lab: argument `name` is 5; a string is accepted" },
-	{ "provium:include()", "provium:include: argument `what` is missing; a node, a bridge or a lab is accepted" },
-	{ 'provium:include("a")', 'provium:include: argument `what` is "a"; a node, a bridge or a lab is accepted' },
+	{ "provium:include()", "provium:include: argument `what` is missing; a node, a bridge or a lab, or a list of such userdata, is accepted" },
+	{ 'provium:include("a")', 'provium:include: argument `what` is "a"; a node, a bridge or a lab, or a list of such userdata, is accepted' },
 	{ "provium:include(provium)", "provium:include: a lab cannot be put into itself" },
-	{ "provium:remove(5)", "provium:remove: argument `what` is 5; a node, a bridge or a lab is accepted" },
+	{ "provium:remove(5)", "provium:remove: argument `what` is 5; a node, a bridge or a lab, or the name of one, is accepted" },
 	{ "provium:sleep()", "provium:sleep: argument `duration` is missing" .. DURATION },
 	{ "provium:sleep(-1)", "provium:sleep: argument `duration` is -1" .. DURATION },
 	{ 'provium:sleep("1x")', 'provium:sleep: argument `duration` is "1x"' .. DURATION },
@@ -237,8 +237,8 @@ refuse("members of a bridge", {
 			.. "digits, `-` and `_`; nothing was attached",
 	},
 	{
-		'lan:attach({c, "boot"})',
-		"bridge:attach: element 2 of the list: the name `boot` is reserved; choose another; nothing was attached",
+		'lan:attach({c, "unpack"})',
+		"bridge:attach: element 2 of the list: the name `unpack` is reserved; choose another; nothing was attached",
 	},
 	{ "lan:attach(lan)", "bridge:attach: argument `node` is a provium.bridge" .. NODE },
 	{ "lan:detach()", "bridge:detach: argument `node` is missing" .. NODE },

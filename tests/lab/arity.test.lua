@@ -55,9 +55,9 @@ test("every method of every class knows how many it takes", function(t)
 	local count = 0
 	for _, object in ipairs(objects) do
 		for name, method in pairs(methods_of(object)) do
-			if name ~= "note" and name ~= "log" then -- these take any number
+			if not ("note log pack"):find(name, 1, true) then -- these take any number
 				local ok, message = pcall(method, object, 1, 2, 3, 4, 5, 6, 7, 8, 9)
-				t:assert(not ok and message:find("argument 9 is 9", 1, true), name .. ": " .. tostring(message))
+				t:assert(not ok and message:find("argument %d+ is 9; "), name .. ": " .. tostring(message))
 				count = count + 1
 			end
 		end

@@ -21,7 +21,7 @@ test("created, booted, paused, booted, shutdown", function(t)
 	t:assert_eq(a:state(), "shutdown")
 	t:assert_eq(a:name(), "a")
 	t:assert_eq(a:profile(), "netns")
-	t:assert_eq(tostring(a), "vm a")
+	t:assert_eq(tostring(a), "vm(a state=shutdown cid=-)")
 	t:assert_eq(a:console(), "")
 end)
 
