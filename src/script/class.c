@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Classes of userdata, and errors that name the method. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "script/internal.h"
+#include "util/interrupt.h"
 
 #define METHODS_KEY "methods" /* of the metatable */
 
@@ -154,8 +156,21 @@ void script_set_count(lua_State *L, const char *key, uint64_t value)
 	lua_setfield(L, -2, key);
 }
 
+/* With the name of the method, which is half of what a person wants to know. */
+static void keep_interruption(lua_State *L, const struct error *err)
+{
+	const char *method = lua_tostring(L, lua_upvalueindex(1));
+	struct error whole = *err;
+
+	if (method && strncmp(err->text, method, strlen(method)) != 0)
+		error_wrap(&whole, "%s", method);
+	interrupt_keep(whole.text);
+}
+
 int script_raise(lua_State *L, const struct error *err)
 {
+	if (err->code == EINTR)
+		keep_interruption(L, err);
 	script_fail(L, "%s", err->text);
 }
 

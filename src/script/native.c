@@ -8,7 +8,9 @@
 #include "lab/run.h"
 #include "script/internal.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/interrupt.h"
+#include "util/nearest.h"
 #include "util/wait.h"
 
 #define CONSOLE_TAIL 2000
@@ -83,12 +85,14 @@ static int native_call(lua_State *L)
 	lua_pushvalue(L, 2);
 	lua_pushcclosure(L, handle, 1);
 	lua_replace(L, 2);
+	interrupt_set_waiting("");
 	limit = interrupt_swap_limit(limit);
 	script->guarded = true;
 	if (interrupt_pending(&ignored))
 		look_always(L);
 	status = lua_pcall(L, lua_gettop(L) - 3, 0, 2);
 	script->guarded = was_guarded;
+	interrupt_set_waiting("");
 	interrupt_swap_limit(limit);
 	look_seldom(L);
 	lua_pushboolean(L, status == LUA_OK);
@@ -146,7 +150,8 @@ static int native_sleep(lua_State *L)
 	return wait_sleep((uint64_t)luaL_checkinteger(L, 1), &err) ? script_raise(L, &err) : 0;
 }
 
-/* duration(value, method, argument) → ns. Raises in the name of whoever called the caller. */
+/* duration(value, method, argument, level?) → ns. Raises at that level, as error() has it: by default that of whoever called
+ * the caller. */
 static int native_duration(lua_State *L)
 {
 	uint64_t value = 0;
@@ -158,7 +163,7 @@ static int native_duration(lua_State *L)
 	if (!good) {
 		const char *quote = lua_type(L, 1) == LUA_TSTRING ? "\"" : "";
 
-		luaL_where(L, 2);
+		luaL_where(L, (int)luaL_optinteger(L, 4, 2));
 		lua_pushfstring(L, "%s: argument `%s` is %s%s%s; %s is accepted", lua_tostring(L, 2),
 				lua_tostring(L, 3), quote, luaL_tolstring(L, 1, NULL), quote,
 				units_accepted(QUANTITY_DURATION));
@@ -167,6 +172,14 @@ static int native_duration(lua_State *L)
 		return lua_error(L);
 	}
 	lua_pushinteger(L, (lua_Integer)(value < INT64_MAX ? value : INT64_MAX));
+	return 1;
+}
+
+/* set_waiting(text or nil) → what it was: what the script waits for, told when an interruption ends it. */
+static int native_set_waiting(lua_State *L)
+{
+	lua_pushstring(L, interrupt_waiting());
+	interrupt_set_waiting(luaL_optstring(L, 1, ""));
 	return 1;
 }
 
@@ -180,6 +193,40 @@ static int native_seed(lua_State *L)
 {
 	lua_pushinteger(L, (lua_Integer)script_of(L)->run->seed);
 	return 1;
+}
+
+/* hash(text): of 63 bits, the same on every machine. */
+static int native_hash(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)(hash_string(luaL_checkstring(L, 1)) >> 1));
+	return 1;
+}
+
+/* nearest(word, list) → the nearest in the list, nil if none is near enough to be meant. */
+static int native_nearest(lua_State *L)
+{
+	struct nearest nearest = { .word = luaL_checkstring(L, 1) };
+
+	for (lua_Integer i = 1, count = luaL_len(L, 2); i <= count; i++) {
+		lua_rawgeti(L, 2, i);
+		nearest_try(&nearest, lua_tostring(L, -1)); /* which the list keeps alive */
+		lua_pop(L, 1);
+	}
+	lua_pushstring(L, nearest.found);
+	return 1;
+}
+
+/* forget_signal() → its number, or 0: what ends the run is not raised, until remember_signal(number). */
+static int native_forget_signal(lua_State *L)
+{
+	lua_pushinteger(L, interrupt_forget());
+	return 1;
+}
+
+static int native_remember_signal(lua_State *L)
+{
+	interrupt_remember((int)luaL_checkinteger(L, 1));
+	return 0;
 }
 
 /* The last that each node printed, of those that printed anything. */
@@ -302,8 +349,13 @@ int script_open_native(lua_State *L)
 		{ "now", native_now },
 		{ "sleep", native_sleep },
 		{ "duration", native_duration },
+		{ "set_waiting", native_set_waiting },
 		{ "timeout", native_timeout },
 		{ "seed", native_seed },
+		{ "hash", native_hash },
+		{ "nearest", native_nearest },
+		{ "forget_signal", native_forget_signal },
+		{ "remember_signal", native_remember_signal },
 		{ "consoles", native_consoles },
 		{ "keep", native_keep },
 		{ "begin_scope", native_begin_scope },

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ static volatile sig_atomic_t limit_passed;
 static void (*notify_script)(void);
 static struct interrupt_limit current; /* as it was set */
 static uint64_t armed_ns;	       /* what of it the timer was set to */
+static char waiting[512], kept[sizeof(((struct error *)0)->text)];
 
 /* Nothing has looked at interrupt_pending() since the limit passed: the script waits in a library that we do not know. */
 static void end_the_process(void)
@@ -99,27 +101,61 @@ struct interrupt_limit interrupt_swap_limit(struct interrupt_limit limit)
 	before.left_ns = what_is_left(before.left_ns, elapsed_ns);
 	before.hard_left_ns = what_is_left(before.hard_left_ns, elapsed_ns);
 	limit_passed = 0;
+	kept[0] = '\0';
 	current = limit;
 	start_timer(hard_is_first(&limit) ? limit.hard_left_ns : limit.left_ns);
 	return before;
 }
 
-bool interrupt_pending(struct error *err)
+void interrupt_set_waiting(const char *text)
 {
-	if (signalled)
-		error_set(err, EINTR, "interrupted (%s)", strsignal(signalled));
-	else if (limit_passed && hard_is_first(&current))
-		error_set(err, EINTR, "the time limit of %g s has passed, which is that of --max-timeout",
-			  (double)current.hard_whole_ns / (double)NS_PER_S);
-	else if (limit_passed)
-		error_set(err, EINTR, "the time limit of %g s has passed; provium.timeout or --timeout sets another",
-			  (double)current.whole_ns / (double)NS_PER_S);
-	return signalled || limit_passed;
+	snprintf(waiting, sizeof(waiting), "%s", text);
 }
 
-void interrupt_forget(void)
+const char *interrupt_waiting(void)
 {
+	return waiting;
+}
+
+void interrupt_keep(const char *text)
+{
+	if (!kept[0])
+		snprintf(kept, sizeof(kept), "%s", text);
+}
+
+bool interrupt_pending(struct error *err)
+{
+	const char *in = waiting[0] ? " while waiting in " : "";
+
+	if (!signalled && !limit_passed)
+		return false;
+	if (kept[0])
+		error_set(err, EINTR, "%s", kept);
+	else if (signalled)
+		error_set(err, EINTR, "interrupted (%s)%s%s", strsignal(signalled), in, waiting);
+	else if (hard_is_first(&current))
+		error_set(err, EINTR, "the time limit of %g s has passed, which is that of --max-timeout%s%s",
+			  (double)current.hard_whole_ns / (double)NS_PER_S, in, waiting);
+	else
+		error_set(err, EINTR,
+			  "the time limit of %g s has passed%s%s; provium.timeout or --timeout sets another",
+			  (double)current.whole_ns / (double)NS_PER_S, in, waiting);
+	return true;
+}
+
+int interrupt_forget(void)
+{
+	int number = signalled;
+
 	signalled = 0;
+	kept[0] = '\0';
+	return number;
+}
+
+void interrupt_remember(int number)
+{
+	if (!signalled)
+		signalled = number;
 }
 
 bool interrupt_by_signal(void)
