@@ -33,7 +33,7 @@ static int ask(struct machine *machine, const struct command *command, const cha
 	if (machine->kind->start(machine->node, command, &process, err))
 		return -err->code;
 	err->code = 0;
-	if (process->ops->wait(process, clock_after(FILE_NS), false, err))
+	if (process->ops->wait(process, clock_after(FILE_NS), PROCESS_UNTIL_END, err))
 		error_wrap(err, "vm `%s`: %s", machine->name, what);
 	else if (process->status == PROCESS_RUNNING)
 		error_set(err, ETIMEDOUT, "vm `%s`: %s: not done within %llu s", machine->name, what,

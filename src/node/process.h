@@ -37,12 +37,21 @@ struct process {
 	struct buffer out, err; /* what it has written so far */
 };
 
+#define PROCESS_UNTIL_END SIZE_MAX
+
+/* Of both outputs together. */
+static inline size_t process_output_size(const struct process *process)
+{
+	return process->out.size + process->err.size;
+}
+
 struct process_ops {
 	/*
-	 * Collects output until the process ends or the deadline (util/clock.h) passes: look at status. With until_output it
-	 * also returns when there is new output.
+	 * Collects output until the process ends or the deadline (util/clock.h) passes: look at status. It also returns once
+	 * there are more than `seen` bytes of output, whoever took them in: what collect() finds counts. Those that wait for
+	 * the end alone say PROCESS_UNTIL_END.
 	 */
-	int (*wait)(struct process *process, uint64_t deadline_ns, bool until_output, struct error *err);
+	int (*wait)(struct process *process, uint64_t deadline_ns, size_t seen, struct error *err);
 	/* Sends a signal to the process and all that it started and that stayed in its process group. */
 	int (*kill)(struct process *process, int signal, struct error *err);
 	/*

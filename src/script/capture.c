@@ -92,36 +92,12 @@ static int handle_read(lua_State *L)
 	return 1;
 }
 
-static struct capture_state state_of(const struct script_capture *handle)
-{
-	static const struct capture_state nothing;
-
-	return handle->capture ? capture_state(lab_capture_stream(handle->capture)) : nothing;
-}
-
-static int handle_frames(lua_State *L)
-{
-	lua_pushinteger(L, (lua_Integer)state_of(check_handle(L)).frames);
-	return 1;
-}
-
-static int handle_held(lua_State *L)
-{
-	lua_pushinteger(L, (lua_Integer)state_of(check_handle(L)).held);
-	return 1;
-}
-
 static int handle_lost(lua_State *L)
 {
 	struct script_capture *handle = check_handle(L);
 
-	lua_pushinteger(L, (lua_Integer)(handle->capture ? state_of(handle).lost : handle->lost));
-	return 1;
-}
-
-static int handle_site(lua_State *L)
-{
-	lua_pushstring(L, check_handle(L)->site);
+	lua_pushinteger(L, (lua_Integer)(handle->capture ? capture_state(lab_capture_stream(handle->capture)).lost
+							 : handle->lost));
 	return 1;
 }
 
@@ -166,28 +142,24 @@ static int handle_collect(lua_State *L)
 	return 0;
 }
 
-/* "file:line" of the script: of its innermost function, for pcall(lan.capture, lan) is a call from C. */
-static char *call_site(lua_State *L)
-{
-	lua_Debug at;
-	char site[LUA_IDSIZE + 16] = "";
-
-	for (int level = 1; !*site && lua_getstack(L, level, &at); level++)
-		if (lua_getinfo(L, "Sl", &at) && at.currentline > 0)
-			snprintf(site, sizeof(site), "%s:%d", at.short_src, at.currentline);
-	return memory_string(site);
-}
-
-/* Leaves the handle on top of the stack. */
+/* Leaves the table of its site and the handle on top of the stack. */
 static struct script_capture *new_handle(lua_State *L)
 {
-	struct script_capture *handle = lua_newuserdatauv(L, sizeof(*handle), 0);
+	struct script_capture *handle;
+	struct buffer site = { 0 };
+
+	script_push_site(L);
+	lua_getfield(L, -1, "file");
+	lua_getfield(L, -2, "line");
+	buffer_printf(&site, "%s:%lld", lua_tostring(L, -2), lua_tointeger(L, -1));
+	lua_pop(L, 2);
+	handle = lua_newuserdatauv(L, sizeof(*handle), 0);
 
 	memset(handle, 0, sizeof(*handle));
 	handle->script = script_of(L);
 	handle->depth = handle->script->root->depth;
 	luaL_setmetatable(L, CAPTURE_TYPE);
-	handle->site = call_site(L);
+	handle->site = site.data;
 	return handle;
 }
 
@@ -295,7 +267,8 @@ static int open_capture(lua_State *L, struct bridge *bridge, const struct member
 	script_require(L, "capture");
 	lua_getfield(L, -1, "new");
 	lua_pushvalue(L, -3);
-	lua_call(L, 1, 1);
+	lua_pushvalue(L, -5);
+	lua_call(L, 2, 1);
 	return 1;
 }
 
@@ -335,9 +308,8 @@ int script_bridge_wait_for(lua_State *L)
 void script_register_capture(lua_State *L)
 {
 	static const struct script_function methods[] = {
-		{ "read", handle_read, 1 }, { "frames", handle_frames, 0 }, { "held", handle_held, 0 },
-		{ "lost", handle_lost, 0 }, { "site", handle_site, 0 },	    { "is_closed", handle_is_closed, 0 },
-		{ "save", handle_save, 1 }, { "close", handle_close, 0 },   { NULL },
+		{ "read", handle_read, 1 }, { "lost", handle_lost, 0 },	  { "is_closed", handle_is_closed, 0 },
+		{ "save", handle_save, 1 }, { "close", handle_close, 0 }, { NULL },
 	};
 
 	luaL_newmetatable(L, CAPTURE_TYPE);

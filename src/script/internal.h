@@ -202,6 +202,10 @@ void script_collect_output(void *context);
 /* Ends the processes that were started in a scope of this depth or deeper, the youngest first. */
 void script_close_processes(struct script *script, unsigned int depth);
 
+/* stream.c */
+/* Pushes {file=, line=}: the innermost line of a test file, or else of what called. */
+void script_push_site(lua_State *L);
+
 /* capture.c */
 int script_bridge_capture(lua_State *L);
 int script_bridge_wait_for(lua_State *L);

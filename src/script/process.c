@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "script/internal.h"
+#include "script/process.h"
 #include "util/clock.h"
 
 #define PROCESS_TYPE   "provium.process"
@@ -13,15 +14,6 @@
 #define SIGNALLED_CODE 128
 
 static const struct script_record record_result;
-
-struct script_process {
-	struct process *process; /* NULL when closed */
-	char node[NAME_LIMIT + 1];
-	char *command;	    /* for people */
-	unsigned int depth; /* of the scope that it was started in */
-	struct script *script;
-	struct script_process *older, *younger;
-};
 
 static void unlink_process(struct script_process *process)
 {
@@ -102,7 +94,7 @@ static bool await_end(lua_State *L, struct script_process *process, uint64_t dea
 {
 	struct error err;
 
-	if (process->process->ops->wait(process->process, deadline_ns, false, &err)) {
+	if (process->process->ops->wait(process->process, deadline_ns, PROCESS_UNTIL_END, &err)) {
 		char text[sizeof(err.text)];
 
 		strcpy(text, err.text);
@@ -224,60 +216,16 @@ static int process_running(lua_State *L)
 	return 1;
 }
 
-/* The source of a stream, with what it has given so far in its last upvalue: what is new, false if nothing came in time, nil at the end. */
-static int next_chunk(lua_State *L)
-{
-	struct script_process *process = lua_touserdata(L, lua_upvalueindex(2));
-	bool is_errors = lua_toboolean(L, lua_upvalueindex(3));
-	uint64_t deadline_ns = clock_after((uint64_t)luaL_checkinteger(L, 1));
-	size_t given = (size_t)lua_tointeger(L, lua_upvalueindex(4));
-	struct error err;
-
-	while (process->process) {
-		struct buffer *output = is_errors ? &process->process->err : &process->process->out;
-
-		if (output->size > given) {
-			lua_pushlstring(L, output->data + given, output->size - given);
-			lua_pushinteger(L, (lua_Integer)output->size);
-			lua_replace(L, lua_upvalueindex(4));
-			return 1;
-		}
-		if (process->process->status != PROCESS_RUNNING)
-			return 0;
-		if (clock_now() >= deadline_ns && process->process->ops->wait(process->process, 0, true, &err) == 0 &&
-		    output->size == given && process->process->status == PROCESS_RUNNING) {
-			lua_pushboolean(L, false);
-			return 1;
-		}
-		if (process->process->ops->wait(process->process, deadline_ns, true, &err))
-			return script_raise(L, &err);
-	}
-	return 0;
-}
-
-static int push_stream(lua_State *L, bool errors)
-{
-	check_process(L);
-	script_require(L, "stream");
-	lua_getfield(L, -1, "new");
-	lua_pushnil(L);
-	lua_pushvalue(L, 1); /* kept alive by the stream */
-	lua_pushboolean(L, errors);
-	lua_pushinteger(L, 0);
-	lua_pushcclosure(L, next_chunk, 4);
-	lua_pushstring(L, errors ? "stderr" : "stdout");
-	lua_call(L, 2, 1);
-	return 1;
-}
-
 static int process_stdout_stream(lua_State *L)
 {
-	return push_stream(L, false);
+	script_push_stream(L, check_process(L), SCRIPT_STDOUT);
+	return 1;
 }
 
 static int process_stderr_stream(lua_State *L)
 {
-	return push_stream(L, true);
+	script_push_stream(L, check_process(L), SCRIPT_STDERR);
+	return 1;
 }
 
 static int process_collect(lua_State *L)

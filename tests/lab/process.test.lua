@@ -111,40 +111,106 @@ test("a match across pieces, and over megabytes", function(t)
 	t:assert_eq(#out:read_until("end\n"), 5000004)
 end)
 
-test("read_until says why it gave up", function(t)
+test("read_until and expect say why they gave up, and lose nothing", function(t)
 	local process = a:run_async("echo something else; sleep 1000")
 	local out = process:stdout_stream()
-	t:assert_error(function()
-		out:read_until("needle", "100ms")
-	end, 'stdout:read_until: the time has passed before "needle" came; last was "something else\\\n"')
-	t:assert_eq(out:next(), "something else\n", "nothing was lost")
+	for _, method in ipairs({ "read_until", "expect" }) do
+		t:assert_error(function()
+			out[method](out, "else\nneedle", "100ms")
+		end, ("stdout:%s: timed out waiting for `else\nneedle`, of `echo something else; sleep 1000` in vm `a`; "
+			.. [[last was "something else\n"]]):format(method))
+	end
+	t:assert_eq(out:read_until("else\n"), "something else\n")
 	process:kill()
 	t:assert_error(function()
 		out:read_until("needle")
-	end, 'stdout:read_until: the stream ended before "needle" came; last was ""')
-	t:assert_error(function()
-		out:read_until("")
-	end, "stdout:read_until: argument `text` is a string of one byte or more")
-	t:assert_error(function()
-		out:next("x")
-	end, 'stdout:next: argument `timeout` is "x"')
+	end, "stdout:read_until: the stream ended before it came, waiting for `needle`")
+	for _, text in ipairs({ "", false }) do
+		local message = t:assert_error(function()
+			out:expect(text)
+		end, "stdout:expect: argument `text` is a string of one byte or more")
+		t:assert(message:find("^[^:]*process%.test%.lua:%d+: "), message)
+	end
+	for _, method in ipairs({ "next", "drain" }) do
+		local message = t:assert_error(function()
+			out[method](out, "x")
+		end, ('stdout:%s: argument `timeout` is "x"'):format(method))
+		t:assert(message:find("^[^:]*process%.test%.lua:%d+: "), message)
+	end
 end)
 
-test("expect", function(t)
-	local out = a:run_async("echo hello world; sleep 1000"):stdout_stream()
-	t:assert_eq(out:expect("nothing", "50ms"), false)
-	t:assert_eq(out:expect("hello"), true)
-	t:assert_eq(out:next(), " world\n")
+test("a text that comes in two parts, between two calls", function(t)
+	local out = a:run_async("printf nee; while ! [ -e /tmp/go ]; do sleep 0.01; done; printf dle"):stdout_stream()
+	t:assert_error(function()
+		out:expect("needle", "50ms")
+	end, "timed out")
+	a:write_file("/tmp/go", "")
+	t:assert_eq(out:expect("needle"), "needle")
 end)
 
-test("drain returns once it is quiet, or when the time has passed", function(t)
-	local out = a:run_async("for i in 1 2 3; do echo $i; sleep 0.03; done; sleep 1000"):stdout_stream()
-	t:assert_eq(out:drain("5s"), "1\n2\n3\n")
-	t:assert_eq(out:drain("50ms"), "")
-	local endless = a:run_async("while :; do echo x; sleep 0.01; done"):stdout_stream()
-	t:assert(#endless:drain("200ms") >= 2)
-	local short = a:run_async("echo x"):stdout_stream()
-	t:assert_eq(short:drain(), "x\n")
+-- Ended by their scope: these wait for what a server says, with a limit that would be noticed.
+local function says_ready()
+	return a:run_async("echo ready; exec sleep 1000")
+end
+
+test("what another wait has taken in is there at once", { timeout = "60s" }, function(t)
+	for _, method in ipairs({ "next", "read_until", "expect" }) do
+		local out = says_ready():stdout_stream()
+		provium:sleep("200ms") -- in which the output is collected
+		t:assert_eq(out[method](out, method ~= "next" and "ready\n" or "50s", method ~= "next" and "50s" or nil), "ready\n")
+		-- Nor does what the script computes meanwhile matter.
+		local start = os.clock()
+		out = says_ready():stdout_stream()
+		while os.clock() - start < 0.1 do
+		end
+		t:assert_eq(out[method](out, method ~= "next" and "ready\n" or "50s", method ~= "next" and "50s" or nil), "ready\n")
+	end
+end)
+
+test("25 servers, started and then waited for", { timeout = "60s" }, function()
+	for _ = 1, 8 do
+		local processes = {}
+		for i = 1, 25 do
+			processes[i] = says_ready()
+		end
+		for _, process in ipairs(processes) do
+			process:stdout_stream():read_until("ready", "50s")
+		end
+		for _, process in ipairs(processes) do
+			process:kill()
+		end
+	end
+end)
+
+test("output on stderr does not end the wait for stdout", function(t)
+	local process = a:run_async("for i in 1 2 3; do echo $i >&2; sleep 0.02; done; echo x")
+	t:assert_eq(process:stdout_stream():next(), "x\n")
+	t:assert_eq(table.concat(process:stderr_stream():drain(0)), "1\n2\n3\n")
+end)
+
+test("drain collects for the whole time, as a list", function(t)
+	local process = a:run_async("for i in 1 2 3; do echo $i; sleep 0.3; done; sleep 1000")
+	local out = process:stdout_stream()
+	local start = support.now()
+	local pieces = out:drain("3s")
+	t:assert(support.now() - start >= 3, "it does not end while nothing comes")
+	t:assert_eq(table.concat(pieces), "1\n2\n3\n")
+	t:assert(#pieces > 1, "pieces as they came")
+	t:assert_eq(out:drain("50ms"), {})
+	out = a:run_async("printf abc; sleep 1000"):stdout_stream()
+	out:read_until("a")
+	t:assert_eq(out:drain(0), { "bc" }, "what was read already is the first")
+	process:kill()
+	-- Well before its time, for the stream ends.
+	t:assert_eq(table.concat(a:run_async("echo x"):stdout_stream():drain("50s")), "x\n")
+	local endless = a:run_async("exec cat /dev/zero"):stdout_stream()
+	t:assert(#table.concat(endless:drain("10ms")) > 0, "one that never runs dry ends, too")
+end)
+
+test("where a stream was opened", function(t)
+	local process = a:run_async("true")
+	local site = process:stdout_stream():creation_site()
+	t:assert_eq(site, { file = "process.test.lua", line = debug.getinfo(1, "l").currentline - 1 })
 end)
 
 test("a closed stream", function(t)
@@ -159,6 +225,7 @@ test("a closed stream", function(t)
 	t:assert_error(function()
 		out:expect("x")
 	end, "stdout closed")
+	t:assert_eq(out:drain(), {})
 end)
 
 test("two streams of one output each get all of it", function(t)

@@ -10,6 +10,11 @@ local function ask(command)
 end
 support.ask = ask
 
+-- Seconds, of a clock that nobody sets.
+function support.now()
+	return require("provium.native").now() / 1e9
+end
+
 -- How many files the run has open. Not by reading from the child: popen() closes its copy of the child's end when the child
 -- may have looked already.
 function support.descriptors()
@@ -190,11 +195,13 @@ function support.run(files, arguments)
 	end
 	local command = ("cd %s && timeout 60 %s --format json %s . >events 2>errors; echo $?"):format(folder,
 		support.provium, arguments or "")
-	local run = { status = tonumber(ask(command)), events = {}, tests = {} }
+	local run = { status = tonumber(ask(command)), events = {}, tests = {}, output = "" }
 	for line in io.lines(folder .. "/events") do
 		local event = json.decode(line)
 		table.insert(run.events, event)
-		if event.event == "test" then
+		if event.event == "output" then
+			run.output = run.output .. event.text .. "\n"
+		elseif event.event == "test" then
 			run.tests[event.name] = event
 			table.insert(run.tests, event)
 		end

@@ -25,7 +25,7 @@ static const char *failed_wait(struct process *process, uint64_t limit_ns)
 	static struct error err;
 	uint64_t start = clock_now();
 
-	assert_true(process->ops->wait(process, clock_after(limit_ns), false, &err) < 0);
+	assert_true(process->ops->wait(process, clock_after(limit_ns), PROCESS_UNTIL_END, &err) < 0);
 	assert_true(clock_now() - start < limit_ns + 6 * NS_PER_S);
 	process->ops->close(process);
 	return err.text;
@@ -136,7 +136,7 @@ static void test_is_busy(void **state)
 	struct error err;
 
 	(void)state;
-	if (process->ops->wait(process, clock_after(3 * NS_PER_S), false, &err))
+	if (process->ops->wait(process, clock_after(3 * NS_PER_S), PROCESS_UNTIL_END, &err))
 		assert_says(err.text, "the guest agent does not answer");
 	process->ops->close(process);
 	assert_true(node->kind->is_alive(node));
@@ -149,7 +149,7 @@ static void test_floods_its_console(void **state)
 	struct error err;
 
 	(void)state;
-	must(process->ops->wait(process, clock_after(2 * NS_PER_S), false, &err), &err);
+	must(process->ops->wait(process, clock_after(2 * NS_PER_S), PROCESS_UNTIL_END, &err), &err);
 	assert_int_equal(process->status, PROCESS_RUNNING);
 	process->ops->close(process);
 	assert_true(strlen(node->kind->console(node)) > 10000);

@@ -119,7 +119,7 @@ static inline struct outcome finish(struct process *process, uint64_t limit_ns)
 	struct outcome outcome = { 0 };
 	struct error err;
 
-	must(process->ops->wait(process, clock_after(limit_ns), false, &err), &err);
+	must(process->ops->wait(process, clock_after(limit_ns), PROCESS_UNTIL_END, &err), &err);
 	outcome.status = process->status;
 	outcome.code = process->code;
 	snprintf(outcome.out, sizeof(outcome.out), "%s", buffer_string(&process->out));

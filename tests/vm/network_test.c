@@ -55,7 +55,7 @@ static void test_frames_are_whole(void **state)
 	must(c->kind->start(c, &(struct command){ .argv = watch }, &watcher, &err), &err);
 	must(c->kind->start(c, &(struct command){ .argv = serve }, &server, &err), &err);
 	/* "listening on eth0" */
-	must(watcher->ops->wait(watcher, clock_after(RUN_NS), true, &err), &err);
+	must(watcher->ops->wait(watcher, clock_after(RUN_NS), process_output_size(watcher), &err), &err);
 	until_succeeds(c, "ss -ltn | grep -q :5201", RUN_NS);
 	output(a, "iperf3 -c 10.1.0.3 -n 1M");
 	seen = finish(watcher, RUN_NS);

@@ -67,7 +67,7 @@ static void expect_failure(const struct command *command, const char *text)
 	struct error err;
 
 	must(node->kind->start(node, command, &process, &err), &err);
-	assert_true(process->ops->wait(process, clock_after(RUN_NS), false, &err) < 0);
+	assert_true(process->ops->wait(process, clock_after(RUN_NS), PROCESS_UNTIL_END, &err) < 0);
 	process->ops->close(process);
 	assert_string_equal(err.text, text);
 }
@@ -110,10 +110,10 @@ static void test_output_comes_while_it_runs(void **state)
 
 	(void)state;
 	must(node->kind->start(node, &command, &process, &err), &err);
-	must(process->ops->wait(process, clock_after(RUN_NS), true, &err), &err);
+	must(process->ops->wait(process, clock_after(RUN_NS), process_output_size(process), &err), &err);
 	assert_string_equal(buffer_string(&process->out), "first\n");
 	assert_true(clock_now() - start < 1400 * NS_PER_MS);
-	must(process->ops->wait(process, clock_after(RUN_NS), true, &err), &err);
+	must(process->ops->wait(process, clock_after(RUN_NS), process_output_size(process), &err), &err);
 	assert_string_equal(buffer_string(&process->out), "first\nsecond\n");
 	assert_int_equal(process->status, PROCESS_RUNNING);
 	process->ops->close(process);
@@ -129,10 +129,10 @@ static void test_a_kill_takes_the_whole_group(void **state)
 
 	(void)state;
 	must(node->kind->start(node, &command, &process, &err), &err);
-	must(process->ops->wait(process, clock_after(300 * NS_PER_MS), false, &err), &err);
+	must(process->ops->wait(process, clock_after(300 * NS_PER_MS), PROCESS_UNTIL_END, &err), &err);
 	assert_int_equal(process->status, PROCESS_RUNNING);
 	must(process->ops->kill(process, SIGKILL, &err), &err);
-	must(process->ops->wait(process, clock_after(RUN_NS), false, &err), &err);
+	must(process->ops->wait(process, clock_after(RUN_NS), PROCESS_UNTIL_END, &err), &err);
 	assert_int_equal(process->status, PROCESS_SIGNALLED);
 	assert_int_equal(process->code, SIGKILL);
 	process->ops->close(process);
@@ -164,7 +164,7 @@ static void test_ten_megabytes_there_and_back(void **state)
 	for (size_t i = 0; i < size; i++)
 		data[i] = (char)(i * i >> 7 ^ i);
 	must(node->kind->start(node, &command, &process, &err), &err);
-	must(process->ops->wait(process, clock_after(3 * RUN_NS), false, &err), &err);
+	must(process->ops->wait(process, clock_after(3 * RUN_NS), PROCESS_UNTIL_END, &err), &err);
 	assert_int_equal(process->status, PROCESS_EXITED);
 	assert_int_equal(process->err.size, size);
 	assert_memory_equal(process->err.data, data, size);

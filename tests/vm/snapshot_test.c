@@ -82,7 +82,7 @@ static void test_the_cable_is_as_it_is_now(void **state)
 
 	(void)state;
 	snapshot();
-	must(a->kind->set_link(a, &a_lan, false, &err), &err);
+	must(a->kind->set_link(a, &a_lan, PROCESS_UNTIL_END, &err), &err);
 	restore();
 	assert_string_equal(output(a, "cat /sys/class/net/eth0/carrier"), "0\n");
 	must(a->kind->set_link(a, &a_lan, true, &err), &err);
@@ -103,7 +103,7 @@ static void test_of_a_paused_guest(void **state)
 	assert_true(a->kind->start(a, &command, &process, &err) < 0);
 	restore();
 	output(a, "true");
-	assert_true(process->ops->wait(process, clock_after(RUN_NS), false, &err) < 0);
+	assert_true(process->ops->wait(process, clock_after(RUN_NS), PROCESS_UNTIL_END, &err) < 0);
 	assert_non_null(strstr(err.text, "node `a` was restored"));
 	process->ops->close(process);
 }

@@ -80,7 +80,7 @@ local function in_a_script()
 	local reader = { captured = 0 }
 	function reader.stop()
 		reader.cpu_ns = cpu_ns(own, "capture") - start_ns
-		local place, bytes = 1, capture:drain(5)
+		local place, bytes = 1, table.concat(capture:drain(5))
 		while place <= #bytes do
 			place = place + 16 + ("<I4"):unpack(bytes, place + 8)
 			reader.captured = reader.captured + 1

@@ -219,44 +219,17 @@ static void list_fds(const struct netns_process *process, struct pollfd fds[stat
 	fds[3] = (struct pollfd){ .fd = process->input, .events = POLLOUT };
 }
 
-/* Returns how many outputs had something new. Afterwards the process may have ended. */
-static int serve_fds(struct netns_process *process, const struct pollfd fds[static PROCESS_FDS])
+/* Afterwards the process may have ended. */
+static void serve_fds(struct netns_process *process, const struct pollfd fds[static PROCESS_FDS])
 {
-	int fresh = 0;
-
 	if (fds[1].revents)
-		fresh += take_some(&process->output, &process->process.out, READ_SIZE);
+		take_some(&process->output, &process->process.out, READ_SIZE);
 	if (fds[2].revents)
-		fresh += take_some(&process->errors, &process->process.err, READ_SIZE);
+		take_some(&process->errors, &process->process.err, READ_SIZE);
 	if (fds[3].revents)
 		send_stdin(process);
 	if (fds[0].revents)
 		netns_take_answers(process->node);
-	return fresh;
-}
-
-static int netns_process_wait(struct process *base, uint64_t deadline_ns, bool until_output, struct error *err)
-{
-	struct netns_process *process = (struct netns_process *)base;
-	struct pollfd fds[PROCESS_FDS];
-	uint64_t slice_end;
-	int ready;
-
-	while (!check_output(base, err)) {
-		if (base->status != PROCESS_RUNNING)
-			return 0;
-		list_fds(process, fds);
-		/* Not in one piece: what goes on beside the wait may have heard of the end already, see collect(). */
-		slice_end = clock_after(SLICE_NS);
-		ready = wait_poll(fds, PROCESS_FDS, slice_end < deadline_ns ? slice_end : deadline_ns, err);
-		if (ready < 0)
-			return ready;
-		if (base->status != PROCESS_RUNNING)
-			continue;
-		if (ready ? serve_fds(process, fds) && until_output : clock_now() >= deadline_ns)
-			return 0;
-	}
-	return -err->code;
 }
 
 static void netns_process_collect(struct process *base)
@@ -273,6 +246,34 @@ static void netns_process_collect(struct process *base)
 		if (check_output(base, &ignored))
 			return;
 	}
+}
+
+static int netns_process_wait(struct process *base, uint64_t deadline_ns, size_t seen, struct error *err)
+{
+	struct netns_process *process = (struct netns_process *)base;
+	struct pollfd fds[PROCESS_FDS];
+	uint64_t slice_end;
+	int ready;
+
+	/* What is there is taken here, at once, before what goes on beside the wait takes it. */
+	netns_process_collect(base);
+	while (!check_output(base, err)) {
+		if (base->status != PROCESS_RUNNING || process_output_size(base) > seen)
+			return 0;
+		list_fds(process, fds);
+		/* Not in one piece: what goes on beside it may take output in, and hear of the end, see collect(). */
+		slice_end = clock_after(SLICE_NS);
+		ready = wait_poll(fds, PROCESS_FDS, slice_end < deadline_ns ? slice_end : deadline_ns, err);
+		if (ready < 0)
+			return ready;
+		if (base->status != PROCESS_RUNNING)
+			continue;
+		if (ready)
+			serve_fds(process, fds);
+		else if (clock_now() >= deadline_ns)
+			return 0;
+	}
+	return -err->code;
 }
 
 /* Waits for the end of what was killed, whatever interrupts. */

@@ -238,14 +238,15 @@ static void note_duration(const struct qemu_process *process)
 		process->node->quickest_ns = took_ns;
 }
 
-static int qemu_process_wait(struct process *base, uint64_t deadline_ns, bool until_output, struct error *err)
+static int qemu_process_wait(struct process *base, uint64_t deadline_ns, size_t seen, struct error *err)
 {
 	struct qemu_process *process = (struct qemu_process *)base;
+	bool until_output = seen != PROCESS_UNTIL_END;
 	uint64_t read_ns = clock_now();
 
 	if (base->status == PROCESS_RUNNING && process->node && !until_output && wait_first(process, deadline_ns, err))
 		return -err->code;
-	while (base->status == PROCESS_RUNNING) {
+	while (base->status == PROCESS_RUNNING && process_output_size(base) <= seen) {
 		uint64_t answer_by;
 		bool reading = until_output || clock_now() - read_ns >= READ_INTERVAL_NS || clock_now() >= deadline_ns;
 		bool fresh = false, more = false;
@@ -267,7 +268,7 @@ static int qemu_process_wait(struct process *base, uint64_t deadline_ns, bool un
 			note_duration(process);
 			return check_room(process, err);
 		}
-		if ((until_output && fresh) || clock_now() >= deadline_ns)
+		if (process_output_size(base) > seen || clock_now() >= deadline_ns)
 			return 0;
 		if (!more && wait_sleep(interval(process, deadline_ns), err))
 			return -err->code;
@@ -305,7 +306,7 @@ static void qemu_process_close(struct process *base)
 	/* An agent that does not answer, or a guest that is paused, is not asked. */
 	if (process->node && guest_answers(process->node)) {
 		if (base->status == PROCESS_RUNNING && process->pid && qemu_process_kill(base, SIGKILL, &ignored) == 0)
-			qemu_process_wait(base, clock_after(KILL_NS), false, &ignored);
+			qemu_process_wait(base, clock_after(KILL_NS), PROCESS_UNTIL_END, &ignored);
 		if (process->is_open && process->node->agent.in_step)
 			close_handles(process);
 	}
@@ -400,7 +401,7 @@ int qemu_run_script(struct qemu_node *node, const char *script, const char *cons
 		argv[4 + i] = arguments[i];
 	if (qemu_start(&node->node, &command, &process, err))
 		return -err->code;
-	status = process->ops->wait(process, deadline_ns, false, err);
+	status = process->ops->wait(process, deadline_ns, PROCESS_UNTIL_END, err);
 	if (!status)
 		status = script_result(node, process, err);
 	if (!status && out) {
