@@ -39,13 +39,43 @@ local end_with, is_ending, show = module.end_with, module.is_ending, module.show
 local assertions = {}
 assertions.__index = assertions
 
-local function fail(message, level)
+-- A claim that does not hold fails the test, also if the script catches the error.
+local function fail(self, message, level)
+	self.failure = self.failure or self.explain(message)
 	error(message, level + 1)
 end
 
+-- Ends the test, also if the script catches it.
+local function finish(self, status, reason)
+	reason = reason and tostring(reason)
+	self.ending = self.ending or { status = status, reason = reason }
+	end_with(status, reason)
+end
+
+-- What is true whatever has happened, where somebody means to ask: why, and what to write.
+local function why_always_true(value)
+	if type(value) == "function" then
+		local name = class.name_of(value)
+		return name and ("the method %s, which is not called, and so true; call it: %s()"):format(name, name)
+			or "a function, which is not called, and so true"
+	end
+	local meta = type(value) == "table" and getmetatable(value)
+	if meta and meta.record then
+		local name = meta.__name:match("[^.]*$")
+		return name == "result" and "a result, which is true however the command ended; ask it: result:ok()"
+			or ("a table of %s, which is true whatever is in it; name one of its fields"):format(name)
+	end
+	return nil
+end
+module.why_always_true = why_always_true
+
 function assertions:assert(condition, message)
+	local why = why_always_true(condition)
+	if why then
+		fail(self, "t:assert: the value is " .. why, 2)
+	end
 	if not condition then
-		fail(message and tostring(message) or "assertion failed!", 2)
+		fail(self, message and tostring(message) or "assertion failed!", 2)
 	end
 	return condition
 end
@@ -84,46 +114,103 @@ local function same(x, y, seen)
 	return true
 end
 
+-- A method or a result beside what it can never be equal to: a claim about nothing.
+local function check_comparable(self, method, x, y)
+	local why = type(x) ~= type(y) and (why_always_true(x) or why_always_true(y))
+	if why then
+		fail(self, ("t:%s: one of the two is %s"):format(method, why), 3)
+	end
+end
+
 function assertions:assert_eq(got, wanted, message)
 	if not same(got, wanted, {}) then
-		fail(("%sgot %s, wanted %s"):format(prefix(message), show(got), show(wanted)), 2)
+		if got ~= nil and wanted ~= nil then
+			check_comparable(self, "assert_eq", got, wanted)
+		end
+		fail(self, ("%sgot %s, wanted %s"):format(prefix(message), show(got), show(wanted)), 2)
 	end
 end
 
 function assertions:assert_ne(got, unwanted, message)
-	if same(got, unwanted, {}) then
-		fail(("%sgot %s, wanted anything else"):format(prefix(message), show(got)), 2)
+	if got ~= nil and unwanted ~= nil then
+		check_comparable(self, "assert_ne", got, unwanted)
 	end
+	if same(got, unwanted, {}) then
+		fail(self, ("%sgot %s, wanted anything else"):format(prefix(message), show(got)), 2)
+	end
+end
+
+assertions.assert_neq = assertions.assert_ne
+
+--- A text contains another one, as it is written; a list contains a value.
+function assertions:assert_contains(whole, part, message)
+	local found = false
+	if type(whole) == "string" and type(part) == "string" then
+		found = whole:find(part, 1, true) ~= nil
+	elseif type(whole) == "table" then
+		for _, value in ipairs(whole) do
+			found = found or same(value, part, {})
+		end
+	else
+		fail(self, ("t:assert_contains: %s in %s; two strings, or a list and a value, are accepted"):format(show(part),
+			show(whole)), 2)
+	end
+	if not found then
+		fail(self, ("%s%s not found in: %s"):format(prefix(message), show(part), show(whole)), 2)
+	end
+end
+
+-- What the function raises. Claims that it made and that did not hold are forgiven then: they were to be raised.
+local function raised_by(self, method, fn)
+	if type(fn) ~= "function" then
+		fail(self, ("t:%s: argument `fn` is %s; a function is accepted"):format(method, show(fn)), 3)
+	end
+	local before = self.failure
+	local ok, value = pcall(fn)
+	native.check() -- pcall may have caught the interruption
+	if is_ending(value) then
+		error(value, 0)
+	end
+	if not ok then
+		self.failure = before
+	end
+	return not ok, value
 end
 
 --- The function must raise an error whose text contains the given plain text. Returns the text.
 function assertions:assert_error(fn, text)
-	local ok, message = pcall(fn)
-	if is_ending(message) then
-		error(message, 0)
-	end
-	if ok then
-		fail("no error was raised", 2)
+	local raised, message = raised_by(self, "assert_error", fn)
+	if not raised then
+		fail(self, "no error was raised", 2)
 	end
 	message = tostring(message)
 	if text and not message:find(text, 1, true) then
-		fail(("the error is %q, without %q in it"):format(message, text), 2)
+		fail(self, ("the error is %q, without %q in it"):format(message, text), 2)
 	end
 	return message
 end
 
+--- The function must raise an error, which is returned as it is.
+function assertions:assert_raises(fn, message)
+	local raised, value = raised_by(self, "assert_raises", fn)
+	if not raised then
+		fail(self, prefix(message or "assert_raises") .. "expected to raise", 2)
+	end
+	return value
+end
+
 local CAUSES = { partition = true, isolation = true, loss = true, queue = true, error = true }
 
-local function dropped(method, bridge, from, to, cause)
+local function dropped(self, method, bridge, from, to, cause)
 	if not CAUSES[cause] then
-		fail(("t:%s: argument `cause` is %s; partition, isolation, loss, queue or error is accepted"):format(
+		fail(self, ("t:%s: argument `cause` is %s; partition, isolation, loss, queue or error is accepted"):format(
 			method, show(cause)), 3)
 	end
 	local ok, is_bridge = pcall(function()
 		return bridge.counters and bridge.partition and true
 	end)
 	if not (ok and is_bridge) then
-		fail(("t:%s: argument `lan` is %s; a bridge is accepted"):format(method, show(bridge)), 3)
+		fail(self, ("t:%s: argument `lan` is %s; a bridge is accepted"):format(method, show(bridge)), 3)
 	end
 	return bridge:counters(from, to).dropped[cause]
 end
@@ -137,32 +224,32 @@ end
 
 --- Frames from a to b were dropped for this cause: at least n (1) of them since the bridge was made.
 function assertions:assert_dropped(bridge, from, to, cause, n)
-	local count = dropped("assert_dropped", bridge, from, to, cause)
+	local count = dropped(self, "assert_dropped", bridge, from, to, cause)
 	if count < (n or 1) then
-		fail(("%s on %s: %d frames dropped by %s, wanted at least %d"):format(pair_text(from, to), bridge:name(),
+		fail(self, ("%s on %s: %d frames dropped by %s, wanted at least %d"):format(pair_text(from, to), bridge:name(),
 			count, cause, n or 1), 2)
 	end
 end
 
 --- None was, or fewer than n.
 function assertions:assert_not_dropped(bridge, from, to, cause, n)
-	local count = dropped("assert_not_dropped", bridge, from, to, cause)
+	local count = dropped(self, "assert_not_dropped", bridge, from, to, cause)
 	if count >= (n or 1) then
-		fail(("%s on %s: %d frames dropped by %s, wanted fewer than %d"):format(pair_text(from, to), bridge:name(),
+		fail(self, ("%s on %s: %d frames dropped by %s, wanted fewer than %d"):format(pair_text(from, to), bridge:name(),
 			count, cause, n or 1), 2)
 	end
 end
 
 function assertions:fail(message)
-	fail(message and tostring(message) or "failed", 2)
+	fail(self, message and tostring(message) or "failed", 2)
 end
 
 function assertions:skip(reason)
-	end_with("skipped", reason and tostring(reason))
+	finish(self, "skipped", reason)
 end
 
 function assertions:todo(reason)
-	end_with("todo", reason and tostring(reason))
+	finish(self, "todo", reason)
 end
 
 --- A line that the report shows if the test fails.
@@ -174,23 +261,31 @@ function assertions:note(...)
 	self.notes[#self.notes + 1] = table.concat(words, " ")
 end
 
+assertions.log = assertions.note
+
 --- Runs the function when the test ends, passed or failed; the last given runs first.
 function assertions:defer(fn)
 	if type(fn) ~= "function" then
-		fail("t:defer: argument `fn` is " .. show(fn) .. "; a function is accepted", 2)
+		fail(self, "t:defer: argument `fn` is " .. show(fn) .. "; a function is accepted", 2)
 	end
 	self.deferred[#self.deferred + 1] = fn
 end
 
-function assertions:name()
-	return self.test_name
-end
-
 class.seal("t", assertions)
 
---- The t of a test.
-function module.new(name)
-	return setmetatable({ test_name = name, notes = {}, deferred = {} }, assertions)
+-- t.name is a string, and t:name() calls it. No other string can be called.
+getmetatable("").__call = function(text, t)
+	if getmetatable(t) == assertions and rawequal(text, t.name) then
+		return text
+	end
+	local info = debug.getinfo(1, "n")
+	local which = info.name and (" (%s '%s')"):format(info.namewhat, info.name) or ""
+	error(("attempt to call a string value%s"):format(which), 2)
+end
+
+--- The t of a test. meta: what the test was declared with. explain(message) makes of an error what reports show.
+function module.new(name, meta, explain)
+	return setmetatable({ name = name, meta = meta, explain = explain, notes = {}, deferred = {} }, assertions)
 end
 
 return module

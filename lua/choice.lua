@@ -6,10 +6,10 @@ local choice = {}
 --- The tags of a test, from its meta: a list of strings.
 function choice.tags_of(meta)
 	local tags = {}
-	for i, tag in ipairs(meta.tags or {}) do
+	for i, tag in ipairs(type(meta.tags) == "string" and { meta.tags } or meta.tags or {}) do
 		tags[i] = tostring(tag)
 	end
-	if meta.slow then
+	if meta.slow and meta.slow ~= 0 then
 		tags[#tags + 1] = "slow"
 	end
 	return tags

@@ -8,6 +8,18 @@ local function describe(value)
 	return type(value) == "string" and ("%q"):format(value) or tostring(value)
 end
 
+--- What a script calls the function, "result:ok", if it is a method of ours; else nil.
+function class.name_of(fn)
+	for i = 1, debug.getinfo(fn, "u").nups do
+		local upvalue, value = debug.getupvalue(fn, i)
+		-- Those of C have no names, and begin with it.
+		if type(value) == "string" and (upvalue == "name" or upvalue == "") and value:find("^%l[%w_]*[:.][%w_]+$") then
+			return value
+		end
+	end
+	return nil
+end
+
 -- The place of the first that is more than nil behind the most that are taken, or nil.
 local function find_surplus(most, ...)
 	for i = select("#", ...), most + 1, -1 do

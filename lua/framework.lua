@@ -113,24 +113,52 @@ local function attempt(limit, fn, ...)
 	return "failed", outcome
 end
 
-local META = { tags = "table", timeout = true, skip = true, slow = "boolean" }
+local META = { "skip", "slow", "spec", "tags", "timeout" }
 
+local function check_meta_type(key, value, accepted)
+	for kind in accepted:gmatch("%a+") do
+		if type(value) == kind then
+			return
+		end
+	end
+	error(("test: `%s` is %s; a %s is accepted"):format(key, show(value), accepted), 4)
+end
+
+-- Keys of their own mean something to whoever reads the reports. One that is nearly ours is a slip of the pen.
 local function check_meta(meta)
 	if type(meta) ~= "table" then
 		error("test: argument `meta` is " .. show(meta) .. "; a table is accepted", 3)
 	end
-	for key, value in pairs(meta) do
-		if not META[key] then
-			error(("test: unknown key %s; the keys are: skip, slow, tags, timeout"):format(show(key)), 3)
-		end
-		if type(META[key]) == "string" and type(value) ~= META[key] then
-			error(("test: `%s` is %s; a %s is accepted"):format(key, show(value), META[key]), 3)
+	for key in pairs(meta) do
+		local nearest = type(key) == "string" and native.nearest(key, META)
+		if nearest and nearest ~= key then
+			error(("test: unknown key `%s`; the nearest that means something is `%s`"):format(key, nearest), 3)
 		end
 	end
+	check_meta_type("tags", meta.tags, "nil or string or table")
+	check_meta_type("slow", meta.slow, "nil or boolean or number")
+	check_meta_type("skip", meta.skip, "nil or boolean or number or string")
 	return choice.tags_of(meta)
 end
 
-local function report(name, status, outcome, seconds, line, notes)
+-- What is said by true, or by a number that is not 0.
+local function is_set(value)
+	return value and value ~= 0
+end
+
+-- For reports: what JSON has a form for.
+local function reported_meta(meta)
+	local known = {}
+	for key, value in pairs(meta) do
+		if type(key) == "string" and pcall(native.encode, value) then
+			known[key] = value
+		end
+	end
+	return next(known) and known or nil
+end
+
+local function report(name, status, outcome, seconds, line, t)
+	local notes = t and t.notes
 	if status == "failed" and native.is_interrupted() then
 		file.interrupted = true
 	end
@@ -142,6 +170,7 @@ local function report(name, status, outcome, seconds, line, notes)
 		seconds = seconds,
 		line = outcome.line or line,
 		broken = outcome.broken,
+		meta = t and reported_meta(t.meta),
 		reason = outcome.reason,
 		message = outcome.message,
 		trace = outcome.trace,
@@ -149,33 +178,90 @@ local function report(name, status, outcome, seconds, line, notes)
 		notes = notes and #notes > 0 and notes or nil,
 		consoles = status == "failed" and native.consoles() or nil,
 	}
-	if status == "failed" and not file.interrupted and native.options.keep then
-		native.keep()
-	end
 end
 
-local function run_deferred(t, status, outcome)
+-- After a failure, with --keep: until a signal comes.
+local function is_kept(status)
+	return status == "failed" and native.options.keep and not native.is_interrupted()
+end
+
+-- What is deferred runs also when a signal ends the run, for at most so long, of which each has its share; a second signal
+-- ends that as well.
+local CLEAN_UP_NS = 5000000000
+
+local function run_deferred(t, told)
+	local signal = native.forget_signal()
+	local deadline = signal ~= 0 and native.now() + CLEAN_UP_NS
 	for i = #t.deferred, 1, -1 do
-		local how, what = attempt(native.timeout(), t.deferred[i])
-		if how == "failed" and status ~= "failed" then
-			status, outcome = how, what
+		local limit = deadline and math.max(1, (deadline - native.now()) // i) or native.timeout()
+		t.failure = nil
+		local status, outcome = attempt(limit, t.deferred[i])
+		if status == "failed" or t.failure then
+			told(status == "failed" and outcome or t.failure)
 		end
 	end
+	native.remember_signal(signal)
+end
+
+-- How a test ended: by what it raised, or else by a claim that did not hold, or by t:skip(), whose error it caught.
+local function judge(t, status, outcome)
+	if status == "failed" or (status == "passed" and not t.failure and not t.ending) then
+		return status, outcome
+	elseif t.failure then
+		t.failure.message = t.failure.message .. "  (the script caught the error)"
+		return "failed", t.failure
+	end
+	return t.ending and t.ending.status or status, t.ending or outcome
+end
+
+-- Reports a test, with what its deferred functions raised: each of it, and the first fails a test that has not failed. With
+-- --keep the lab is looked at before they run, and so after the report; what they raise then is printed.
+local function finish_test(t, status, outcome, start, line)
+	local function seconds()
+		return (native.now() - start) / 1e9
+	end
+	status, outcome = judge(t, status, outcome)
+	if is_kept(status) then
+		report(t.name, status, outcome, seconds(), line, t)
+		native.keep()
+		file.interrupted = file.interrupted or native.is_interrupted()
+		run_deferred(t, function(error_of)
+			io.stderr:write(("provium: t:defer: %s\n"):format(error_of.message))
+		end)
+		return status, outcome
+	end
+	run_deferred(t, function(error_of)
+		if status == "failed" then
+			t:note("t:defer: " .. error_of.message)
+		else
+			status, outcome = "failed", error_of
+		end
+	end)
+	report(t.name, status, outcome, seconds(), line, t)
 	return status, outcome
 end
 
-local function run_test(name, limit, fn, line)
-	local t = assertions.new(name)
+local randomseed = math.randomseed
+
+-- Lua's own dice: those of a test are its own, whatever ran before it. In somebody else's interpreter they are theirs.
+local function seed_random(part)
+	if not file.raises then
+		randomseed(native.seed(), native.hash(file.name:match("[^/]*$") .. "\n" .. part))
+	end
+end
+
+local function run_test(name, meta, limit, fn, line)
+	local t = assertions.new(name, meta, explain)
 	-- What begins is to end: the file's body, which this is a part of, is not interrupted here, only the test is.
 	local guarded = native.guard(false)
-	emit { event = "begin", file = file.name, name = name, line = line }
+	emit { event = "begin", file = file.name, name = name, line = line, meta = reported_meta(meta) }
 	local start = native.now()
 	native.begin_scope()
 	running = t
+	seed_random(name)
 	local status, outcome = attempt(limit, fn, t)
-	status, outcome = run_deferred(t, status, outcome)
+	status, outcome = finish_test(t, status, outcome, start, line)
 	running = nil
-	report(name, status, outcome, (native.now() - start) / 1e9, line, t.notes)
 	native.end_scope()
 	native.guard(guarded)
 	return status, outcome
@@ -201,10 +287,14 @@ function framework.test(name, meta, fn)
 		end
 	end
 	if running then
-		error(("test: `%s` is inside of test `%s`; tests cannot be nested"):format(name, running.test_name), 2)
+		error(("test: `%s` is inside of test `%s`; tests cannot be nested"):format(name, running.name), 2)
 	end
 	local line = debug.getinfo(2, "l").currentline
 	file.tests = file.tests + 1
+	-- What the file draws behind a test does not depend on whether the test ran.
+	local _ <close> = setmetatable({}, { __close = function()
+		seed_random("behind " .. file.tests)
+	end })
 	if file.interrupted or not choice.is_chosen(native.options.choice, name, tags) then
 		return
 	end
@@ -212,12 +302,12 @@ function framework.test(name, meta, fn)
 		emit { event = "list", file = file.name, name = name, tags = native.array(tags), line = line }
 		return
 	end
-	if meta.skip then
+	if is_set(meta.skip) then
 		local reason = type(meta.skip) == "string" and meta.skip or nil
-		report(name, "skipped", { reason = reason }, 0, line)
+		report(name, "skipped", { reason = reason }, 0, line, assertions.new(name, meta))
 		return
 	end
-	local status, outcome = run_test(name, limit, fn, line)
+	local status, outcome = run_test(name, meta, limit, fn, line)
 	if status == "failed" and file.raises then
 		error(("test `%s` failed: %s"):format(name, outcome.message), 2)
 	end
@@ -228,41 +318,65 @@ end
 
 --- This is known not to work yet: ends the test, or outside of one the file.
 function framework.todo(reason)
+	if running then
+		running:todo(reason)
+	end
 	end_with("todo", reason and tostring(reason) or nil)
 end
 
 local WAIT = { timeout = true, interval = true, desc = true }
 
---- Calls fn until it returns something true, and returns that. An error in fn counts as false.
-function framework.wait_until(fn, options)
-	options = options or {}
+local function check_wait(fn, options)
 	if type(fn) ~= "function" then
-		error("wait_until: argument `fn` is " .. show(fn) .. "; a function is accepted", 2)
+		error("wait_until: argument `fn` is " .. show(fn) .. "; a function is accepted", 3)
 	end
 	if type(options) ~= "table" then
-		error("wait_until: argument `options` is " .. show(options) .. "; a table is accepted", 2)
+		error("wait_until: argument `options` is " .. show(options) .. "; a table is accepted", 3)
 	end
 	for key in pairs(options) do
 		if not WAIT[key] then
-			error(("wait_until: unknown key %s; the keys are: desc, interval, timeout"):format(show(key)), 2)
+			error(("wait_until: unknown key %s; the keys are: desc, interval, timeout"):format(show(key)), 3)
 		end
 	end
+end
+
+-- One look. A claim in fn that does not hold is no failure: it is looked at again.
+local function look(fn)
+	local before = running and running.failure
+	local ok, value = pcall(fn)
+	if is_ending(value) then
+		error(value, 0)
+	end
+	native.check() -- pcall may have caught the interruption
+	local why = ok and assertions.why_always_true(value)
+	if why then
+		error("wait_until: the function returns " .. why, 3)
+	end
+	if running then
+		running.failure = before
+	end
+	return ok and value, ok and "it returned " .. show(value) or "it raised: " .. tostring(value)
+end
+
+--- Calls fn until it returns something true, and returns that. An error in fn counts as false.
+function framework.wait_until(fn, options)
+	options = options or {}
+	check_wait(fn, options)
 	local timeout = native.duration(options.timeout == nil and 10 or options.timeout, "wait_until", "timeout")
 	local interval = native.duration(options.interval == nil and 0.1 or options.interval, "wait_until", "interval")
 	local deadline = native.now() + timeout
+	local desc = options.desc or "the condition"
+	local outer = native.set_waiting("wait_until: " .. desc)
 	while true do
-		local ok, value = pcall(fn)
-		if is_ending(value) then
-			error(value, 0)
-		end
-		native.check() -- pcall may have caught the interruption
-		if ok and value then
+		local value, last = look(fn)
+		if value then
+			native.set_waiting(outer)
 			return value
 		end
+		native.set_waiting(("wait_until: %s; %s last"):format(desc, last))
 		if native.now() >= deadline then
-			local last = ok and "it returned " .. show(value) or "it raised: " .. tostring(value)
-			error(("wait_until: %s: not true within %g s; %s"):format(options.desc or "the condition", timeout / 1e9,
-				last), 2)
+			native.set_waiting(outer)
+			error(("wait_until: %s: not true within %g s; %s"):format(desc, timeout / 1e9, last), 2)
 		end
 		native.sleep(math.min(interval, math.max(0, deadline - native.now())))
 	end
@@ -288,6 +402,9 @@ local function run_body(body)
 		local has_tests = file.tests > 0 or #source.tests(file.text) > 0
 		outcome.broken = status == "failed" and has_tests or nil
 		report(name, status, outcome, (native.now() - start) / 1e9, 1)
+		if is_kept(status) then
+			native.keep()
+		end
 	end
 end
 
@@ -304,6 +421,7 @@ function framework.run_file(path, folder, text)
 	emit { event = "start", file = path, seed = native.seed() }
 	local body, message = load_script(path, text)
 	if body then
+		seed_random("")
 		run_body(body)
 	end
 	emit {

@@ -180,6 +180,41 @@ keeps() {
 	ends_within 5 && exits 130 && ! prints ran
 }
 
+# In the node, which is there still; one that does not end leaves time to the others; each error is told.
+deferred_runs() {
+	rm -f deferred.*
+	cat >deferred.lua <<-'END'
+		test("waits", function(t)
+			local a = provium:vm("a", "netns"):boot()
+			t:defer(function() a:run("echo $(hostname)"):assert_ok() io.open("deferred.last", "w"):close() end)
+			t:defer(function() error("first error") end)
+			t:defer(function() error("second error") end)
+			if os.getenv("STUCK") ~= "" then t:defer(function() while true do pcall(provium.sleep, provium, 100) end end) end
+			os.execute("mktemp -q waiting.XXXXXX >/dev/null")
+			wait_until(function() return false end, { timeout = 50, desc = "the end of time" })
+		end)
+	END
+	STUCK=$2 start --format json deferred.lua
+	wait_for are_waiting 1 || return
+	kill -"$1" "$pid"
+	ends_within 9 && grep -q 'first error' out && grep -q 'second error' out &&
+		grep -q 'while waiting in wait_until: the end of time; it returned false last' out &&
+		[[ -e deferred.last ]]
+}
+deferred_runs_after_the_look() {
+	rm -f deferred.*
+	cat >look.lua <<-'END'
+		test("fails", function(t)
+			t:defer(function() io.open("deferred.last", "w"):close() error("in the end") end)
+			error("look at this")
+		end)
+	END
+	start --keep look.lua
+	wait_for prints "stays up for a look" && [[ ! -e deferred.last ]] || return
+	kill -INT "$pid"
+	ends_within 9 && exits 130 && [[ -e deferred.last ]] && cat out err | grep -q "t:defer: .*in the end"
+}
+
 keeps_nothing() {
 	cat >good.lua <<-'END'
 		test("passes", function() end)
@@ -207,4 +242,7 @@ check "twice: killed at once" twice
 check "a script that does not end is killed after 10 s" does_not_wait_for_ever
 check "--keep: up until interrupted" keeps
 check "--keep: not without a failure" keeps_nothing
+check "t:defer: runs on SIGINT, in the lab, and its errors are told" deferred_runs INT ""
+check "t:defer: the same on SIGTERM, and no longer than it may" deferred_runs TERM 1
+check "t:defer: after the look of --keep" deferred_runs_after_the_look
 finish

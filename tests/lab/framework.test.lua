@@ -18,6 +18,9 @@ end
 
 test("claims that hold", function(t)
 	t:assert_eq(t:name(), "claims that hold")
+	t:assert_eq(t.name, "claims that hold")
+	t:assert_eq("« " .. t.name .. " »" .. #t.name .. t.name:upper(), "« claims that hold »16CLAIMS THAT HOLD")
+	t:assert_eq(json.encode({ [t.name] = t.name }), '{"claims that hold":"claims that hold"}')
 	t:assert_eq(t:assert(5), 5)
 	t:assert_eq(1, 1.0)
 	t:assert_eq({ 1, { a = { 2 } } }, { 1, { a = { 2 } } })
@@ -30,6 +33,13 @@ test("claims that hold", function(t)
 	t:assert_eq(x, y)
 	t:assert_ne(setmetatable({}, { __name = "one" }), setmetatable({}, { __name = "one" }))
 	t:assert_ne("1", 1)
+	t:assert_neq({ 1 }, { 2 })
+	t:assert_contains("a.b", ".")
+	t:assert_contains({ { 1 }, { 2 } }, { 2 })
+	t:assert_eq(t:assert_raises(function()
+		error({ 7 })
+	end), { 7 })
+	t:assert_eq(t:assert_raises(error, "not asked for"), nil)
 	local message = t:assert_error(function()
 		error("some text")
 	end, "me te")
@@ -86,12 +96,195 @@ test("claims that do not hold", function(t)
 			error("x", 0)
 		end, "y")
 	end)
+	fails("assert_raises: expected to raise", function()
+		t:assert_raises(function() end)
+	end)
+	fails('t:assert_error: argument `fn` is "x"; a function is accepted', function()
+		t:assert_error("x")
+	end)
+	fails('"b" not found in: "a"', function()
+		t:assert_contains("a", "b")
+	end)
+	fails("why: 3 not found in: [1,2]", function()
+		t:assert_contains({ 1, 2 }, 3, "why")
+	end)
+	fails('t:assert_contains: "x" in nil; two strings, or a list and a value, are accepted', function()
+		t:assert_contains(nil, "x")
+	end)
 	fails("failed", function()
 		t:fail()
 	end)
 	fails("words", function()
 		t:fail("words")
 	end)
+end)
+
+test("what is always true is no answer", function(t)
+	local lan = provium:bridge("lan")
+	local a = provium:vm("a", "netns"):boot()
+	lan:attach({ a, "b" })
+	local result = a:run("false")
+	local stream = a:run_async("true"):stdout_stream()
+	local function refused(words, claim)
+		t:assert_contains(t:assert_error(claim), words)
+	end
+	refused("t:assert: the value is the method result:ok, which is not called, and so true; call it: result:ok()", function()
+		t:assert(result.ok)
+	end)
+	refused("t:assert: the value is the method bridge:is_partitioned, which is not called", function()
+		t:assert(lan.is_partitioned)
+	end)
+	refused("the method stream:eof, which is not called", function()
+		t:assert(stream.eof)
+	end)
+	refused("a function, which is not called", function()
+		t:assert(function() end)
+	end)
+	refused("t:assert: the value is a result, which is true however the command ended; ask it: result:ok()", function()
+		t:assert(result)
+	end)
+	refused("a table of counters, which is true whatever is in it; name one of its fields", function()
+		t:assert(lan:counters(a, "b"))
+	end)
+	for _, method in ipairs({ "assert_eq", "assert_ne" }) do
+		refused(("t:%s: one of the two is the method result:ok"):format(method), function()
+			t[method](t, result.ok, false)
+		end)
+		refused(("t:%s: one of the two is a result"):format(method), function()
+			t[method](t, 0, result)
+		end)
+	end
+	for words, what in pairs({ ["the method result:ok"] = result.ok, ["a result, which"] = result }) do
+		refused("wait_until: the function returns " .. words, function()
+			wait_until(function()
+				return what
+			end, { timeout = "50s" })
+		end)
+	end
+	-- What is there, or not.
+	t:assert_ne(a:run_async("true"):wait(), nil)
+	t:assert_eq(stream.eof, stream.eof)
+	t:assert_eq(result, a:run("false"))
+end)
+
+test("a claim that did not hold fails the test, whoever caught its error", function(t)
+	local result = run([[
+		test("assert", function(t) pcall(function() local x = 5
+			t:assert(false, "should fail") end) end)
+		test("fail", function(t) pcall(t.fail, t, "words") end)
+		test("skip", function(t) pcall(t.skip, t, "reason") end)
+		test("todo", function() pcall(todo, "reason") end)
+		test("in a coroutine", function(t) coroutine.wrap(function() pcall(t.assert_eq, t, 1, 2) end)() end)
+		test("the first", function(t) pcall(t.assert_eq, t, 1, 2) pcall(t.assert_eq, t, 3, 4) end)
+		test("the one that is not caught", function(t) pcall(t.assert_eq, t, 1, 2) error("last") end)
+		test("before it skips", function(t) pcall(t.fail, t, "words") t:skip() end)
+		test("was to be raised", function(t)
+			t:assert_error(function() t:assert(false, "as told") end, "as told")
+			t:assert_raises(function() t:fail() end)
+		end)
+		test("a second look", function(t) local n = 0 wait_until(function() n = n + 1 t:assert(n > 1) return true end) end)
+		test("caught where it was not to be", function(t) t:assert_error(function() pcall(t.fail, t, "words") end) end)
+		test("deferred", function(t) t:defer(function() pcall(t.fail, t, "words") end) end)
+		test("other errors are the script's", function(t) pcall(error, "x") pcall(provium.bridge, 1) end)
+	]])
+	t:assert_eq(statuses(result.tests), "assert failed, fail failed, skip skipped, todo todo, in a coroutine failed, "
+		.. "the first failed, the one that is not caught failed, before it skips failed, was to be raised passed, "
+		.. "a second look passed, caught where it was not to be failed, deferred failed, "
+		.. "other errors are the script's passed")
+	t:assert_eq(result.tests.assert.message, "./x.test.lua:2: should fail  (the script caught the error)")
+	t:assert_eq(result.tests.assert.line, 2)
+	t:assert_eq(result.tests.assert.values[1], "x = 5")
+	t:assert_contains(result.tests["the first"].message, "got 1, wanted 2")
+	t:assert_contains(result.tests["the one that is not caught"].message, "last")
+	t:assert_eq(result.tests.skip.reason, "reason")
+end)
+
+test("no other string can be called", function(t)
+	local name = t.name
+	t:assert_contains(t:assert_error(function()
+		name()
+	end), "attempt to call a string value (upvalue 'name')")
+	t:assert_contains(t:assert_error(function()
+		local record = { field = "x" }
+		record.field(t)
+	end), "attempt to call a string value (field 'field')")
+end)
+
+test("meta: what is known is checked, the rest is passed on", function(t)
+	local result = run([[
+		local meta = {tags = "one", area = "net", owner = {"x", 1}, check = print, [1] = 2}
+		test("all", meta, function(t) t:log("logged") t:assert(rawequal(t.meta, meta)) end)
+		test("none", function(t) t:assert_eq(t.meta, {}) end)
+		test("skip by a number", {skip = 1, area = "x"}, function() end)
+		test("not by 0", {skip = 0, slow = 0}, function() end)
+		for _, meta in ipairs({{timout = 1}, {tag = "x"}, {Slow = true}, {skipp = 1}, {tags = 5}, {slow = "yes"}, {skip = {}}}) do
+			print(select(2, pcall(test, "refused", meta, function() end)))
+		end
+	]])
+	t:assert_eq(statuses(result.tests), "all passed, none passed, skip by a number skipped, not by 0 passed")
+	t:assert_eq(result.tests.all.meta, { tags = "one", area = "net", owner = { "x", 1 } })
+	t:assert_eq(result.tests.all.notes, { "logged" })
+	t:assert_eq(result.tests["skip by a number"].meta.area, "x")
+	t:assert_eq(result.tests.none.meta, nil)
+	for _, words in ipairs({ "unknown key `timout`; the nearest that means something is `timeout`",
+		"unknown key `tag`; the nearest that means something is `tags`", "`Slow`", "`skipp`",
+		"`tags` is 5; a nil or string or table is accepted", '`slow` is "yes"', "`skip` is {}" }) do
+		t:assert_contains(result.output, words)
+	end
+	t:assert_eq(statuses(run('test("x", {tags = "one"}, function() end)', "--tag one").tests), "x passed")
+end)
+
+test("Lua's own dice follow the seed and the name of the test", function(t)
+	local text = [[
+		print("body", math.random(1 << 40))
+		test("first", function() math.random() end)
+		print("behind", math.random(1 << 40))
+		test("second", function() print("second", math.random(1 << 40)) end)
+		test("third", function() print("third", math.random(1 << 40)) end)
+	]]
+	local function drawn(arguments)
+		local numbers = {}
+		for name, number in run(text, arguments).output:gmatch("(%l+)	(%d+)") do
+			numbers[name] = number
+		end
+		return numbers
+	end
+	local all = drawn("--seed 5")
+	t:assert(all.body and all.behind and all.third and all.second ~= all.third)
+	t:assert_eq(drawn("--seed 5"), all)
+	local one = drawn("--seed 5 --filter second")
+	t:assert_eq(one, { body = all.body, behind = all.behind, second = all.second })
+	t:assert_ne(drawn("--seed 6").body, all.body)
+	t:assert_ne(drawn("--seed 6").second, all.second)
+end)
+
+test("a limit that has passed says what was waited for", function(t)
+	local result = run([[
+		local a = provium:vm("a", "netns"):boot()
+		local META = {timeout = "300ms"}
+		test("wait_until", META, function() wait_until(function() return false end, {desc = "the sun rises"}) end)
+		test("in wait_until", META, function()
+			wait_until(function() if wait then provium:sleep(100) end wait = true end, {desc = "the sun rises"})
+		end)
+		test("stream", META, function() a:run_async("echo x; sleep 100"):stdout_stream():expect("ready") end)
+		test("run", META, function() a:run("sleep 100") end)
+		test("wait", META, function() a:run_async("sleep 100"):wait(50) end)
+		test("sleep", META, function() provium:sleep(100) end)
+		test("caught", META, function() pcall(a.run, a, "sleep 100") while true do end end)
+		test("after a wait", META, function() wait_until(function() return true end, {desc = "x"}) while true do end end)
+	]])
+	local function says(name, words)
+		t:assert_contains(result.tests[name].message, words)
+	end
+	local passed = "the time limit of 0.3 s has passed"
+	says("wait_until", passed .. " while waiting in wait_until: the sun rises; it returned false last; provium.timeout")
+	says("in wait_until", passed .. " while waiting in wait_until: the sun rises; it returned nil last")
+	says("stream", passed .. ' while waiting in stdout:expect for "ready", of `echo x; sleep 100` in vm `a`; last was "x')
+	says("run", "vm:run: `sleep 100` in vm `a`: " .. passed)
+	says("wait", "process:wait: `sleep 100` in vm `a`: " .. passed)
+	says("sleep", "provium:sleep: " .. passed)
+	says("caught", "vm:run: `sleep 100` in vm `a`: " .. passed)
+	t:assert_eq(result.tests["after a wait"].message:find("waiting in", 1, true), nil)
 end)
 
 test("statuses, and what belongs to each", function(t)
@@ -109,7 +302,7 @@ test("statuses, and what belongs to each", function(t)
 		test("after", function() end)
 	]])
 	t:assert_eq(statuses(result.tests), "good passed, bad failed, raises failed, skips skipped, is skipped skipped, "
-		.. "is skipped too skipped, is to do todo, is to do too todo, skips deep inside passed, after passed")
+		.. "is skipped too skipped, is to do todo, is to do too todo, skips deep inside skipped, after passed")
 	t:assert_eq(result.status, 1)
 	local bad = result.tests.bad
 	t:assert_eq(bad.message, "./x.test.lua:2: assertion failed!  "
@@ -188,8 +381,10 @@ test("deferred functions run in the end, the last one first, whatever happens", 
 	t:assert_eq(statuses(result.tests), "bad failed, order passed, "
 		.. "an error in one fails the test, and the others run failed, order 2 passed, "
 		.. "the test's own error comes first failed")
-	t:assert(result.tests[3].message:find("is heard of", 1, true), result.tests[3].message)
-	t:assert(result.tests[5].message:find("own", 1, true))
+	t:assert_contains(result.tests[3].message, "is heard of")
+	t:assert_contains(result.tests[3].notes[1], "t:defer: ./x.test.lua:12: deferred")
+	t:assert_contains(result.tests[5].message, "own")
+	t:assert_contains(result.tests[5].notes[1], "t:defer: ./x.test.lua:17: deferred")
 end)
 
 test("which tests run", function(t)
@@ -240,7 +435,7 @@ test("time limits: of a test, of the file, of the command", function(t)
 	for i, event in ipairs(result.tests) do
 		local limit = (i == 1 or i == 9) and "0.2" or "0.1"
 		t:assert(event.status == "passed" or event.message:find("the time limit of " .. limit
-			.. " s has passed; provium.timeout or --timeout sets another", 1, true), event.message)
+			.. " s has passed.*; provium.timeout or %-%-timeout sets another"), event.message)
 		t:assert(event.seconds < 1, event.name .. " took " .. event.seconds)
 		t:assert(event.status == "passed" or event.message:find("^%./x%.test%.lua:%d+: "), event.message)
 	end
