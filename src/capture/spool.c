@@ -143,7 +143,8 @@ void spool_forget(struct spool *spool, uint64_t place)
 		if (spool->file >= 0 && place >= spool->filed) {
 			buffer_free(&spool->first);
 			/* A file system that cannot do it keeps the room until all is read. */
-			fallocate(spool->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)(place - spool->filed));
+			fallocate(spool->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+				  (off_t)(place - spool->filed));
 		}
 		return;
 	}

@@ -150,7 +150,7 @@ static void end_nodes(const struct lab *lab, unsigned int depth)
 	size_t count = 0;
 
 	add_machines(lab, depth, &machines, &count);
-	machines_shutdown(machines, count);
+	machines_end(machines, count);
 	free(machines);
 }
 

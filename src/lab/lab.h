@@ -48,7 +48,7 @@ struct machine_options {
 		char *path, *content;
 		size_t size;
 		unsigned int mode; /* permissions; 0: as the node makes them */
-	} * files;
+	} * files;		   /* NULL: not given */
 	size_t file_count;
 };
 
@@ -63,6 +63,7 @@ struct machine {
 	struct machine_options options;
 	enum machine_state state;
 	struct node *node; /* NULL unless booting, booted or paused */
+	int kept_disk;	   /* of the last life, 0 for none */
 	struct lab *home;  /* the lab that made it, NULL once closed */
 	struct run *run;
 };
@@ -183,13 +184,24 @@ void machine_close(struct machine *machine);
 
 /* Looks whether the node still lives. */
 enum machine_state machine_state(struct machine *machine);
+/* Not booted yet, shut down, or dead: it can be booted. */
+bool machine_is_down(struct machine *machine);
 const char *machine_state_name(enum machine_state state);
 
 /* Boots all of them side by side; if one fails, the others are ended again. The deadline is for all. */
 int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns, struct error *err);
-/* Ends all of them at once; those that are not up are left alone. */
+/*
+ * The same for one, with options on top of those that it has; they are taken over, and kept if it boots. A machine that was
+ * shut down, or died, is the same when it boots again: places, addresses, rules, and what is on its disk.
+ */
+int machine_boot(struct machine *machine, struct machine_options *options, uint64_t deadline_ns, struct error *err);
+/* Ends a booted one and boots it. In good order, or as by the reset button. */
+int machine_reboot(struct machine *machine, bool orderly, struct machine_options *options, uint64_t deadline_ns,
+		   struct error *err);
+/* Ends all of them at once, whatever state they are in, such that they can boot again. */
 void machines_shutdown(struct machine **machines, size_t count);
-int machine_shutdown(struct machine *machine, struct error *err);
+/* The same for machines that are about to be closed. */
+void machines_end(struct machine **machines, size_t count);
 int machine_pause(struct machine *machine, struct error *err);
 int machine_resume(struct machine *machine, struct error *err);
 /* Those of them that are booted, or paused; if one fails, the others are as they were. */

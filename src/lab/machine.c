@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lab/files.h"
 #include "lab/heal.h"
@@ -15,13 +16,18 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-void machine_options_free(struct machine_options *options)
+static void free_files(struct machine_options *options)
 {
 	for (size_t i = 0; i < options->file_count; i++) {
 		free(options->files[i].path);
 		free(options->files[i].content);
 	}
 	free(options->files);
+}
+
+void machine_options_free(struct machine_options *options)
+{
+	free_files(options);
 	free(options->kernel_cmdline);
 	*options = (struct machine_options){ 0 };
 }
@@ -154,6 +160,23 @@ static void delete_ports(struct machine **machines, size_t count)
 	free(ports);
 }
 
+static void drop_disk(struct machine *machine)
+{
+	if (machine->kept_disk > 0)
+		close(machine->kept_disk);
+	machine->kept_disk = 0;
+}
+
+static void keep_disk(struct machine *machine, bool orderly)
+{
+	int disk = machine->node && machine->kind->keep_disk ? machine->kind->keep_disk(machine->node, orderly) : -1;
+
+	if (disk < 0)
+		return;
+	drop_disk(machine);
+	machine->kept_disk = disk;
+}
+
 /* Ends the nodes. The machines' places stay attached, without a port. */
 static void end_nodes(struct machine **machines, size_t count, enum machine_state state)
 {
@@ -175,6 +198,7 @@ void machine_close(struct machine *machine)
 	if (!machine->home)
 		return;
 	end_nodes(&machine, 1, MACHINE_SHUTDOWN);
+	drop_disk(machine);
 	count = machine_members(machine, &members);
 	for (size_t i = 0; i < count; i++)
 		bridge_detach(members[i]->bridge, machine->name, &ignored);
@@ -185,9 +209,18 @@ void machine_close(struct machine *machine)
 enum machine_state machine_state(struct machine *machine)
 {
 	if ((machine->state == MACHINE_BOOTED || machine->state == MACHINE_PAUSED) &&
-	    !machine->kind->is_alive(machine->node))
+	    !machine->kind->is_alive(machine->node)) {
+		keep_disk(machine, false);
 		end_nodes(&machine, 1, MACHINE_DEAD);
+	}
 	return machine->state;
+}
+
+bool machine_is_down(struct machine *machine)
+{
+	enum machine_state state = machine_state(machine);
+
+	return state == MACHINE_CREATED || state == MACHINE_SHUTDOWN || state == MACHINE_DEAD;
 }
 
 const char *machine_state_name(enum machine_state state)
@@ -207,21 +240,21 @@ static int wrong_state(struct machine *machine, struct error *err)
 		[MACHINE_BOOTING] = "VM is still booting",
 		[MACHINE_BOOTED] = "VM already booted",
 		[MACHINE_PAUSED] = "VM is paused; use resume()",
-		[MACHINE_SHUTDOWN] = "VM is shutdown; create a new one",
-		[MACHINE_DEAD] = "VM is dead: it ended by itself; create a new one",
+		[MACHINE_SHUTDOWN] = "VM is shutdown; boot() starts it again",
+		[MACHINE_DEAD] = "VM is dead: it ended by itself; boot() starts it again",
 	};
 
+	if (!machine->home)
+		return error_set(err, EINVAL, "vm `%s` is closed; create a new one", machine->name);
 	return error_set(err, EINVAL, "vm `%s`: %s", machine->name, reasons[machine_state(machine)]);
 }
 
 int machine_need_booted(struct machine *machine, const char *what, struct error *err)
 {
-	enum machine_state state = machine_state(machine);
-
-	if (state == MACHINE_BOOTED)
+	if (machine_state(machine) == MACHINE_BOOTED)
 		return 0;
 	wrong_state(machine, err);
-	return state == MACHINE_CREATED ? error_append(err, " (cannot %s)", what) : -err->code;
+	return error_append(err, " (cannot %s)", what);
 }
 
 static int finish_boot(struct machine *machine, uint64_t deadline_ns, struct error *err)
@@ -249,6 +282,7 @@ static int start_boot(struct machine *machine, struct error *err)
 	struct node_config config = machine->defaults;
 
 	config.name = machine->name;
+	config.kept_disk = machine->kept_disk;
 	if (options->memory_bytes)
 		config.memory_bytes = options->memory_bytes;
 	if (options->cpus)
@@ -272,12 +306,16 @@ static void heal_booted(struct machine **machines, size_t count)
 
 int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns, struct error *err)
 {
+	enum machine_state *before;
 	size_t started, done = 0;
 	int code;
 
 	for (size_t i = 0; i < count; i++)
-		if (machine_state(machines[i]) != MACHINE_CREATED)
+		if (!machines[i]->home || !machine_is_down(machines[i]))
 			return wrong_state(machines[i], err);
+	before = memory_new((count + 1) * sizeof(*before));
+	for (size_t i = 0; i < count; i++)
+		before[i] = machines[i]->state;
 	err->code = 0;
 	for (started = 0; started < count; started++)
 		if (start_boot(machines[started], err))
@@ -286,7 +324,10 @@ int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns,
 		finish_boot(machines[done++], deadline_ns, err);
 	code = err->code;
 	if (code)
-		end_nodes(machines, started, MACHINE_CREATED);
+		end_nodes(machines, started, MACHINE_SHUTDOWN);
+	for (size_t i = 0; code && i < count; i++)
+		machines[i]->state = before[i];
+	free(before);
 	if (count && !code) {
 		heal_booted(machines, count);
 		lab_refresh(machines[0]->home);
@@ -294,31 +335,60 @@ int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns,
 	return -code;
 }
 
-void machines_shutdown(struct machine **machines, size_t count)
+int machine_boot(struct machine *machine, struct machine_options *options, uint64_t deadline_ns, struct error *err)
 {
-	struct machine **up = NULL;
-	size_t up_count = 0;
+	struct machine_options before = machine->options, *after = &machine->options;
 
-	for (size_t i = 0; i < count; i++) {
-		enum machine_state state = machine_state(machines[i]);
-
-		if (state == MACHINE_BOOTED || state == MACHINE_PAUSED)
-			LIST_ADD(up, up_count, machines[i]);
+	if (options->memory_bytes)
+		after->memory_bytes = options->memory_bytes;
+	if (options->cpus)
+		after->cpus = options->cpus;
+	if (options->kernel_cmdline)
+		after->kernel_cmdline = options->kernel_cmdline;
+	if (options->files) {
+		after->files = options->files;
+		after->file_count = options->file_count;
 	}
-	end_nodes(up, up_count, MACHINE_SHUTDOWN);
-	if (up_count)
-		lab_refresh(up[0]->home);
-	free(up);
+	if (machines_boot(&machine, 1, deadline_ns, err)) {
+		machine->options = before;
+		machine_options_free(options);
+		return -err->code;
+	}
+	if (options->kernel_cmdline)
+		free(before.kernel_cmdline);
+	if (options->files)
+		free_files(&before);
+	return 0;
 }
 
-int machine_shutdown(struct machine *machine, struct error *err)
+void machines_end(struct machine **machines, size_t count)
 {
-	enum machine_state state = machine_state(machine);
+	struct lab *home = NULL;
 
-	if (state != MACHINE_BOOTED && state != MACHINE_PAUSED)
-		return wrong_state(machine, err);
-	machines_shutdown(&machine, 1);
-	return 0;
+	for (size_t i = 0; i < count && !home; i++)
+		home = machines[i]->home;
+	end_nodes(machines, count, MACHINE_SHUTDOWN);
+	if (home)
+		lab_refresh(home);
+}
+
+void machines_shutdown(struct machine **machines, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		keep_disk(machines[i], true);
+	machines_end(machines, count);
+}
+
+int machine_reboot(struct machine *machine, bool orderly, struct machine_options *options, uint64_t deadline_ns,
+		   struct error *err)
+{
+	if (machine_need_booted(machine, "reboot", err)) {
+		machine_options_free(options);
+		return -err->code;
+	}
+	keep_disk(machine, orderly);
+	machines_end(&machine, 1);
+	return machine_boot(machine, options, deadline_ns, err);
 }
 
 int machine_pause(struct machine *machine, struct error *err)

@@ -33,6 +33,7 @@ struct node_config {
 	const char *machine;	     /* QEMU's -machine */
 	const char *accel;	     /* "kvm", "tcg"; NULL: what works */
 	bool no_agent;		     /* the guest has none: no commands, no files, no addresses */
+	int kept_disk;		     /* what keep_disk() of the node's last life gave, 0 for none; stays the caller's */
 };
 
 /* One network card, as the node's kind needs to know it. */
@@ -65,6 +66,11 @@ struct node_kind {
 	int (*boot)(const struct node_config *config, struct netlink *switch_nl, struct node **node, struct error *err);
 	/* Waits until the node can run commands. */
 	int (*wait_ready)(struct node *node, uint64_t deadline_ns, struct error *err);
+	/*
+	 * Before close(), if the node is to come back: a descriptor of what it has written to its disk, or -1 if it has none. In
+	 * good order, if it is still there: all is written that its programs have handed to the kernel. NULL: no disk of its own.
+	 */
+	int (*keep_disk)(struct node *node, bool orderly);
 	/* Ends the node and all that runs in it, and frees it. */
 	void (*close)(struct node *node);
 

@@ -107,7 +107,7 @@ static int lab_boot(lua_State *L)
 	struct machine **list = list_machines(L, lab, &all);
 
 	for (size_t i = 0; i < all; i++)
-		if (machine_state(list[i]) == MACHINE_CREATED)
+		if (machine_is_down(list[i]))
 			list[count++] = list[i];
 	script_vm_boot_all(L, list, count, timeout_ns);
 	lua_pushvalue(L, 1);

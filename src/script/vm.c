@@ -56,9 +56,8 @@ static void read_files_option(lua_State *L, int index, struct machine_options *o
 		read_file_option(L, lua_gettop(L), &files[i]);
 		lua_pop(L, 1);
 	}
-	if (!count)
-		return;
-	options->files = memory_new(count * sizeof(*files));
+	/* None is other than not given. */
+	options->files = memory_new((count + 1) * sizeof(*files));
 	options->file_count = count;
 	for (size_t i = 0; i < count; i++) {
 		options->files[i].path = memory_string(files[i].path);
@@ -69,38 +68,26 @@ static void read_files_option(lua_State *L, int index, struct machine_options *o
 	}
 }
 
-/* Options that are not given keep what they were. */
+/* What is not given stays 0. */
 void script_read_machine_options(lua_State *L, int index, struct machine_options *options, uint64_t *timeout_ns)
 {
 	const char *cmdline = NULL;
-	uint64_t memory = options->memory_bytes, cpus = options->cpus;
+	uint64_t cpus = 0;
 	int files = 0;
 	const struct option keys[] = {
-		{ "memory", OPTION_QUANTITY, &memory, .quantity = QUANTITY_SIZE },
+		{ "memory", OPTION_QUANTITY, &options->memory_bytes, .quantity = QUANTITY_SIZE },
 		{ "cpus", OPTION_INTEGER, &cpus, .limit = MAX_CPUS },
 		{ "kernel_cmdline", OPTION_STRING, &cmdline },
 		{ "files", OPTION_VALUE, &files },
 		{ "timeout", OPTION_QUANTITY, timeout_ns, .quantity = QUANTITY_DURATION },
 	};
-	struct machine_options fresh = { 0 };
 
 	script_read_options(L, index, keys, sizeof(keys) / sizeof(keys[0]) - (timeout_ns ? 0 : 1));
-	if (!lua_isnil(L, files)) {
-		read_files_option(L, files, &fresh);
-		for (size_t i = 0; i < options->file_count; i++) {
-			free(options->files[i].path);
-			free(options->files[i].content);
-		}
-		free(options->files);
-		options->files = fresh.files;
-		options->file_count = fresh.file_count;
-	}
-	options->memory_bytes = memory;
+	if (!lua_isnil(L, files))
+		read_files_option(L, files, options);
 	options->cpus = (unsigned int)cpus;
-	if (cmdline) {
-		free(options->kernel_cmdline);
+	if (cmdline)
 		options->kernel_cmdline = memory_string(cmdline);
-	}
 }
 
 int script_vm_boot_all(lua_State *L, struct machine **machines, size_t count, uint64_t timeout_ns)
@@ -110,23 +97,57 @@ int script_vm_boot_all(lua_State *L, struct machine **machines, size_t count, ui
 	return machines_boot(machines, count, clock_after(timeout_ns), &err) ? script_raise(L, &err) : 0;
 }
 
-static int vm_boot(lua_State *L)
+static uint64_t read_boot_options(lua_State *L, struct machine_options *options)
 {
-	struct machine *machine = check_vm(L);
 	uint64_t timeout_ns = BOOT_TIMEOUT_NS;
 
 	if (!lua_isnoneornil(L, 2))
-		script_read_machine_options(L, 2, &machine->options, &timeout_ns);
-	script_vm_boot_all(L, &machine, 1, timeout_ns);
+		script_read_machine_options(L, 2, options, &timeout_ns);
+	return clock_after(timeout_ns);
+}
+
+static int vm_boot(lua_State *L)
+{
+	struct machine *machine = check_vm(L);
+	struct machine_options options = { 0 };
+	uint64_t deadline_ns = read_boot_options(L, &options);
+	struct error err;
+
+	if (machine_boot(machine, &options, deadline_ns, &err))
+		return script_raise(L, &err);
 	lua_pushvalue(L, 1);
 	return 1;
 }
 
-static int vm_shutdown(lua_State *L)
+static int reboot(lua_State *L, bool orderly)
 {
+	struct machine *machine = check_vm(L);
+	struct machine_options options = { 0 };
+	uint64_t deadline_ns = read_boot_options(L, &options);
 	struct error err;
 
-	return machine_shutdown(check_vm(L), &err) ? script_raise(L, &err) : 0;
+	if (machine_reboot(machine, orderly, &options, deadline_ns, &err))
+		return script_raise(L, &err);
+	lua_pushvalue(L, 1);
+	return 1;
+}
+
+static int vm_reboot(lua_State *L)
+{
+	return reboot(L, true);
+}
+
+static int vm_reset(lua_State *L)
+{
+	return reboot(L, false);
+}
+
+static int vm_shutdown(lua_State *L)
+{
+	struct machine *machine = check_vm(L);
+
+	machines_shutdown(&machine, 1);
+	return 0;
 }
 
 /* Whatever it was. */
@@ -308,6 +329,8 @@ static int vm_tostring(lua_State *L)
 
 static const struct script_function methods[] = {
 	{ "boot", vm_boot, 1 },
+	{ "reboot", vm_reboot, 1 },
+	{ "reset", vm_reset, 1 },
 	{ "shutdown", vm_shutdown, 0 },
 	{ "close", vm_close, 0 },
 	{ "pause", vm_pause, 0 },

@@ -35,8 +35,8 @@ static size_t take_character(const char *text, size_t size, bool *valid)
 	const struct lead *lead = find_lead(bytes[0]);
 	size_t length = 1;
 
-	while (lead && length < lead->length && length < size &&
-	       bytes[length] >= (length == 1 ? lead->low : 0x80) && bytes[length] <= (length == 1 ? lead->high : 0xBF))
+	while (lead && length < lead->length && length < size && bytes[length] >= (length == 1 ? lead->low : 0x80) &&
+	       bytes[length] <= (length == 1 ? lead->high : 0xBF))
 		length++;
 	*valid = lead && length == lead->length;
 	return length;

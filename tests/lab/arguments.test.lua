@@ -439,7 +439,6 @@ refuse("nodes", {
 	{ 'c:boot({timeout="x"})', 'vm:boot: argument `timeout` is "x"' .. DURATION },
 	{ "c:pause()", "vm:pause: vm `c`: VM not booted (cannot pause)" },
 	{ "c:resume()", "vm:resume: vm `c`: VM not booted" },
-	{ "c:shutdown()", "vm:shutdown: vm `c`: VM not booted" },
 	{ "a:resume()", "vm:resume: vm `a`: VM is not paused" },
 })
 

@@ -41,9 +41,6 @@ test("what a node that was not booted refuses", function(t)
 	refuses(t, function()
 		a:pause()
 	end, "vm `a`: VM not booted (cannot pause)")
-	refuses(t, function()
-		a:shutdown()
-	end, "vm `a`: VM not booted")
 	t:assert_eq(a:state(), "created")
 end)
 
@@ -58,10 +55,11 @@ test("a paused node", function(t)
 	a:pause()
 	output:drain("50ms")
 	t:assert_eq(output:next("100ms"), nil, "a process of a paused node still runs")
-	for _, method in ipairs({ "run", "pause", "boot", "read_file" }) do
+	for method, what in pairs({ run = " (cannot run)", pause = " (cannot pause)", read_file = " (cannot read a file)",
+		boot = "" }) do
 		refuses(t, function()
 			a[method](a, ARGUMENT[method])
-		end, "vm `a`: VM is paused; use resume()")
+		end, "vm `a`: VM is paused; use resume()" .. what)
 	end
 	t:assert_eq(select(2, ticks:wait("50ms")), "timed out")
 	a:resume()
@@ -75,10 +73,11 @@ end)
 test("a node that was shut down", function(t)
 	local a = provium:vm("a", "netns"):boot()
 	a:shutdown()
-	for _, method in ipairs({ "run", "pause", "resume", "boot", "shutdown", "read_file" }) do
+	for method, what in pairs({ run = " (cannot run)", pause = " (cannot pause)", read_file = " (cannot read a file)",
+		resume = "" }) do
 		refuses(t, function()
 			a[method](a, ARGUMENT[method])
-		end, "vm `a`: VM is shutdown; create a new one")
+		end, "vm `a`: VM is shutdown; boot() starts it again" .. what)
 	end
 end)
 
@@ -103,10 +102,10 @@ test("a node whose first process is killed is dead", function(t)
 	support.kill(a)
 	refuses(t, function()
 		a:run("true")
-	end, "vm `a`: VM is dead: it ended by itself; create a new one")
+	end, "vm `a`: VM is dead: it ended by itself; boot() starts it again (cannot run)")
 	refuses(t, function()
 		a:pause()
-	end, "vm `a`: VM is dead: it ended by itself; create a new one")
+	end, "vm `a`: VM is dead: it ended by itself; boot() starts it again (cannot pause)")
 	t:assert_eq(sleep:wait("2s").signal, "SIGKILL")
 	t:assert_eq(lan:nic(a):counters().rx_packets, 0)
 	t:assert(not support.reaches(b, a:ip()))

@@ -166,6 +166,32 @@ test("snapshot, change, restore: memory, files, cards", function(t)
 	t:assert_eq(v:state(), "booted")
 end)
 
+test("a guest that comes back is the same", function(t)
+	local x = provium:vm("x", "vm")
+	local data = provium:bridge("data")
+	data:attach({ x, n })
+	lan:attach(x)
+	lan:partition(x, n)
+	x:boot()
+	local mac, ip = x:mac("lan"), x:ip("lan")
+	local process = x:run_async("sleep 1000")
+	for _, act in ipairs({
+		function() x:shutdown(); x:boot() end,
+		function() x:run_async("poweroff -f"); wait_until(function() return x:state() == "dead" end); x:boot() end,
+		function() x:reset({ memory = "320M" }) end,
+	}) do
+		act()
+		t:assert_eq(x:state() .. x:mac("lan") .. x:ip("lan"), "booted" .. mac .. ip)
+		t:assert_eq(x:run("cat /sys/class/net/" .. x:nic("lan"):device() .. "/address").stdout, mac .. "\n")
+		t:assert_eq(x:nic(x:nic("lan"):device()), x:nic("lan"))
+		t:assert(reaches(x, "n.data") and reaches(x, "v.lan") and reaches(n, "x.data"))
+		t:assert(not n:run("ping -c 1 -W 1 x.lan"):ok())
+	end
+	t:assert_error(function() process:wait("1s") end, "node `x` was shut down")
+	t:assert_error(function() x:reboot({ cpus = 200 }) end, "200 CPUs are more than 64")
+	t:assert_eq(x:state(), "shutdown")
+end)
+
 test("no snapshot while a capture is open", function(t)
 	local capture = lan:capture()
 	t:assert_error(function() v:snapshot() end, "lab.test.lua:")

@@ -171,6 +171,55 @@ static void test_the_disk_comes_back_too(void **state)
 	unlink(disk);
 }
 
+#define SHOW "dd if=/dev/vda bs=1M skip=1 count=1 2>/dev/null | head -c 6"
+
+/* Another life of the node, with the disk of the one before. */
+static struct node *boot_again(struct node *node, struct node_config *config, bool orderly)
+{
+	int before = config->kept_disk;
+
+	config->kept_disk = node->kind->keep_disk(node, orderly);
+	assert_true(config->kept_disk > 0);
+	node->kind->close(node);
+	if (before)
+		close(before);
+	node = boot(config);
+	wait_ready(node);
+	output(node, "modprobe virtio_blk && sleep 0.3 && ls /dev/vda");
+	return node;
+}
+
+static void test_a_disk_outlives_its_guest(void **state)
+{
+	char kernel[PATH_MAX], initrd[PATH_MAX], disk[] = "/tmp/provium-disk-XXXXXX", byte = 1;
+	struct node_config config = {
+		.name = "disk", .kernel = kernel, .initrd = initrd, .disk = disk, .memory_bytes = 256 << 20
+	};
+	int fd = mkstemp(disk);
+	struct node *node;
+
+	(void)state;
+	image_built_in(kernel, "kernel");
+	image_built_in(initrd, "initrd");
+	assert_int_equal(ftruncate(fd, 8 << 20), 0);
+	node = boot(&config);
+	wait_ready(node);
+	output(node, "modprobe virtio_blk && sleep 0.3 && ls /dev/vda");
+	/* Left to the guest's kernel, which writes it back in half a minute. */
+	output(node, "echo first | dd of=/dev/vda bs=1M seek=1 2>/dev/null");
+	node = boot_again(node, &config, true);
+	assert_string_equal(output(node, SHOW), "first\n");
+	output(node, "echo again | dd of=/dev/vda bs=1M seek=1 conv=fsync 2>/dev/null");
+	node = boot_again(node, &config, false);
+	assert_string_equal(output(node, SHOW), "again\n");
+	node->kind->close(node);
+	close(config.kept_disk);
+	assert_int_equal(pread(fd, &byte, 1, 1 << 20), 1);
+	assert_int_equal(byte, 0);
+	close(fd);
+	unlink(disk);
+}
+
 static int start_nodes(void **state)
 {
 	struct node_config config = { .name = "a" };
@@ -209,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_refuses_what_does_not_fit),
 		cmocka_unit_test(test_a_state_that_is_cut_short_ends_the_node),
 		cmocka_unit_test(test_the_disk_comes_back_too),
+		cmocka_unit_test(test_a_disk_outlives_its_guest),
 	};
 
 	return cmocka_run_group_tests(tests, start_nodes, end_nodes);

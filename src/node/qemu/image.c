@@ -120,7 +120,8 @@ int image_renew_overlay(struct image *image, int from, struct error *err)
 			: copy_file(image->overlay, from, err);
 }
 
-static int open_disk(const char *path, struct image *image, struct error *err)
+/* kept: an overlay from before, 0 for none. */
+static int open_disk(const char *path, int kept, struct image *image, struct error *err)
 {
 	/* Handed over by descriptor as it is. */
 	image->disk = open(path, O_RDONLY | O_CLOEXEC);
@@ -128,7 +129,10 @@ static int open_disk(const char *path, struct image *image, struct error *err)
 		return error_errno(err, errno, "open the guest's disk image %s", path);
 	if (qcow2_recognise(image->disk, &image->disk_is_qcow2, err))
 		return error_wrap(err, "disk image %s", path);
-	return image_renew_overlay(image, -1, err);
+	if (!kept)
+		return image_renew_overlay(image, -1, err);
+	image->overlay = fcntl(kept, F_DUPFD_CLOEXEC, 0);
+	return image->overlay < 0 ? error_errno(err, errno, "keep the guest's disk") : 0;
 }
 
 int image_open(const struct node_config *config, struct image *image, struct error *err)
@@ -144,7 +148,7 @@ int image_open(const struct node_config *config, struct image *image, struct err
 		return -err->code;
 	if (config->initrd && open_for_all("initrd", config->initrd, &image->initrd, err))
 		return -err->code;
-	return config->disk ? open_disk(config->disk, image, err) : 0;
+	return config->disk ? open_disk(config->disk, config->kept_disk, image, err) : 0;
 }
 
 void image_close(struct image *image)

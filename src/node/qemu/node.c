@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A node with a kernel of its own: a guest of QEMU. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "node/qemu/qemu.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/wait.h"
 
 /*
  * A card that is plugged is there for the guest within 50 ms, and gone as soon; "pc" boots 0.2 s faster, and takes 0.3 s for
@@ -18,6 +20,8 @@
 #define GUEST_MEMORY   (256ULL << 20)
 #define FOREIGN_MEMORY (512ULL << 20)
 #define MAX_CPUS       64U
+/* A QEMU that was asked to end has written all back after this long, or is stuck. */
+#define QUIT_NS (10 * NS_PER_S)
 
 /* Panics end the guest, by way of -no-reboot. */
 #define CMDLINE "console=ttyS0 panic=-1"
@@ -46,6 +50,22 @@ static void qemu_close(struct node *base)
 	free(node->machine);
 	free(node->name);
 	free(node);
+}
+
+/* QEMU writes back what it keeps of the overlay when it is asked to end; what it was killed with is lost, as in a power cut. */
+static int qemu_keep_disk(struct node *base, bool orderly)
+{
+	struct qemu_node *node = (struct qemu_node *)base;
+	struct pollfd ended = { .fd = node->child.pidfd, .events = POLLIN };
+	struct error ignored;
+
+	if (node->image.overlay < 0)
+		return -1;
+	if (orderly && guest_answers(node))
+		qemu_run_script(node, "sync", (const char *const[]){ NULL }, NULL, guest_deadline(node), &ignored);
+	if (orderly && !child_has_ended(&node->child) && !qmp_command(&node->qmp, "quit", NULL, &ignored))
+		wait_poll(&ended, 1, clock_after(QUIT_NS), &ignored);
+	return fcntl(node->image.overlay, F_DUPFD_CLOEXEC, 0);
 }
 
 static char *make_cmdline(const struct node_config *config, bool built_in)
@@ -164,6 +184,7 @@ const struct node_kind node_kind_qemu = {
 	.pause_silences = true,
 	.boot = qemu_boot,
 	.wait_ready = qemu_wait_ready,
+	.keep_disk = qemu_keep_disk,
 	.close = qemu_close,
 	.is_alive = qemu_is_alive,
 	.pause = qemu_pause,
