@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The run's side of the conversation with a node's init: see serve.h. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +18,20 @@ static int node_gone(struct netns_node *node, struct error *err)
 	return error_set(err, ESRCH, "node `%s` has ended", node->name);
 }
 
+static int no_answer(const struct netns_node *node, struct error *err)
+{
+	return error_set(err, ETIMEDOUT, "init of node `%s` does not answer", node->name);
+}
+
+/* An answer that came too late. What was started then has nobody who asks for it any more. */
+static void forsake(const struct netns_node *node, int started)
+{
+	const struct netns_request request = { .kind = NETNS_KILL, .pid = started, .signal = SIGKILL };
+
+	if (started > 0)
+		send(node->control, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* One answer. Returns its kind, or -errno: EAGAIN if there is none within the socket's time limit, or now (DONTWAIT). */
 static int take_answer(struct netns_node *node, int flags, struct netns_answer *answer)
 {
@@ -31,6 +46,8 @@ static int take_answer(struct netns_node *node, int flags, struct netns_answer *
 		return -ESRCH;
 	if (answer->kind == NETNS_ENDED)
 		netns_process_ended(node, answer->pid, answer->value);
+	else if (answer->number != node->awaited)
+		forsake(node, answer->value);
 	return (int)answer->kind;
 }
 
@@ -48,14 +65,11 @@ bool netns_take_answers(struct netns_node *node)
 	return false;
 }
 
-int netns_ask(struct netns_node *node, const struct netns_request *request, const int *fds, int *value,
-	      struct error *err)
+static int send_request(struct netns_node *node, const struct netns_request *request, const int *fds, struct error *err)
 {
 	char control[CMSG_SPACE(NETNS_FDS * sizeof(int))] = { 0 };
 	struct iovec part = { (void *)request, sizeof(*request) };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	struct netns_answer answer;
-	int kind;
 
 	if (fds) {
 		message.msg_control = control;
@@ -67,14 +81,31 @@ int netns_ask(struct netns_node *node, const struct netns_request *request, cons
 		};
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), fds, NETNS_FDS * sizeof(int));
 	}
-	if (sendmsg(node->control, &message, MSG_NOSIGNAL) < 0)
-		return errno == EAGAIN ? error_set(err, ETIMEDOUT, "init of node `%s` does not answer", node->name)
-				       : node_gone(node, err);
+	if (sendmsg(node->control, &message, MSG_NOSIGNAL) >= 0)
+		return 0;
+	return errno == EAGAIN ? no_answer(node, err) : node_gone(node, err);
+}
+
+int netns_ask(struct netns_node *node, const struct netns_request *request, const int *fds, int *value,
+	      struct error *err)
+{
+	struct netns_request numbered = *request;
+	struct netns_answer answer;
+	int kind;
+
+	/* 0 is the number of requests whose answers nobody waits for. */
+	if (!++node->last_request)
+		node->last_request = 1;
+	numbered.number = node->last_request;
+	if (send_request(node, &numbered, fds, err))
+		return -err->code;
+	node->awaited = numbered.number;
 	do
 		kind = take_answer(node, 0, &answer);
-	while (kind == NETNS_ENDED);
+	while (kind == NETNS_ENDED || (kind == NETNS_DONE && answer.number != numbered.number));
+	node->awaited = 0;
 	if (kind == -EAGAIN)
-		return error_set(err, ETIMEDOUT, "init of node `%s` does not answer", node->name);
+		return no_answer(node, err);
 	if (kind < 0)
 		return node_gone(node, err);
 	*value = answer.value;

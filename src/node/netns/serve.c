@@ -222,6 +222,7 @@ static void take_request(struct server *server)
 	if (passed && passed->cmsg_type == SCM_RIGHTS && passed->cmsg_len == CMSG_LEN(sizeof(fds)))
 		memcpy(fds, CMSG_DATA(passed), sizeof(fds));
 	answer.value = do_request(server, &request, fds);
+	answer.number = request.number;
 	answer.pid = request.pid;
 	for (int i = 0; i < NETNS_FDS; i++)
 		if (fds[i] >= 0)

@@ -23,18 +23,20 @@ enum netns_request_kind {
 
 struct netns_request {
 	enum netns_request_kind kind;
+	uint32_t number; /* comes back with the answer */
 	int32_t pid, signal;
 	uint32_t arguments, variables; /* how many */
 	uint64_t size;		       /* of the memory file */
 };
 
 enum netns_answer_kind {
-	NETNS_DONE,  /* to each request, in order: `value` is the pid of what was started, or -errno */
+	NETNS_DONE,  /* to the request of this number: `value` is the pid of what was started, or -errno */
 	NETNS_ENDED, /* a process that was started here has ended: `value` is its status as waitpid() has it */
 };
 
 struct netns_answer {
 	enum netns_answer_kind kind;
+	uint32_t number;
 	int32_t pid, value;
 };
 

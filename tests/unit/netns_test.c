@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A namespace node whose init is late: what is asked next has its own answer. Needs root. */
+#include "namespace.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "node/netns/netns.h"
+#include "util/clock.h"
+
+/* For all that is quickly done. */
+#define LIMIT_NS (60 * NS_PER_S)
+
+static struct node *boot(void)
+{
+	struct node_config config = { .name = "a" };
+	struct node *node;
+	struct error err;
+
+	must(node_kind_netns.boot(&config, nl, &node, &err), &err);
+	must(node_kind_netns.wait_ready(node, clock_after(LIMIT_NS), &err), &err);
+	return node;
+}
+
+static int start(struct node *node, const char *line, struct process **process, struct error *err)
+{
+	const char *argv[] = { "sh", "-c", line, NULL };
+	struct command command = { .argv = argv };
+
+	return node_kind_netns.start(node, &command, process, err);
+}
+
+static void expect_code(struct node *node, const char *line, int code)
+{
+	struct process *process;
+	struct error err;
+
+	must(start(node, line, &process, &err), &err);
+	must(process->ops->wait(process, clock_after(LIMIT_NS), false, &err), &err);
+	assert_int_equal(process->status, PROCESS_EXITED);
+	assert_int_equal(process->code, code);
+	process->ops->close(process);
+}
+
+/* How long the run waits for an answer of init. */
+static void set_patience(const struct node *node, struct timeval patience)
+{
+	int control = ((const struct netns_node *)node)->control;
+
+	assert_int_equal(setsockopt(control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+}
+
+static void test_late_answers_are_nobody_elses(void **state)
+{
+	struct node *node = boot();
+	struct process *process;
+	struct error err;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		set_patience(node, (struct timeval){ .tv_usec = 20000 });
+		assert_int_equal(kill(node_kind_netns.pid(node), SIGSTOP), 0);
+		assert_int_equal(start(node, "exec sleep 1000", &process, &err), -ETIMEDOUT);
+		assert_string_equal(err.text, "init of node `a` does not answer");
+		if (i)
+			assert_int_equal(node_kind_netns.resume(node, &err), -ETIMEDOUT);
+		set_patience(node, (struct timeval){ .tv_sec = 60 });
+		assert_int_equal(kill(node_kind_netns.pid(node), SIGCONT), 0);
+		expect_code(node, "exit 7", 7);
+		expect_code(node, "exit 8", 8);
+	}
+	node_kind_netns.close(node);
+}
+
+static void test_what_was_started_too_late_is_ended(void **state)
+{
+	struct node *node = boot();
+	struct process *process;
+	struct error err;
+
+	(void)state;
+	set_patience(node, (struct timeval){ .tv_usec = 20000 });
+	assert_int_equal(kill(node_kind_netns.pid(node), SIGSTOP), 0);
+	assert_int_equal(start(node, "exec sleep 1000", &process, &err), -ETIMEDOUT);
+	set_patience(node, (struct timeval){ .tv_sec = 60 });
+	assert_int_equal(kill(node_kind_netns.pid(node), SIGCONT), 0);
+	expect_code(node, "while pidof sleep; do :; done", 0);
+	node_kind_netns.close(node);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_late_answers_are_nobody_elses),
+		cmocka_unit_test(test_what_was_started_too_late_is_ended),
+	};
+
+	return cmocka_run_group_tests(tests, open_namespace, close_namespace);
+}
