@@ -17,6 +17,7 @@ struct command {
 	const char *cwd;	 /* NULL: / */
 	const void *stdin_data;	 /* NULL: an empty standard input */
 	size_t stdin_size;
+	bool stdin_open;      /* it stays open behind stdin_data, for process_ops.write(), where the kind can do that */
 	uint64_t timeout_ns;  /* how long the caller means to wait for its end, 0 if that is not known */
 	uint64_t deadline_ns; /* for its start (util/clock.h); 0: as the kind finds it long enough */
 };
@@ -30,10 +31,14 @@ enum process_status {
 /* A process writes more than this to stdout or stderr: it is killed, and its wait fails. */
 #define PROCESS_OUTPUT_LIMIT (256U << 20)
 
+/* More than this that a process has not read of its standard input is refused. */
+#define PROCESS_INPUT_LIMIT (256U << 20)
+
 struct process {
 	const struct process_ops *ops;
 	enum process_status status;
 	int code;
+	long pid;		/* in the node */
 	struct buffer out, err; /* what it has written so far */
 };
 
@@ -59,6 +64,13 @@ struct process_ops {
 	 * NULL: nothing to be done for that.
 	 */
 	void (*collect)(struct process *process);
+	/*
+	 * More for its standard input, which is sent while something is waited for. NULL: it has what it was started with, and
+	 * that has ended.
+	 */
+	int (*write)(struct process *process, const void *data, size_t size, struct error *err);
+	/* The end of its standard input, behind what was written. NULL as above. */
+	void (*close_input)(struct process *process);
 	/* Kills it if it still runs, and frees it. */
 	void (*close)(struct process *process);
 };

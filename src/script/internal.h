@@ -182,7 +182,8 @@ void script_push_nic(lua_State *L, struct member *member);
 
 struct script_request {
 	struct command command; /* lives as long as what is on the stack */
-	uint64_t timeout_ns;
+	uint64_t timeout_ns;	/* that of the test, unless has_timeout */
+	bool has_timeout;
 };
 void script_read_request(lua_State *L, struct script_request *request);
 /* As a person would type it. The caller's to free. */

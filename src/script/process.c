@@ -8,12 +8,8 @@
 #include "script/process.h"
 #include "util/clock.h"
 
-#define PROCESS_TYPE   "provium.process"
-#define KILL_WAIT_NS   (5 * NS_PER_S)
-#define TIMED_OUT_CODE 124 /* as timeout(1) and as shells have it */
-#define SIGNALLED_CODE 128
-
-static const struct script_record record_result;
+#define PROCESS_TYPE "provium.process"
+#define KILL_WAIT_NS (5 * NS_PER_S)
 
 static void unlink_process(struct script_process *process)
 {
@@ -25,7 +21,7 @@ static void unlink_process(struct script_process *process)
 		process->older->younger = process->younger;
 }
 
-static void close_process(struct script_process *process)
+void script_close_process(struct script_process *process)
 {
 	if (!process->process)
 		return;
@@ -43,7 +39,7 @@ void script_close_processes(struct script *script, unsigned int depth)
 	for (; process; process = older) {
 		older = process->older;
 		if (process->depth >= depth)
-			close_process(process);
+			script_close_process(process);
 	}
 }
 
@@ -51,34 +47,44 @@ void script_collect_output(void *context)
 {
 	struct script *script = context;
 
-	for (struct script_process *process = script->processes; process; process = process->older)
-		if (process->process->ops->collect)
+	for (struct script_process *process = script->processes; process; process = process->older) {
+		if (process->process->ops->collect) {
 			process->process->ops->collect(process->process);
+			script_enforce_limit(process);
+		}
+	}
 }
 
-/*
- * Starts what the arguments say; the process is on top of the stack. A server that a script started and forgot is to go
- * on until its scope ends, so the registry refers to it until then.
- */
-static struct script_process *start(lua_State *L, struct script_request *request, bool waits)
+/* What it does not hear of now it hears of the next time. */
+void script_enforce_limit(struct script_process *process)
 {
-	struct machine *machine = script_check_booted(L, "run");
+	struct process *base = process->process;
+	struct error ignored;
+
+	if (!base || base->status != PROCESS_RUNNING || process->is_overdue || clock_now() < process->deadline_ns)
+		return;
+	process->is_overdue = base->ops->kill(base, SIGKILL, &ignored) == 0;
+}
+
+/* A server that a script started and forgot is to go on until its scope ends, so the registry refers to it until then. */
+struct script_process *script_start_process(lua_State *L, struct machine *machine, const struct command *command,
+					    uint64_t limit_ns)
+{
 	struct script *script = script_of(L);
-	struct script_process *process;
+	struct script_process *process = lua_newuserdatauv(L, sizeof(*process), 0);
 	struct error err;
 
-	script_read_request(L, request);
-	request->command.timeout_ns = waits ? request->timeout_ns : 0;
-	process = lua_newuserdatauv(L, sizeof(*process), 0);
 	memset(process, 0, sizeof(*process));
 	luaL_setmetatable(L, PROCESS_TYPE);
-	if (machine->kind->start(machine->node, &request->command, &process->process, &err)) {
+	if (machine->kind->start(machine->node, command, &process->process, &err)) {
 		process->process = NULL;
 		script_raise(L, &err);
 	}
 	strcpy(process->node, machine->name);
-	process->command = script_command_text(&request->command);
+	process->command = script_command_text(command);
 	process->depth = script->root->depth;
+	process->limit_ns = limit_ns;
+	process->deadline_ns = limit_ns ? clock_after(limit_ns) : CLOCK_NEVER;
 	process->script = script;
 	process->older = script->processes;
 	if (process->older)
@@ -89,8 +95,19 @@ static struct script_process *start(lua_State *L, struct script_request *request
 	return process;
 }
 
-/* True once it has ended, false when the deadline has passed. Raises if the run is interrupted. */
-static bool await_end(lua_State *L, struct script_process *process, uint64_t deadline_ns)
+/* What the arguments say. The process is on top of the stack. */
+static struct script_process *start(lua_State *L, struct script_request *request, bool waits)
+{
+	struct machine *machine = script_check_booted(L, "run");
+
+	script_read_request(L, request);
+	request->command.timeout_ns = waits ? request->timeout_ns : 0;
+	request->command.stdin_open = !waits && !request->command.stdin_data;
+	return script_start_process(L, machine, &request->command,
+				    !waits && request->has_timeout ? request->timeout_ns : 0);
+}
+
+static int wait_until(lua_State *L, struct script_process *process, uint64_t deadline_ns)
 {
 	struct error err;
 
@@ -99,41 +116,20 @@ static bool await_end(lua_State *L, struct script_process *process, uint64_t dea
 
 		strcpy(text, err.text);
 		error_set(&err, err.code, "`%.200s` in vm `%s`: %s", process->command, process->node, text);
-		script_raise(L, &err);
+		return script_raise(L, &err);
 	}
 	return process->process->status != PROCESS_RUNNING;
 }
 
-static void set_string(lua_State *L, const char *key, const char *value)
+/* True once it has ended, false when the deadline has passed. Raises if the run is interrupted. */
+static bool await_end(lua_State *L, struct script_process *process, uint64_t deadline_ns)
 {
-	lua_pushstring(L, value);
-	lua_setfield(L, -2, key);
-}
+	bool is_limited = process->deadline_ns <= deadline_ns;
 
-static int push_result(lua_State *L, const struct script_process *process, bool timed_out)
-{
-	const struct process *ended = process->process;
-	bool signalled = ended->status == PROCESS_SIGNALLED && !timed_out;
-	int code = timed_out ? TIMED_OUT_CODE : ended->code + (signalled ? SIGNALLED_CODE : 0);
-
-	lua_newtable(L);
-	lua_pushinteger(L, code);
-	lua_setfield(L, -2, "exit_code");
-	lua_pushlstring(L, buffer_string(&ended->out), ended->out.size);
-	lua_setfield(L, -2, "stdout");
-	lua_pushlstring(L, buffer_string(&ended->err), ended->err.size);
-	lua_setfield(L, -2, "stderr");
-	set_string(L, "status", timed_out ? "timed_out" : signalled ? "signalled" : "exited");
-	lua_pushboolean(L, timed_out);
-	lua_setfield(L, -2, "timed_out");
-	if (signalled) {
-		lua_pushfstring(L, "SIG%s", sigabbrev_np(ended->code) ? sigabbrev_np(ended->code) : "?");
-		lua_setfield(L, -2, "signal");
-	}
-	set_string(L, "command", process->command);
-	set_string(L, "node", process->node);
-	script_set_record(L, &record_result);
-	return 1;
+	if (wait_until(L, process, is_limited ? process->deadline_ns : deadline_ns))
+		return true;
+	script_enforce_limit(process);
+	return process->is_overdue && wait_until(L, process, clock_after(KILL_WAIT_NS));
 }
 
 int script_vm_run(lua_State *L)
@@ -147,8 +143,8 @@ int script_vm_run(lua_State *L)
 		process->process->ops->kill(process->process, SIGKILL, &ignored);
 		await_end(L, process, clock_after(KILL_WAIT_NS));
 	}
-	push_result(L, process, !in_time);
-	close_process(process);
+	script_push_result(L, process, !in_time);
+	script_close_process(process);
 	return 1;
 }
 
@@ -167,8 +163,14 @@ static struct script_process *check_process(lua_State *L)
 	if (!process)
 		script_fail(L, "call it with a colon: %s(…)", script_method_name(L));
 	if (!process->process)
-		script_fail(L, "`%s` was ended with the scope that it belongs to", process->command);
+		script_fail(L, "`%s` was closed, or ended with the scope that it belongs to", process->command);
 	return process;
+}
+
+/* It may have ended by itself in the moment in which it was to be ended. */
+static bool was_killed(const struct process *process)
+{
+	return process->status == PROCESS_SIGNALLED && process->code == SIGKILL;
 }
 
 static int process_wait(lua_State *L)
@@ -177,25 +179,25 @@ static int process_wait(lua_State *L)
 	uint64_t timeout_ns = script_opt_quantity(L, 2, "timeout", QUANTITY_DURATION, process->script->timeout_ns);
 
 	if (await_end(L, process, clock_after(timeout_ns)))
-		return push_result(L, process, false);
+		return script_push_result(L, process, process->is_overdue && was_killed(process->process));
 	lua_pushnil(L);
 	lua_pushliteral(L, "timed out");
 	return 2;
 }
 
-/* "KILL", "SIGKILL" or a number. */
+/* "TERM", "sigterm" or a number. */
 static int check_signal(lua_State *L, int index)
 {
 	const char *name = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
 
 	if (lua_isnoneornil(L, index))
-		return SIGKILL;
+		return SIGTERM;
 	if (lua_isinteger(L, index) && lua_tointeger(L, index) > 0 && lua_tointeger(L, index) < NSIG)
 		return (int)lua_tointeger(L, index);
-	if (name && strncmp(name, "SIG", 3) == 0)
+	if (name && strncasecmp(name, "SIG", 3) == 0)
 		name += 3;
 	for (int number = 1; name && number < NSIG; number++)
-		if (sigabbrev_np(number) && strcmp(name, sigabbrev_np(number)) == 0)
+		if (sigabbrev_np(number) && strcasecmp(name, sigabbrev_np(number)) == 0)
 			return number;
 	return script_refuse(L, index, "signal", "a signal's name like \"TERM\", or its number,");
 }
@@ -206,6 +208,60 @@ static int process_kill(lua_State *L)
 	struct error err;
 
 	return process->process->ops->kill(process->process, check_signal(L, 2), &err) ? script_raise(L, &err) : 0;
+}
+
+static int process_pid(lua_State *L)
+{
+	lua_pushinteger(L, check_process(L)->process->pid);
+	return 1;
+}
+
+static int process_status(lua_State *L)
+{
+	lua_pushstring(L, await_end(L, check_process(L), 0) ? "exited" : "running");
+	return 1;
+}
+
+static int process_write(lua_State *L)
+{
+	struct script_process *process = check_process(L);
+	struct process *base = process->process;
+	const char *data;
+	struct error err;
+	size_t size;
+
+	if (lua_type(L, 2) != LUA_TSTRING)
+		return script_refuse(L, 2, "data", "a string");
+	data = lua_tolstring(L, 2, &size);
+	if (!base->ops->write)
+		return script_fail(
+			L,
+			"the guest agent gives a process in vm `%s` its standard input when it starts, and no "
+			"more: use run_async(…, {stdin = …})",
+			process->node);
+	if (base->ops->write(base, data, size, &err)) {
+		error_wrap(&err, "`%.200s` in vm `%s`", process->command, process->node);
+		return script_raise(L, &err);
+	}
+	return 0;
+}
+
+static int process_close_stdin(lua_State *L)
+{
+	struct process *base = check_process(L)->process;
+
+	if (base->ops->close_input)
+		base->ops->close_input(base);
+	return 0;
+}
+
+/* Safe twice, and after the end of its scope. */
+static int process_close(lua_State *L)
+{
+	struct script_process *process = luaL_testudata(L, 1, PROCESS_TYPE);
+
+	script_close_process(process ? process : check_process(L));
+	return 0;
 }
 
 static int process_running(lua_State *L)
@@ -232,71 +288,31 @@ static int process_collect(lua_State *L)
 {
 	struct script_process *process = luaL_checkudata(L, 1, PROCESS_TYPE);
 
-	close_process(process);
+	script_close_process(process);
 	free(process->command);
 	process->command = NULL;
 	return 0;
 }
 
-static int result_ok(lua_State *L)
-{
-	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_getfield(L, 1, "exit_code");
-	lua_pushboolean(L, lua_isinteger(L, -1) && lua_tointeger(L, -1) == 0);
-	return 1;
-}
-
-static int result_assert_ok(lua_State *L)
-{
-	static const char *const keys[] = { "command", "node", "status", "stdout", "stderr", "exit_code", "signal" };
-	const char *status;
-
-	result_ok(L);
-	if (lua_toboolean(L, -1)) {
-		lua_pushvalue(L, 1);
-		return 1;
-	}
-	lua_settop(L, 1);
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		lua_getfield(L, 1, keys[i]);
-	status = lua_tostring(L, 4);
-	luaL_where(L, 1);
-	if (lua_isnil(L, 8))
-		lua_pushfstring(L, "%s (exit status %s)", status, lua_tostring(L, 7));
-	else
-		lua_pushfstring(L, "%s (%s)", status, lua_tostring(L, 8));
-	lua_pushfstring(L, "`%s` in vm `%s`: %s\nstdout: %s\nstderr: %s", lua_tostring(L, 2), lua_tostring(L, 3),
-			lua_tostring(L, -1), lua_tostring(L, 5), lua_tostring(L, 6));
-	lua_remove(L, -2);
-	lua_concat(L, 2);
-	return lua_error(L);
-}
-
 static const struct script_function process_methods[] = {
 	{ "wait", process_wait, 1 },
 	{ "kill", process_kill, 1 },
+	{ "signal", process_kill, 1 },
+	{ "pid", process_pid, 0 },
+	{ "status", process_status, 0 },
+	{ "write", process_write, 1 },
+	{ "stdin_write", process_write, 1 },
+	{ "close_stdin", process_close_stdin, 0 },
+	{ "close", process_close, 0 },
 	{ "running", process_running, 0 },
 	{ "stdout_stream", process_stdout_stream, 0 },
 	{ "stderr_stream", process_stderr_stream, 0 },
 	{ NULL },
 };
 
-static const struct script_function result_methods[] = {
-	{ "ok", result_ok, 0 },
-	{ "assert_ok", result_assert_ok, 0 },
-	{ NULL },
-};
-
-static const struct script_record record_result = {
-	.type = "provium.result",
-	.name = "result",
-	.methods = result_methods,
-	.optional = (const char *const[]){ "signal", NULL },
-};
-
 void script_register_process(lua_State *L)
 {
-	script_register_record(L, &record_result);
+	script_register_record(L, &script_record_result);
 	luaL_newmetatable(L, PROCESS_TYPE);
 	lua_newtable(L);
 	script_set_functions(L, "process:", process_methods);

@@ -8,11 +8,24 @@
 struct script_process {
 	struct process *process; /* NULL when closed */
 	char node[NAME_LIMIT + 1];
-	char *command;	    /* for people */
-	unsigned int depth; /* of the scope that it was started in */
+	char *command;			/* for people */
+	unsigned int depth;		/* of the scope that it was started in */
+	uint64_t deadline_ns, limit_ns; /* when it is ended, and how long it may run; CLOCK_NEVER, 0 */
+	bool is_overdue;		/* it was ended for that */
 	struct script *script;
 	struct script_process *older, *younger;
 };
+
+/* Starts a process, as kind->start() does, and pushes it. It lives until its scope ends, or it is closed. */
+struct script_process *script_start_process(lua_State *L, struct machine *machine, const struct command *command,
+					    uint64_t limit_ns);
+void script_close_process(struct script_process *process);
+/* Ends it if its time has passed. */
+void script_enforce_limit(struct script_process *process);
+
+/* Pushes the result of a process that has ended. Returns 1. */
+int script_push_result(lua_State *L, const struct script_process *process, bool timed_out);
+extern const struct script_record script_record_result;
 
 enum script_output { SCRIPT_STDOUT, SCRIPT_STDERR, SCRIPT_TAIL };
 

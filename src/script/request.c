@@ -127,7 +127,8 @@ void script_read_request(lua_State *L, struct script_request *request)
 		{ "env", OPTION_VALUE, &env },
 		{ "cwd", OPTION_STRING, &request->command.cwd },
 		{ "stdin", OPTION_VALUE, &input },
-		{ "timeout", OPTION_QUANTITY, &request->timeout_ns, .quantity = QUANTITY_DURATION },
+		{ "timeout", OPTION_QUANTITY, &request->timeout_ns, .quantity = QUANTITY_DURATION,
+		  .given = &request->has_timeout },
 	};
 
 	*request = (struct script_request){ .timeout_ns = script_of(L)->timeout_ns };

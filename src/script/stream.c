@@ -76,7 +76,11 @@ static int next_chunk(lua_State *L)
 			return 1;
 		}
 		is_late = clock_now() >= deadline_ns;
-		if (process->ops->wait(process, deadline_ns, process_output_size(process), &err))
+		script_enforce_limit(owner);
+		if (process->ops->wait(process,
+				       owner->is_overdue || deadline_ns < owner->deadline_ns ? deadline_ns
+											     : owner->deadline_ns,
+				       process_output_size(process), &err))
 			return script_raise(L, &err);
 	}
 	return 0;

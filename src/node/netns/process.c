@@ -28,10 +28,10 @@ struct netns_process {
 	struct process process;		       /* first */
 	struct netns_node *node;	       /* NULL once that is closed */
 	struct netns_process *older, *younger; /* of the node's */
-	pid_t pid;			       /* in the node */
 	int input, output, errors;	       /* our ends of its pipes, -1 when done */
-	char *stdin_data;
-	size_t stdin_size, stdin_sent;
+	struct buffer stdin_data;	       /* for its input */
+	size_t stdin_sent;
+	bool input_stays_open;
 };
 
 static void close_fd(int *fd)
@@ -129,16 +129,25 @@ static ssize_t write_quietly(int fd, const void *data, size_t size)
 	return written;
 }
 
-static void send_stdin(struct netns_process *process)
+static size_t unsent(const struct netns_process *process)
 {
-	size_t left = process->stdin_size - process->stdin_sent;
-	ssize_t sent = left ? write_quietly(process->input, process->stdin_data + process->stdin_sent, left) : 0;
+	return process->stdin_data.size - process->stdin_sent;
+}
+
+static void send_input(struct netns_process *process)
+{
+	size_t left = unsent(process);
+	ssize_t sent = left ? write_quietly(process->input, process->stdin_data.data + process->stdin_sent, left) : 0;
 
 	if (sent > 0)
 		process->stdin_sent += (size_t)sent;
 	/* A program that does not read all of its input is not an error. */
-	if (process->stdin_sent == process->stdin_size || (sent < 0 && errno != EAGAIN && errno != EINTR))
+	if ((!unsent(process) && !process->input_stays_open) || (sent < 0 && errno != EAGAIN && errno != EINTR))
 		close_fd(&process->input);
+	if (!unsent(process)) {
+		buffer_free(&process->stdin_data);
+		process->stdin_sent = 0;
+	}
 }
 
 static void unlink_process(struct netns_process *process)
@@ -171,7 +180,7 @@ void netns_process_ended(struct netns_node *node, pid_t pid, int status)
 {
 	struct netns_process *process = node->processes;
 
-	while (process && process->pid != pid)
+	while (process && process->process.pid != pid)
 		process = process->older;
 	if (process)
 		end_process(process, status);
@@ -186,7 +195,7 @@ void netns_processes_lost(struct netns_node *node)
 static int netns_process_kill(struct process *base, int number, struct error *err)
 {
 	struct netns_process *process = (struct netns_process *)base;
-	struct netns_request request = { .kind = NETNS_KILL, .pid = process->pid, .signal = number };
+	struct netns_request request = { .kind = NETNS_KILL, .pid = (int)base->pid, .signal = number };
 	int value;
 
 	if (base->status != PROCESS_RUNNING)
@@ -216,7 +225,7 @@ static void list_fds(const struct netns_process *process, struct pollfd fds[stat
 	fds[0] = (struct pollfd){ .fd = process->node->control, .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = process->output, .events = POLLIN };
 	fds[2] = (struct pollfd){ .fd = process->errors, .events = POLLIN };
-	fds[3] = (struct pollfd){ .fd = process->input, .events = POLLOUT };
+	fds[3] = (struct pollfd){ .fd = unsent(process) ? process->input : -1, .events = POLLOUT };
 }
 
 /* Afterwards the process may have ended. */
@@ -227,7 +236,7 @@ static void serve_fds(struct netns_process *process, const struct pollfd fds[sta
 	if (fds[2].revents)
 		take_some(&process->errors, &process->process.err, READ_SIZE);
 	if (fds[3].revents)
-		send_stdin(process);
+		send_input(process);
 	if (fds[0].revents)
 		netns_take_answers(process->node);
 }
@@ -276,6 +285,33 @@ static int netns_process_wait(struct process *base, uint64_t deadline_ns, size_t
 	return -err->code;
 }
 
+static int netns_process_write(struct process *base, const void *data, size_t size, struct error *err)
+{
+	struct netns_process *process = (struct netns_process *)base;
+
+	if (base->status != PROCESS_RUNNING)
+		return error_set(err, EPIPE, "it has ended");
+	if (!process->input_stays_open)
+		return error_set(err, EPIPE, "its standard input was closed, or given by `stdin`");
+	if (process->input < 0)
+		return error_set(err, EPIPE, "it has closed its standard input");
+	if (unsent(process) + size > PROCESS_INPUT_LIMIT)
+		return error_set(err, ENOBUFS, "it has not read the last %u MiB of its standard input",
+				 PROCESS_INPUT_LIMIT >> 20);
+	buffer_add(&process->stdin_data, data, size);
+	send_input(process);
+	return 0;
+}
+
+static void netns_process_close_input(struct process *base)
+{
+	struct netns_process *process = (struct netns_process *)base;
+
+	process->input_stays_open = false;
+	if (process->input >= 0)
+		send_input(process);
+}
+
 /* Waits for the end of what was killed, whatever interrupts. */
 static void await_end(struct netns_process *process, uint64_t deadline_ns)
 {
@@ -300,7 +336,7 @@ static void netns_process_close(struct process *base)
 	close_fd(&process->errors);
 	buffer_free(&base->out);
 	buffer_free(&base->err);
-	free(process->stdin_data);
+	buffer_free(&process->stdin_data);
 	free(process);
 }
 
@@ -308,6 +344,8 @@ static const struct process_ops netns_process_ops = {
 	.wait = netns_process_wait,
 	.kill = netns_process_kill,
 	.collect = netns_process_collect,
+	.write = netns_process_write,
+	.close_input = netns_process_close_input,
 	.close = netns_process_close,
 };
 
@@ -331,17 +369,15 @@ static struct netns_process *new_process(struct netns_node *node, pid_t pid, con
 	if (process->older)
 		process->older->younger = process;
 	node->processes = process;
-	process->pid = pid;
+	process->process.pid = pid;
 	process->input = take_end(pipes->input, 1);
 	process->output = take_end(pipes->output, 0);
 	process->errors = take_end(pipes->errors, 0);
-	process->stdin_size = command->stdin_data ? command->stdin_size : 0;
-	if (process->stdin_size) {
-		process->stdin_data = memory_new(process->stdin_size);
-		memcpy(process->stdin_data, command->stdin_data, process->stdin_size);
-	} else {
+	process->input_stays_open = command->stdin_open;
+	if (command->stdin_size)
+		buffer_add(&process->stdin_data, command->stdin_data, command->stdin_size);
+	else if (!command->stdin_open)
 		close_fd(&process->input);
-	}
 	return process;
 }
 

@@ -135,7 +135,7 @@ static int open_and_execute(struct qemu_process *process, const struct paths *pa
 	if (!err->code && pid <= 0)
 		error_set(err, EBADMSG, "the guest agent started no process");
 	if (!err->code)
-		process->pid = pid;
+		process->process.pid = (long)pid;
 	return -err->code;
 }
 

@@ -123,8 +123,8 @@ static int ask(struct qemu_process *process, uint64_t deadline_ns, bool reading,
 	bool exited = false, is_signal;
 	int status;
 
-	calls[0] =
-		(struct agent_call){ .name = "guest-exec-status", .arguments = json_pack("{sI}", "pid", process->pid) };
+	calls[0] = (struct agent_call){ .name = "guest-exec-status",
+					.arguments = json_pack("{sI}", "pid", (json_int_t)process->process.pid) };
 	if (reading)
 		prepare_reads(process, calls + 1);
 	if (agent_batch(&process->node->agent, calls, count, deadline_ns, err))
@@ -173,7 +173,7 @@ static int qemu_process_kill(struct process *base, int number, struct error *err
 	if (!process->node)
 		return orphaned(process, err);
 	snprintf(number_text, sizeof(number_text), "%d", number);
-	snprintf(pid_text, sizeof(pid_text), "%lld", (long long)process->pid);
+	snprintf(pid_text, sizeof(pid_text), "%ld", base->pid);
 	process->active_ns = clock_now();
 	return qemu_run_script(process->node, script, arguments, NULL, clock_after(patience(process->node)), err);
 }
@@ -305,7 +305,7 @@ static void qemu_process_close(struct process *base)
 
 	/* An agent that does not answer, or a guest that is paused, is not asked. */
 	if (process->node && guest_answers(process->node)) {
-		if (base->status == PROCESS_RUNNING && process->pid && qemu_process_kill(base, SIGKILL, &ignored) == 0)
+		if (base->status == PROCESS_RUNNING && base->pid && qemu_process_kill(base, SIGKILL, &ignored) == 0)
 			qemu_process_wait(base, clock_after(KILL_NS), PROCESS_UNTIL_END, &ignored);
 		if (process->is_open && process->node->agent.in_step)
 			close_handles(process);

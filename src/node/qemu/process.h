@@ -22,7 +22,6 @@ struct qemu_process {
 	struct qemu_process *next; /* of the node's */
 	char *name, *cwd;	   /* for errors */
 	char *ending;		   /* why the node ended */
-	json_int_t pid;
 	json_int_t output, errors; /* handles of the agent */
 	bool is_open;
 	/* What the wrapper writes, alone, to stderr if it could not start the command. Nobody else can guess it. */
