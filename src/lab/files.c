@@ -161,6 +161,19 @@ int files_list(struct machine *machine, const char *path, struct buffer *entries
 	return ask_shell(machine, script, "list", path, NULL, entries, err);
 }
 
+int files_size(struct machine *machine, const char *path, uint64_t *size, struct error *err)
+{
+	static const char script[] = "if [ -d \"$1\" ]; then echo 'Is a directory' >&2; exit 1; fi\n"
+				     "stat -L -c %s -- \"$1\"";
+	struct buffer answer = { 0 };
+
+	if (ask_shell(machine, script, "read", path, NULL, &answer, err))
+		return -err->code;
+	*size = strtoull(buffer_string(&answer), NULL, 10);
+	buffer_free(&answer);
+	return 0;
+}
+
 int files_make_folder(struct machine *machine, const char *path, bool parents, const unsigned int *perm,
 		      struct error *err)
 {

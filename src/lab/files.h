@@ -26,6 +26,8 @@ struct file_status {
 };
 /* Of the path itself: a symbolic link is not followed. */
 int files_status(struct machine *machine, const char *path, struct file_status *status, struct error *err);
+/* How many bytes there are to be read. A symbolic link is followed, a folder refused. */
+int files_size(struct machine *machine, const char *path, uint64_t *size, struct error *err);
 /* What is in the folder, without "." and "..": "TYPE NAME\0", one behind the other. A name may have any other byte in it. */
 int files_list(struct machine *machine, const char *path, struct buffer *entries, struct error *err);
 

@@ -206,6 +206,7 @@ void script_close_processes(struct script *script, unsigned int depth);
 /* stream.c */
 /* Pushes {file=, line=}: the innermost line of a test file, or else of what called. */
 void script_push_site(lua_State *L);
+int script_vm_tail_file(lua_State *L);
 
 /* capture.c */
 int script_bridge_capture(lua_State *L);

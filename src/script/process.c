@@ -274,13 +274,15 @@ static int process_running(lua_State *L)
 
 static int process_stdout_stream(lua_State *L)
 {
-	script_push_stream(L, check_process(L), SCRIPT_STDOUT);
+	check_process(L);
+	script_push_stream(L, 1, SCRIPT_STDOUT);
 	return 1;
 }
 
 static int process_stderr_stream(lua_State *L)
 {
-	script_push_stream(L, check_process(L), SCRIPT_STDERR);
+	check_process(L);
+	script_push_stream(L, 1, SCRIPT_STDERR);
 	return 1;
 }
 

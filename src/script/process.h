@@ -29,7 +29,7 @@ extern const struct script_record script_record_result;
 
 enum script_output { SCRIPT_STDOUT, SCRIPT_STDERR, SCRIPT_TAIL };
 
-/* Pushes a stream of what the process prints. The process is the value at index 1. */
-void script_push_stream(lua_State *L, struct script_process *process, enum script_output which);
+/* Pushes a stream of what the process at this index prints. That of a tail ends the process when it is closed. */
+void script_push_stream(lua_State *L, int index, enum script_output which);
 
 #endif

@@ -348,6 +348,7 @@ static const struct script_function methods[] = {
 	{ "nic", vm_nic, 1 },
 	{ "run", script_vm_run, 2 },
 	{ "run_async", script_vm_run_async, 2 },
+	{ "tail_file", script_vm_tail_file, 2 },
 	{ NULL },
 };
 
