@@ -22,9 +22,21 @@ local function parse(text)
 	return values
 end
 
+local PROBE = "/tmp/probe"
+local pushed = setmetatable({}, { __mode = "k" })
+
+--- The path of the probe in a node, which sees no /tmp but its own. It is put there when it is first asked for.
+local function probe_in(node)
+	if not pushed[node] then
+		node:push_file(probe, PROBE)
+		pushed[node] = true
+	end
+	return PROBE
+end
+
 --- Starts a probe in a node.
 function links.start(node, ...)
-	return node:run_async(probe, { ... })
+	return node:run_async(probe_in(node), { ... })
 end
 
 --- The same, and returns when it is ready for what the other side sends.
@@ -108,7 +120,7 @@ local function plug(node, bridge, address, opts)
 	shell("ip link add p-%s mtu %d type veth peer name eth0 mtu %d netns %s", name, mtu, mtu, pid)
 	shell("ip link set p-%s master %s up", name, bridge)
 	if not opts.offload then
-		node:run(probe, { "plain", "eth0" }):assert_ok()
+		node:run(probe_in(node), { "plain", "eth0" }):assert_ok()
 	end
 	node:run(("ip addr add %s/24 dev eth0 && ip link set eth0 up"):format(address)):assert_ok()
 end
