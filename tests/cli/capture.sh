@@ -15,13 +15,9 @@ lan:attach { a, b }
 provium:boot()
 a:run_async("ping -4 -n -i 0.02 " .. b:ip())
 print("up")
-wait_until(function() end, { timeout = 100 })
+provium:sleep("1h")
 END
-"$provium" --timeout 110s "$work/one.lua" >lab.out 2>&1 </dev/null &
-run_pid=$!
-wait_for grep -qs up lab.out
-lab=$(<"/proc/$run_pid/task/$run_pid/children")
-lab=${lab// /}
+start_lab lab.out --timeout 1h "$work/one.lua" || { echo "Bail out! no lab" && exit 1; }
 
 # What Wireshark's tools say about a file, with their complaints in err.
 frames_of() {
@@ -53,20 +49,21 @@ snaplen_and_filters() {
 	run capture "$lab" lan -s 34 --to=b --ethertype=ip -c 2 -w file.pcap
 	exits 0 && frames_of file.pcap frame.cap_len && [[ $(sort -u frames) == 34 ]]
 }
+is_larger_than() { [[ -e $2 ]] && (($(stat -c %s "$2") > $1)); }
 until_stopped() {
+	rm -f file.pcap
 	"$provium" capture "$lab" lan -w file.pcap 2>err &
 	local pid=$!
-	sleep 0.5
+	# The header and some frames.
+	wait_for is_larger_than 1000 file.pcap
 	kill -INT "$pid"
-	wait "$pid"
-	status=$?
+	ends "$pid"
 	exits 0 && complains "frames, 0 lost" && frames_of file.pcap && (($(count_of) > 5))
 }
 until_the_reader_has_enough() {
 	# No frame comes to an idle bridge: that nobody reads any more is noticed all the same.
-	local begin=$SECONDS
-	"$provium" capture "$lab" idle 2>err | head -c 24 >first
-	[[ $(stat -c %s first) == 24 ]] && ((SECONDS - begin < 5))
+	within "$provium" capture "$lab" idle 2>err | head -c 24 >first
+	[[ ${PIPESTATUS[0]} != 124 && $(stat -c %s first) == 24 ]]
 }
 in_a_sub_lab() {
 	rm -f empty.pcap
@@ -78,8 +75,7 @@ in_a_sub_lab() {
 stop_it() {
 	wait_for some_captures
 	kill -INT "$1"
-	status=0
-	wait "$1" || status=$?
+	ends "$1"
 }
 some_captures() { [[ $(open_captures) != 0 ]]; }
 nothing_beside() { ! compgen -G "$1.*" >/dev/null; }
@@ -181,13 +177,11 @@ two_at_once() {
 }
 ends_with_the_lab() {
 	rm -f file.pcap
-	timeout 20 "$provium" capture "$lab" lan -w file.pcap 2>err &
+	"$provium" capture "$lab" lan -w file.pcap 2>err &
 	local pid=$!
-	wait_for test -s file.pcap
-	sleep 0.2
+	wait_for is_larger_than 500 file.pcap
 	kill -KILL "$lab"
-	wait "$pid"
-	status=$?
+	ends "$pid"
 	exits 0 && frames_of file.pcap && (($(count_of) > 1))
 }
 

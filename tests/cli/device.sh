@@ -9,7 +9,7 @@ source "${BASH_SOURCE[0]%/*}/tap.bash"
 if [[ ${1-} != --inside ]]; then
 	exec unshare --net --kill-child --fork "$here/device.sh" --inside
 fi
-unshare --net sleep 300 &
+unshare --net sleep infinity &
 far=$!
 elsewhere() { [[ $(readlink "/proc/$far/ns/net") != $(readlink /proc/self/ns/net) ]]; }
 wait_for elsewhere
@@ -131,19 +131,15 @@ not_with_a_smaller_mtu() {
 not_on_two() { refuses "there is no device vnet0" 'lan:attach_device("vnet0")' 'provium:bridge("other"):attach_device("vnet0")'; }
 comes_back_after_a_failure() { refuses "told you" 'lan:attach_device("vnet0")' 'error("told you")'; }
 
-echo 'provium:bridge("lan"):attach_device("vnet0") print("up") wait_until(function() end, { timeout = 100 })' >waits.lua
+echo 'provium:bridge("lan"):attach_device("vnet0") print("up") provium:sleep("1h")' >waits.lua
 start_waiting() {
-	"$provium" waits.lua >waits.out 2>&1 </dev/null &
-	runner=$!
-	wait_for grep -qs up waits.out && ! ip link show dev vnet0 >/dev/null 2>&1
+	start_lab waits.out --timeout 1h waits.lua && ! ip link show dev vnet0 >/dev/null 2>&1
 }
 comes_back_when_killed() {
 	start_waiting || return
-	local start=${EPOCHREALTIME/./}
-	kill -KILL "$(cat /proc/"$runner"/task/"$runner"/children)" "$runner"
-	wait "$runner" 2>/dev/null
+	kill -KILL "$lab" "$command"
+	wait "$command" 2>/dev/null
 	wait_for is_home
-	(((${EPOCHREALTIME/./} - start) < 2000000))
 }
 comes_back_when_all_are_killed_by_name() {
 	start_waiting || return
@@ -152,20 +148,20 @@ comes_back_when_all_are_killed_by_name() {
 	for pid in $(pgrep -x provium); do
 		[[ $(readlink "/proc/$pid/cwd") != "$work" ]] || kill -KILL "$pid"
 	done
-	wait "$runner" 2>/dev/null
+	wait "$command" 2>/dev/null
 	wait_for is_home
 }
 comes_back_when_interrupted() {
 	start_waiting || return
-	kill -INT "$runner"
-	wait "$runner"
+	kill -INT "$command"
+	wait "$command"
 	is_home
 }
 may_go_with_its_owner() {
 	start_waiting || return
 	in_far ip link del far0
-	kill -INT "$runner"
-	wait "$runner"
+	kill -INT "$command"
+	wait "$command"
 	! grep -q "give device" waits.out
 	local result=$?
 	make_device
@@ -174,8 +170,8 @@ may_go_with_its_owner() {
 other_name() {
 	start_waiting || return
 	ip link add vnet0 type bridge
-	kill -INT "$runner"
-	wait "$runner"
+	kill -INT "$command"
+	wait "$command"
 	cp waits.out out
 	local name
 	name=$(sed -n 's/.*give device vnet0 back: .*File exists; it is \(pv[0-9]*\) now$/\1/p' waits.out)
@@ -194,7 +190,7 @@ check "a port of another bridge" not_from_a_bridge
 check "an MTU below the bridge's" not_with_a_smaller_mtu
 check "on two bridges" not_on_two
 check "a script that fails gives it back" comes_back_after_a_failure
-check "kill -9 gives it back within 2 s" comes_back_when_killed
+check "kill -9 gives it back" comes_back_when_killed
 check "kill -9 of all that are called provium gives it back" comes_back_when_all_are_killed_by_name
 check "Ctrl-C gives it back" comes_back_when_interrupted
 check "a device whose owner ends" may_go_with_its_owner

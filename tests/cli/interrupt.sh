@@ -10,7 +10,7 @@ test("done before", function() end)
 test("waits", function()
 	print("waiting")
 	os.execute("mktemp -q waiting.XXXXXX >/dev/null")
-	wait_until(function() end, { timeout = 50 })
+	wait_until(function() end, { timeout = 1000 })
 end)
 test("never runs", function() print("ran") end)
 END
@@ -27,19 +27,12 @@ start() {
 	setsid env --default-signal=INT "$provium" "$@" >out 2>err </dev/null &
 	pid=$!
 }
-# The exit status of pid, which is to come within so many seconds.
-ends_within() {
-	local begin=$SECONDS
-	status=0
-	wait "$pid" || status=$?
-	((SECONDS - begin <= $1))
-}
 
 once() {
 	start -j 2 waits.lua waits.lua fine.lua
 	wait_for are_waiting 2 || return
 	kill -"$1" "$pid"
-	ends_within 5 && exits "$2" && ! prints ran && prints_line 'interrupted; 1 more files were not run' &&
+	ends "$pid" && exits "$2" && ! prints ran && prints_line 'interrupted; 1 more files were not run' &&
 		[[ $(grep -c '✓ done before' out) == 2 ]] && ends_with "2 passed, 2 failed, 0 skipped"
 }
 # No build server may take it for complete.
@@ -47,7 +40,7 @@ reports_what_is_missing() {
 	start --format "$1" --output report waits.lua fine.lua
 	wait_for is_waiting 1 || return
 	kill -INT "$pid"
-	ends_within 5 && exits 130
+	ends "$pid" && exits 130
 }
 in_junit() {
 	xpath() { xmllint --xpath "string($1)" report; }
@@ -77,7 +70,7 @@ between_tests() {
 	start --format tap --output report between.lua
 	wait_for is_waiting 1 || return
 	kill -INT "$pid"
-	ends_within 5 && exits 130 && [[ $(grep -c '^not ok' report) == 2 ]]
+	ends "$pid" && exits 130 && [[ $(grep -c '^not ok' report) == 2 ]]
 }
 # A script that catches the interruption has ended all the same.
 caught() {
@@ -88,39 +81,43 @@ caught() {
 	start --format tap --output report caught.lua
 	wait_for is_waiting 1 || return
 	kill -INT "$pid"
-	ends_within 5 && exits 130 && [[ $(grep -c '^not ok' report) == 3 ]]
+	ends "$pid" && exits 130 && [[ $(grep -c '^not ok' report) == 3 ]]
 }
 terminal_goes() {
 	start --format tap --output report waits.lua
 	wait_for is_waiting 1 || return
 	kill -HUP "$pid"
-	ends_within 5 && exits 129 && grep -q '^Bail out!' report
+	ends "$pid" && exits 129 && grep -q '^Bail out!' report
 }
 # Of several files only the first is shown.
 are_waiting() { (($(compgen -G 'waiting.*' | wc -l) == $1)); }
 is_waiting() { (($(grep -c waiting out) == $1)); }
 
+is_stopped() { [[ $(<"/proc/$(child_of "$pid")/stat") == *") T "* ]]; }
+# No signal waits for pid any more.
+has_heard() { grep -qE '^ShdPnd:\s*0+$' "/proc/$pid/status"; }
+
 twice() {
 	start stuck.lua
-	wait_for is_waiting 1 && sleep 0.2
+	wait_for is_stopped || return
 	kill -INT "$pid"
-	sleep 0.3
-	kill -0 "$pid" || return
+	wait_for has_heard
+	is_gone "$pid" && return 1
 	kill -INT "$pid"
-	ends_within 3 && exits 130 && prints "killed: the run was interrupted twice" && ends_with "0 passed, 1 failed, 0 skipped"
+	ends "$pid" && exits 130 && prints "killed: the run was interrupted twice" && ends_with "0 passed, 1 failed, 0 skipped"
 }
 does_not_wait_for_ever() {
 	start stuck.lua
-	wait_for is_waiting 1 && sleep 0.2
+	wait_for is_stopped || return
 	kill -TERM "$pid"
-	ends_within 13 && exits 143 && prints "killed: it did not end within 10 s after the interrupt"
+	ends "$pid" && exits 143 && prints "killed: it did not end within 10 s after the interrupt"
 }
 # As a terminal does it: to the whole process group at once.
 group() {
 	start waits.lua
 	wait_for is_waiting 1 || return
 	kill -INT -- "-$pid"
-	ends_within 5 && exits 130 && ends_with "1 passed, 1 failed, 0 skipped"
+	ends "$pid" && exits 130 && ends_with "1 passed, 1 failed, 0 skipped"
 }
 # What the script has started is the script's to end.
 reaches_the_script_alone() {
@@ -130,19 +127,19 @@ reaches_the_script_alone() {
 	start child.lua
 	wait_for are_waiting 1 || return
 	kill -INT -- "-$pid"
-	ends_within 5 && exits 130 && [[ ! -e hit ]]
+	ends "$pid" && exits 130 && [[ ! -e hit ]]
 }
 is_not_deaf_in_a_child() {
 	cat >deaf.lua <<-'END'
 		test("waits", function()
 			os.execute("mktemp -q waiting.XXXXXX >/dev/null; sleep 0.5")
-			wait_until(function() end, { timeout = 50 })
+			wait_until(function() end, { timeout = 1000 })
 		end)
 	END
 	start deaf.lua
 	wait_for are_waiting 1 || return
 	kill -INT "$pid"
-	ends_within 5 && exits 130 && prints "interrupted"
+	ends "$pid" && exits 130 && prints "interrupted"
 }
 # Whenever it comes, nothing crashes of it.
 at_any_moment() {
@@ -152,18 +149,18 @@ at_any_moment() {
 		until [[ ! -e /proc/$pid || $(<"/proc/$pid/comm") == provium ]]; do :; done
 		sleep "$moment"
 		kill -INT "$pid"
-		ends_within 5 && exits 130 && ! prints crashed || return
+		ends "$pid" && exits 130 && ! prints crashed || return
 	done
 }
 ends_cleanly() {
 	cat >clean.lua <<-'END'
 		setmetatable({}, { __gc = function() io.open("cleaned", "w"):close() end })
-		test("waits", function() print("waiting") wait_until(function() end, { timeout = 50 }) end)
+		test("waits", function() print("waiting") wait_until(function() end, { timeout = 1000 }) end)
 	END
 	start --format json --output report.json clean.lua
 	wait_for is_waiting 1 || return
 	kill -INT "$pid"
-	ends_within 5 && exits 130 && [[ -e cleaned ]] && grep -q '"interrupted":true' report.json
+	ends "$pid" && exits 130 && [[ -e cleaned ]] && grep -q '"interrupted":true' report.json
 }
 keeps() {
 	cat >keep.lua <<-'END'
@@ -177,7 +174,7 @@ keeps() {
 	lab=$(sed -n 's/.*provium exec \([0-9]*\) NODE.*/\1/p' out)
 	[[ $("$provium" exec "$lab" a hostname) == a ]] || return
 	kill -INT "$pid"
-	ends_within 5 && exits 130 && ! prints ran
+	ends "$pid" && exits 130 && ! prints ran
 }
 
 # In the node, which is there still; one that does not end leaves time to the others; each error is told.
@@ -222,7 +219,7 @@ keeps_nothing() {
 		test("for later", function() todo() end)
 	END
 	start --keep good.lua fine.lua
-	ends_within 20 && exits 0 && ! prints "stays up"
+	ends "$pid" && exits 0 && ! prints "stays up"
 }
 
 check "SIGINT once: the rest is not run, a summary, 130" once INT 130

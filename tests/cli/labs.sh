@@ -18,22 +18,15 @@ other:vm("alone", "netns"):boot()
 lan:partition(a, b)
 provium:bridge("spare")
 print("up")
-wait_until(function() end, { timeout = 100 })
+provium:sleep("1h")
 END
 sed 's/"late"/"elsewhere"/' one.lua >one.lua-more
 
-start_lab() {
-	"$provium" --timeout 110s --seed $seed "$1" >"$1.out" 2>&1 </dev/null &
-	runs+=($!)
-	wait_for grep -qs up "$1.out" || return
-	lab=$(<"/proc/$!/task/$!/children")
-	lab=${lab// /}
-}
-runs=()
 seed=$(((1 << 53) - 1))
-start_lab "$work/one.lua-more"
-other_lab=$lab
-start_lab "$work/one.lua"
+start_lab more.out --timeout 1h --seed $seed "$work/one.lua-more" || { echo "Bail out! no lab" && exit 1; }
+other_lab=$lab runs=("$command")
+start_lab one.out --timeout 1h --seed $seed "$work/one.lua" || { echo "Bail out! no lab" && exit 1; }
+runs+=("$command")
 
 shows_labs() {
 	run ps
@@ -94,10 +87,10 @@ refuses() {
 }
 reads_stdin() {
 	status=0
-	[[ $(echo typed | timeout 20 "$provium" exec "$lab" a cat) == typed ]]
+	[[ $(echo typed | within "$provium" exec "$lab" a cat) == typed ]]
 }
 has_the_terminal() {
-	timeout 20 script --quiet --return --command "$provium exec $lab a sh -c 'test -t 0 && test -t 1 && tty -s'" /dev/null >out 2>err </dev/null
+	within script --quiet --return --command "$provium exec $lab a sh -c 'test -t 0 && test -t 1 && tty -s'" /dev/null >out 2>err </dev/null
 }
 passes_on_term() {
 	"$provium" exec "$lab" a sh -c 'trap "echo got it; exit 5" TERM; echo ready; while :; do sleep 0.1; done' >out 2>err &

@@ -59,7 +59,7 @@ check "provium.lua is found in a folder above, profiles build on others" found_u
 check "a configuration without profiles" empty_configuration
 check "refused: no table" refuses 'return 5' 'it returns a number; a table like {profiles = {…}} is accepted'
 check "refused: syntax" refuses_syntax
-check "refused: unknown key" refuses 'return {profile = {}}' 'unknown key "profile"; the keys are: profiles'
+check "refused: unknown key" refuses 'return {profile = {}}' 'unknown key "profile"; the nearest is "profiles"; the keys are: profiles'
 check "refused: unknown key of a profile" refuses 'return {profiles = {mine = {ram = 5}}}' 'unknown key "ram"; the keys are: base, kernel'
 check "refused: missing file" refuses 'return {profiles = {mine = {disk = "none.qcow2"}}}' '`disk` is '
 check "refused: unknown base" refuses 'return {profiles = {mine = {base = "none"}}}' 'there is no profile `none` to be the `base` of another'

@@ -6,7 +6,7 @@ source "${BASH_SOURCE[0]%/*}/tap.bash"
 # says LINE... : what the prompt answers to lines that come through a pipe is in out.
 type_lines() {
 	status=0
-	printf '%s\n' "$@" | timeout 30 "$provium" repl >out 2>err || status=$?
+	printf '%s\n' "$@" | within "$provium" repl >out 2>err || status=$?
 }
 
 values() {
@@ -31,19 +31,25 @@ unfinished() {
 	exits 0 && [[ $(<out) == 2 ]]
 }
 is_in_ps() {
-	(sleep 2 | "$provium" repl >/dev/null 2>&1 &)
-	wait_for repl_in_ps
+	local result=0
+	mkfifo typed
+	"$provium" repl <typed >/dev/null 2>&1 &
+	exec {line}>typed
+	wait_for repl_in_ps "$!" || result=1
+	exec {line}>&-
+	ends "$!"
+	return "$result"
 }
 repl_in_ps() {
 	run ps
-	grep -qE '^[0-9]+ .* repl$' out
+	grep -qE "^$1 .* repl$" out
 }
 
 # The screen of a terminal of which we type the keys.
 on_screen() { tmux -S socket capture-pane -p -t repl >out && grep -qxE -- "$1" out; }
 keys() { tmux -S socket send-keys -t repl "$@"; }
 at_terminal() {
-	tmux -S socket -f /dev/null new-session -d -s repl -x 100 -y 40 "$provium repl; echo exit=\$?; sleep 60"
+	tmux -S socket -f /dev/null new-session -d -s repl -x 100 -y 40 "$provium repl; echo exit=\$?; sleep infinity"
 	wait_for on_screen '>'
 }
 stop_terminal() { tmux -S socket kill-server; }
@@ -59,14 +65,13 @@ ctrl_c_gives_a_line_up() {
 	wait_for on_screen whole
 }
 ctrl_c_ends_a_loop() {
-	keys 'while true do end' Enter
-	sleep 0.3
-	keys C-c
+	keys 'print("round") while true do end' Enter
+	wait_for on_screen round && keys C-c
 	wait_for on_screen '.*interrupted \(Interrupt\)' && keys '6 * 7 + 1000' Enter && wait_for on_screen 1042
 }
 ctrl_c_ends_a_wait() {
-	keys 'wait_until(function() end, { timeout = 50 }) or 1' Enter
-	sleep 0.3
+	keys 'print("idle") wait_until(function() end, { timeout = 1000 })' Enter
+	wait_for on_screen idle || return
 	keys C-c
 	keys '7 * 7 + 1000' Enter
 	wait_for on_screen 1049

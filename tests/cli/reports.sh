@@ -46,7 +46,7 @@ human_ascii() {
 # script(1) gives it a terminal.
 on_terminal() {
 	status=0
-	timeout 60 script --quiet --return --command "$*" /dev/null >out 2>err </dev/null || status=$?
+	within script --quiet --return --command "$*" /dev/null >out 2>err </dev/null || status=$?
 }
 human_colors() {
 	local esc=$'\e'
@@ -288,7 +288,7 @@ output_keeps_a_link() {
 }
 output_into_a_device() {
 	mkfifo pipe
-	timeout 20 cat pipe >from-pipe &
+	within cat pipe >from-pipe &
 	run --format tap --output pipe mixed.lua
 	wait $!
 	[[ -p pipe ]] && grep -q '^1\.\.4' from-pipe
@@ -307,7 +307,7 @@ output_human_too() {
 }
 output_full() {
 	status=0
-	timeout 60 "$provium" mixed.lua >/dev/full 2>err || status=$?
+	within "$provium" mixed.lua >/dev/full 2>err || status=$?
 	exits 2 && complains "No space left on device"
 }
 

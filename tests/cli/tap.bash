@@ -34,10 +34,16 @@ check() {
 
 exec </dev/null
 
-# run ARG...: the command, with what it prints in the files out and err, and its exit status in status. Within a minute.
+# How long anything may take, in seconds: only what will never come takes so long, on a machine that is busy too.
+patience=300
+
+# within COMMAND...: ends it when its time is up, with the status 124.
+within() { timeout --kill-after=10 "$patience" "$@"; }
+
+# run ARG...: the command, with what it prints in the files out and err, and its exit status in status.
 run() {
 	status=0
-	timeout 60 "$provium" "$@" >out 2>err || status=$?
+	within "$provium" "$@" >out 2>err || status=$?
 }
 
 exits() { ((status == $1)); }
@@ -48,15 +54,39 @@ prints_line() { grep -qxE -- "$1" out; }
 complains() { grep -qF -- "$1" err; }
 ends_with() { [[ $(tail -n 1 out) == "$1" ]]; }
 
-# wait_for COMMAND...: tries until it succeeds, for 10 s.
+# wait_for COMMAND...: tries until it succeeds.
 wait_for() {
-	local try
-	for ((try = 0; try < 200; try++)); do
-		"$@" && return
+	local end=$((SECONDS + patience))
+	until "$@"; do
+		((SECONDS < end)) || return 1
 		sleep 0.05
 	done
-	return 1
 }
+
+# The first child of a process, once there is one.
+child_of() { wait_for has_child "$1" && cut -d ' ' -f 1 "/proc/$1/task/$1/children"; }
+has_child() { [[ $(<"/proc/$1/task/$1/children") ]]; } 2>/dev/null
+
+is_gone() { [[ ! -e /proc/$1 || $(<"/proc/$1/stat") == *") Z "* ]]; } 2>/dev/null
+
+# ends PID: waits for the end of a child of this shell, and sets status. One that does not end is killed.
+ends() {
+	wait_for is_gone "$1" || kill -KILL "$1"
+	status=0
+	wait "$1" 2>/dev/null || status=$?
+}
+
+# start_lab NAME ARG...: runs a script in the background that prints the line "up" once it is. Sets command to the pid of the
+# command, and lab to that of the script's process. What it prints is in the file NAME.
+start_lab() {
+	rm -f "$1"
+	"$provium" "${@:2}" >"$1" 2>&1 </dev/null &
+	command=$!
+	wait_for is_up_or_gone "$command" "$1"
+	is_up "$1" && lab=$(child_of "$command")
+}
+is_up() { grep -qsxE ' *up' "$1"; }
+is_up_or_gone() { is_up "$2" || is_gone "$1"; }
 
 finish() {
 	printf '1..%d\n' "$tests"

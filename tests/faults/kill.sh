@@ -4,6 +4,8 @@
 # kill -9, of the command, of its script's process, and of both, in all that they may be doing: nothing stays behind.
 
 faults=$(realpath "${BASH_SOURCE[0]%/*}")
+# What others mount meanwhile is not ours.
+[[ ${1-} == --inside ]] || exec unshare --mount --propagation private -- "$faults/kill.sh" --inside
 # shellcheck source=tests/cli/tap.bash
 source "$faults/../cli/tap.bash"
 # shellcheck source=tests/faults/run.bash
@@ -60,7 +62,7 @@ require "common"
 a:pause()
 b:pause()
 print("busy")
-provium:sleep(50)
+provium:sleep("1h")
 EOF
 
 cat >kept.lua <<'EOF'
@@ -75,7 +77,7 @@ c = provium:vm("c", "netns"):boot()
 other:attach(c)
 lan:route(other)
 print("busy")
-a:run("ping -f c.other >/dev/null", { timeout = 50 })
+a:run("ping -f c.other >/dev/null", { timeout = "1h" })
 EOF
 
 mounts() { cut -d ' ' -f 1-3 /proc/self/mounts | sort; }
@@ -87,14 +89,13 @@ killed() {
 	mounts >mounts.before
 	start "$@" "$file" || return 1
 	wait_for said busy || { cat run.out && return 1; }
-	sleep 0.3
 	remember || { echo "the run does not describe itself" && return 1; }
 	case $victim in
 	command) kill -KILL "$command" ;;
 	script) kill -KILL "$script" ;;
 	both) kill -KILL "$command" "$script" ;;
 	esac
-	gone_in_time || { kill -KILL "$command" "$script" 2>/dev/null; return 1; }
+	all_gone || { kill -KILL "$command" "$script" 2>/dev/null; return 1; }
 	wait "$command" 2>/dev/null
 	mounts | diff mounts.before - || return 1
 }
@@ -112,13 +113,13 @@ watched() {
 	local onlooker result=0
 	start running.lua || return 1
 	wait_for said busy || return 1
-	"$provium" exec "$script" a sleep 1000 >/dev/null 2>&1 &
+	rm -f onlooker.out
+	"$provium" exec "$script" a sh -c 'echo looks; exec sleep 1000' >onlooker.out 2>&1 &
 	onlooker=$!
-	sleep 0.5
-	kill -0 "$onlooker" || { echo "provium exec does not run" && return 1; }
+	wait_for grep -qs looks onlooker.out || { echo "provium exec does not run" && return 1; }
 	remember || return 1
 	kill -KILL "$command"
-	gone_in_time || result=1
+	all_gone || result=1
 	kill -KILL "$onlooker" 2>/dev/null
 	wait "$onlooker" "$command" 2>/dev/null
 	return "$result"

@@ -6,14 +6,13 @@
 
 # start ARG...: the command in the background. Sets command to its pid, and script to that of its script's process.
 start() {
+	rm -f run.out
 	"${provium:?}" "$@" >run.out 2>&1 </dev/null &
 	command=$!
-	wait_for has_script || return 1
-	script=$(pgrep -P "$command" | head -n 1)
+	script=$(child_of "$command")
 }
 
-has_script() { pgrep -P "$command" >/dev/null; }
-said() { grep -qF -- "$1" run.out; }
+said() { grep -qsF -- "$1" run.out; }
 
 # Those below a process, and it itself. A node's processes are children of the script's process, or of the node's init.
 tree() {
@@ -76,16 +75,11 @@ left() {
 	done
 } 2>/dev/null
 
-# gone_in_time: nothing is left within 2 s, or longer on a machine that has other things to do; else says what is.
-gone_in_time() {
-	local start=${EPOCHREALTIME/./} rest load
-	read -r load _ </proc/loadavg
-	while :; do
-		rest=$(left)
-		[[ $rest ]] || return 0
-		((${EPOCHREALTIME/./} - start < 2000000 * (1 + ${load%.*} / $(nproc)))) || break
-		sleep 0.02
-	done
-	printf 'still left:\n%s\n' "$rest"
+nothing_left() { [[ ! $(left) ]]; }
+
+# all_gone: waits until nothing is left; else says what is.
+all_gone() {
+	wait_for nothing_left && return
+	printf 'still left:\n%s\n' "$(left)"
 	return 1
 }

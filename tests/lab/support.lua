@@ -166,9 +166,15 @@ function support.silence(...)
 	end
 end
 
+-- One ping is answered, however busy the machine is.
 function support.reaches(from, to, timeout)
 	local name = type(to) == "string" and to or to:name()
-	return from:run("ping", { "-n", "-c", 1, "-W", timeout or 0.3, name }):ok()
+	return from:run("ping", { "-n", "-c", 1, "-W", timeout or 20, name }):ok()
+end
+
+-- One ping is not: it is waited for no longer than an answer takes.
+function support.cut_off(from, to)
+	return not support.reaches(from, to, 0.3)
 end
 
 -- The process 1 of a node, as this machine numbers it: from inside no signal reaches it.
