@@ -94,6 +94,11 @@ check: ## set up, build, and run all tests
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)tools/check
 
+check-full: ## the same, and what guards a behaviour once more, in every kernel
+	$(Q)tools/setup
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)tools/check --full
+
 demo: ## set up, build, and run the examples
 	$(Q)tools/setup
 	$(Q)$(MAKE) --no-print-directory all
@@ -159,6 +164,6 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-12s%s\n", $$1, $$2}' Makefile
 	@echo "  V=1 shows commands, SAN=1 builds with ASan and UBSan, PREFIX and DESTDIR are for install"
 
-.PHONY: all setup check demo tests bench lint format install uninstall clean help $(BENCHES)
+.PHONY: all setup check check-full demo tests bench lint format install uninstall clean help $(BENCHES)
 # Kept between runs.
 .SECONDARY:

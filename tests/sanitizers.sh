@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The lab tests once more, with a provium that watches its own memory: make SAN=1. A leak is an error, too.
+# The unit tests, the lab tests and the examples once more, with a provium that watches its own memory: make SAN=1. A leak is
+# an error, too.
 
 root=$(realpath "${BASH_SOURCE[0]%/*}/..")
 # shellcheck source=tests/cli/tap.bash
@@ -11,13 +12,21 @@ build() { make --no-print-directory -C "$root" -j"$(nproc)" SAN=1 all tests >out
 
 clean() {
 	status=0
-	# What needs fq runs in a test kernel, which has no room for this.
-	(cd "$root" && timeout 1200 build/san/provium --timeout 5m --tag '!fq' --tag '!fqperf' "$@") >out 2>err </dev/null || status=$?
+	(cd "$root" && "$@") >out 2>err || status=$?
 	exits 0 && ! grep -qE 'Sanitizer|runtime error' out err
+}
+# What needs fq runs in a test kernel, which has no room for this.
+lua() { clean build/san/provium -j 4 --timeout 10m --tag '!fq' --tag '!fqperf' "$@"; }
+unit() {
+	local test
+	for test in build/san/tests/unit/*_test; do
+		"$test" || return
+	done
 }
 
 check "a build with ASan and UBSan" build
-check "tests/lab with it" clean tests/lab
-check "the examples with it" clean --profile peios=netns lua/examples
+check "tests/unit with it" clean unit
+check "tests/lab with it" lua tests/lab
+check "the examples with it" lua --profile peios=netns lua/examples
 
 finish

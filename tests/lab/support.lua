@@ -63,6 +63,14 @@ function support.listen(node, options)
 	return setmetatable({ process = process, output = output }, Listener)
 end
 
+-- Waits until no port holds a frame any more, and what it has let go is there. This process is in the switch of the run.
+function support.settle()
+	wait_until(function()
+		return not ask("tc -s qdisc show"):find("backlog %d+K?b [1-9]%d*p")
+	end, { timeout = "2m", interval = "10ms", desc = "no frame is held" })
+	provium:sleep("20ms")
+end
+
 local COLUMNS = { "count", "bytes", "shortest", "longest", "first", "last", "sent" }
 
 local function read_total(line)

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The rings of several CPUs read as one, without a kernel: this file has the reader's source in it, and fills its rings as
+ * the kernel would. The library has the same functions, so they have other names here.
+ */
+#define rings_open  tested_open
+#define rings_close tested_close
+#define rings_size  tested_size
+#define rings_poll  tested_poll
+#define rings_look  tested_look
+#define rings_next  tested_next
+#define rings_done  tested_done
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "capture/rings.c" /* NOLINT(bugprone-suspicious-include) */
+
+#define CPUS 2U
+#define SIZE (1U << 17)
+
+static struct rings rings;
+static struct ring list[CPUS];
+static struct perf_event_mmap_page pages[CPUS];
+static uint8_t data[CPUS][SIZE];
+
+static int make_rings(void **state)
+{
+	(void)state;
+	rings = (struct rings){ .count = CPUS, .size = SIZE, .list = list };
+	for (size_t i = 0; i < CPUS; i++) {
+		free(list[i].unwrapped);
+		pages[i] = (struct perf_event_mmap_page){ 0 };
+		list[i] = (struct ring){ .page = &pages[i], .data = data[i], .unwrapped = memory_new(MAX_RECORD) };
+	}
+	return 0;
+}
+
+static int free_rings(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CPUS; i++) {
+		free(list[i].unwrapped);
+		list[i].unwrapped = NULL;
+	}
+	return 0;
+}
+
+static void put(size_t cpu, const void *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		data[cpu][(pages[cpu].data_head + i) % SIZE] = ((const uint8_t *)bytes)[i];
+	pages[cpu].data_head += size;
+}
+
+/* A record as the kernel writes it: header, size, what was put out, and zeros up to a multiple of 8. */
+static void put_record(size_t cpu, const void *head, size_t head_size, const void *frame, size_t frame_size)
+{
+	size_t size = RAW_OFFSET + head_size + frame_size, padding = -size & 7;
+	struct perf_event_header header = { .type = PERF_RECORD_SAMPLE, .size = (uint16_t)(size + padding) };
+	uint32_t raw = (uint32_t)(head_size + frame_size + padding);
+
+	put(cpu, &header, sizeof(header));
+	put(cpu, &raw, sizeof(raw));
+	put(cpu, head, head_size);
+	put(cpu, frame, frame_size);
+	put(cpu, &(uint64_t){ 0 }, padding);
+}
+
+static void put_event(size_t cpu, uint64_t time_ns, const char *frame)
+{
+	struct wire_event event = { .kind = WIRE_EVENT_SENT, .time_ns = time_ns, .captured = (uint32_t)strlen(frame) };
+
+	put_record(cpu, &event, sizeof(event), frame, strlen(frame));
+}
+
+static void put_loss(size_t cpu)
+{
+	const struct {
+		struct perf_event_header header;
+		uint64_t id, lost;
+	} loss = { .header = { .type = PERF_RECORD_LOST, .size = sizeof(loss) }, .lost = 5 };
+
+	put(cpu, &loss, sizeof(loss));
+}
+
+static void assert_next(uint64_t time_ns, const char *frame)
+{
+	struct ring_event event;
+
+	assert_true(rings_next(&rings, UINT64_MAX, &event));
+	assert_int_equal(event.event.time_ns, time_ns);
+	assert_int_equal(event.size, strlen(frame));
+	assert_memory_equal(event.bytes, frame, event.size);
+	assert_int_equal(event.tail_size, 0);
+}
+
+static void assert_nothing(uint64_t until_ns)
+{
+	struct ring_event event;
+
+	assert_false(rings_next(&rings, until_ns, &event));
+}
+
+static void test_oldest_first(void **state)
+{
+	(void)state;
+	rings_look(&rings);
+	assert_nothing(UINT64_MAX);
+	put_event(0, 10, "a");
+	put_event(1, 5, "b");
+	put_event(0, 30, "c");
+	put_event(1, 20, "d");
+	rings_look(&rings);
+	assert_next(5, "b");
+	assert_next(10, "a");
+	assert_next(20, "d");
+	assert_next(30, "c");
+	assert_nothing(UINT64_MAX);
+}
+
+/* What is younger may have older ones to come in another ring. */
+static void test_no_further_than_asked(void **state)
+{
+	struct ring_event event;
+
+	(void)state;
+	put_event(0, 10, "a");
+	put_event(1, 11, "b");
+	rings_look(&rings);
+	assert_nothing(9);
+	assert_true(rings_next(&rings, 10, &event));
+	assert_nothing(10);
+	assert_next(11, "b");
+}
+
+static void test_no_further_than_looked(void **state)
+{
+	(void)state;
+	put_event(0, 10, "a");
+	rings_look(&rings);
+	put_event(0, 11, "b");
+	assert_next(10, "a");
+	assert_nothing(UINT64_MAX);
+	rings_look(&rings);
+	assert_next(11, "b");
+}
+
+static void test_records_of_losses_are_passed_over(void **state)
+{
+	(void)state;
+	put_loss(0);
+	put_event(0, 10, "a");
+	put_loss(0);
+	put_loss(0);
+	put_event(0, 11, "b");
+	put_loss(0);
+	rings_look(&rings);
+	assert_next(10, "a");
+	assert_next(11, "b");
+	assert_nothing(UINT64_MAX);
+	rings_done(&rings);
+	assert_int_equal(pages[0].data_tail, pages[0].data_head);
+}
+
+/* Many times around; each length meets the end of the ring in another way. */
+static void test_over_the_end(void **state)
+{
+	char frame[200];
+
+	(void)state;
+	for (uint64_t n = 1; n < 5 * SIZE / 200; n++) {
+		size_t size = n % (sizeof(frame) - 1);
+
+		memset(frame, (int)('a' + n % 26), size);
+		frame[size] = '\0';
+		put_event(0, n, frame);
+		rings_look(&rings);
+		assert_next(n, frame);
+		rings_done(&rings);
+		assert_int_equal(pages[0].data_tail, pages[0].data_head);
+	}
+}
+
+static void put_large(size_t cpu, uint64_t time_ns, bool with_tail)
+{
+	static uint8_t frame[WIRE_EVENT_BYTES + 4000];
+	struct wire_event event = { .kind = WIRE_EVENT_SENT, .time_ns = time_ns, .captured = sizeof(frame) };
+	struct wire_event tail = { .kind = WIRE_EVENT_TAIL, .time_ns = time_ns };
+
+	memset(frame, 'h', WIRE_EVENT_BYTES);
+	memset(frame + WIRE_EVENT_BYTES, 't', 4000);
+	put_record(cpu, &event, sizeof(event), frame, WIRE_EVENT_BYTES);
+	if (with_tail)
+		put_record(cpu, &tail, sizeof(tail), frame + WIRE_EVENT_BYTES, 4000);
+}
+
+static void test_a_large_frame_has_its_tail(void **state)
+{
+	struct ring_event event;
+
+	(void)state;
+	put_large(0, 10, true);
+	put_event(0, 11, "next");
+	rings_look(&rings);
+	assert_true(rings_next(&rings, UINT64_MAX, &event));
+	assert_int_equal(event.size, WIRE_EVENT_BYTES);
+	assert_int_equal(event.bytes[WIRE_EVENT_BYTES - 1], 'h');
+	assert_int_equal(event.tail_size, 4000);
+	assert_int_equal(event.tail[0], 't');
+	assert_int_equal(event.tail[3999], 't');
+	assert_next(11, "next");
+}
+
+/* The ring had no room for it. */
+static void test_a_large_frame_without_its_tail(void **state)
+{
+	struct ring_event event;
+
+	(void)state;
+	put_large(0, 10, false);
+	put_event(0, 11, "next");
+	rings_look(&rings);
+	assert_true(rings_next(&rings, UINT64_MAX, &event));
+	assert_int_equal(event.size, WIRE_EVENT_BYTES);
+	assert_int_equal(event.tail_size, 0);
+	assert_next(11, "next");
+	assert_nothing(UINT64_MAX);
+}
+
+/* Who got an event may use its bytes until it asks for the next: their place is not the kernel's before that. */
+static void test_gives_back_what_was_read(void **state)
+{
+	struct ring_event event;
+
+	(void)state;
+	put_event(0, 10, "a");
+	put_event(0, 11, "b");
+	rings_look(&rings);
+	assert_true(rings_next(&rings, UINT64_MAX, &event));
+	assert_int_equal(pages[0].data_tail, 0);
+	rings_done(&rings);
+	assert_int_equal(pages[0].data_tail, pages[0].data_head / 2);
+	assert_int_equal(pages[1].data_tail, 0);
+}
+
+static void test_sizes(void **state)
+{
+	(void)state;
+	assert_int_equal(choose_size(1, 1), LEAST_SIZE);
+	assert_int_equal(choose_size(LEAST_SIZE + 1, 1), 2 * LEAST_SIZE);
+	assert_int_equal(choose_size(UINT64_MAX, 1), MOST_SIZE);
+	assert_true(choose_size(0, 1) <= RINGS_DEFAULT_SIZE);
+	/* All of them together take no more than their share. */
+	assert_int_equal(choose_size(0, 1U << 20), LEAST_SIZE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_oldest_first, make_rings),
+		cmocka_unit_test_setup(test_no_further_than_asked, make_rings),
+		cmocka_unit_test_setup(test_no_further_than_looked, make_rings),
+		cmocka_unit_test_setup(test_records_of_losses_are_passed_over, make_rings),
+		cmocka_unit_test_setup(test_over_the_end, make_rings),
+		cmocka_unit_test_setup(test_a_large_frame_has_its_tail, make_rings),
+		cmocka_unit_test_setup(test_a_large_frame_without_its_tail, make_rings),
+		cmocka_unit_test_setup(test_gives_back_what_was_read, make_rings),
+		cmocka_unit_test(test_sizes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, free_rings);
+}
