@@ -14,6 +14,7 @@ struct error;
 struct command {
 	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
 	const char *const *env;	 /* NULL, or NULL-terminated "NAME=value", on top of the node's environment */
+	bool env_clear;		 /* nothing of the node's environment */
 	const char *cwd;	 /* NULL: / */
 	const void *stdin_data;	 /* NULL: an empty standard input */
 	size_t stdin_size;

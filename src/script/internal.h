@@ -128,6 +128,7 @@ struct script_record {
 	const char *type;		       /* the metatable's name, "provium.result" */
 	const char *name;		       /* in front of errors, "result" */
 	const struct script_function *methods; /* or NULL */
+	lua_CFunction to_string;	       /* or NULL */
 	const char *const *optional;	       /* fields that may be nil, or NULL; the last is NULL */
 };
 /* Makes the metatable. The methods are named `name`:method in errors. */

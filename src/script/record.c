@@ -79,6 +79,10 @@ void script_register_record(lua_State *L, const struct script_record *record)
 	luaL_newmetatable(L, record->type);
 	lua_pushboolean(L, true);
 	lua_setfield(L, -2, RECORD_KEY);
+	if (record->to_string) {
+		lua_pushcfunction(L, record->to_string);
+		lua_setfield(L, -2, "__tostring");
+	}
 	lua_pushlightuserdata(L, (void *)record);
 	lua_newtable(L);
 	if (record->methods) {

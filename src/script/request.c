@@ -6,7 +6,8 @@
 #include "script/internal.h"
 
 /* Not to be looked up in a PATH that is made for the line. */
-#define SHELL "/bin/sh"
+#define SHELL	      "/bin/sh"
+#define MAX_ARGUMENTS (1 << 20)
 
 struct machine *script_check_booted(lua_State *L, const char *what)
 {
@@ -38,20 +39,35 @@ static void keep_string(lua_State *L, const char **strings, size_t i, int keeper
 	lua_rawseti(L, keeper, (lua_Integer)i + 1);
 }
 
-static void keep_argument(lua_State *L, const char **strings, size_t i, int keeper)
+static void keep_argument(lua_State *L, const char **strings, size_t place, int keeper, lua_Integer index)
 {
 	char argument[32];
 
-	snprintf(argument, sizeof(argument), "args[%zu]", i);
-	keep_string(L, strings, i, keeper, argument);
+	snprintf(argument, sizeof(argument), "args[%lld]", (long long)index);
+	keep_string(L, strings, place, keeper, argument);
+}
+
+/* The largest whole number among the keys. What stands behind a hole, such as `is_loud and "-v" or nil`, is meant as well. */
+static lua_Integer list_length(lua_State *L, int list)
+{
+	lua_Integer length = 0;
+
+	for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 1)) {
+		if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1 || lua_tointeger(L, -2) > MAX_ARGUMENTS)
+			script_refuse(L, lua_gettop(L) - 1, "args", "a list of strings");
+		if (lua_tointeger(L, -2) > length)
+			length = lua_tointeger(L, -2);
+	}
+	return length;
 }
 
 /* The program and its arguments, or a shell with the line. list 0: a shell line. */
 static const char *const *read_argv(lua_State *L, const char *program, int list)
 {
-	size_t count = list ? (size_t)luaL_len(L, list) : 0;
-	const char **argv = new_strings(L, list ? count + 1 : 3);
+	lua_Integer length = list ? list_length(L, list) : 0;
+	const char **argv = new_strings(L, list ? (size_t)length + 1 : 3);
 	int keeper = lua_gettop(L) - 1;
+	size_t count = 0;
 
 	if (!list) {
 		argv[0] = SHELL;
@@ -59,10 +75,12 @@ static const char *const *read_argv(lua_State *L, const char *program, int list)
 		argv[2] = program;
 		return argv;
 	}
-	argv[0] = program;
-	for (size_t i = 0; i < count; i++) {
-		lua_rawgeti(L, list, (lua_Integer)i + 1);
-		keep_argument(L, argv, i + 1, keeper);
+	argv[count++] = program;
+	for (lua_Integer i = 1; i <= length; i++) {
+		if (lua_rawgeti(L, list, i) == LUA_TNIL)
+			lua_pop(L, 1);
+		else
+			keep_argument(L, argv, count++, keeper, i);
 	}
 	return argv;
 }
@@ -103,7 +121,7 @@ static const char *const *read_env(lua_State *L, int table)
 /* A table with none of the options is the list of arguments. */
 static bool is_list(lua_State *L, int table)
 {
-	static const char *const keys[] = { "args", "env", "cwd", "stdin", "timeout" };
+	static const char *const keys[] = { "args", "env", "env_clear", "cwd", "stdin", "timeout", "timeout_ms" };
 	bool list = true;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && list; i++) {
@@ -122,6 +140,8 @@ void script_read_request(lua_State *L, struct script_request *request)
 {
 	const char *program = script_check_string(L, 2, "command");
 	int args = 0, env = 0, input = 0;
+	uint64_t timeout_ms_ns;
+	bool ms_given = false;
 	const struct option keys[] = {
 		{ "args", OPTION_VALUE, &args },
 		{ "env", OPTION_VALUE, &env },
@@ -129,6 +149,8 @@ void script_read_request(lua_State *L, struct script_request *request)
 		{ "stdin", OPTION_VALUE, &input },
 		{ "timeout", OPTION_QUANTITY, &request->timeout_ns, .quantity = QUANTITY_DURATION,
 		  .given = &request->has_timeout },
+		{ "env_clear", OPTION_BOOL, &request->command.env_clear },
+		{ "timeout_ms", OPTION_QUANTITY, &timeout_ms_ns, .quantity = QUANTITY_LATENCY, .given = &ms_given },
 	};
 
 	*request = (struct script_request){ .timeout_ns = script_of(L)->timeout_ns };
@@ -144,6 +166,8 @@ void script_read_request(lua_State *L, struct script_request *request)
 		return;
 	}
 	SCRIPT_READ_OPTIONS(L, 3, keys);
+	request->timeout_ns = ms_given ? timeout_ms_ns : request->timeout_ns;
+	request->has_timeout = request->has_timeout || ms_given;
 	if (!lua_isnil(L, args))
 		script_check_table(L, args, "args");
 	request->command.argv = read_argv(L, program, lua_isnil(L, args) ? 0 : args);

@@ -31,8 +31,9 @@ int script_push_result(lua_State *L, const struct script_process *process, bool 
 	lua_pushboolean(L, timed_out);
 	lua_setfield(L, -2, "timed_out");
 	if (signalled) {
+		script_set_count(L, "signal", (uint64_t)ended->code);
 		lua_pushfstring(L, "SIG%s", sigabbrev_np(ended->code) ? sigabbrev_np(ended->code) : "?");
-		lua_setfield(L, -2, "signal");
+		lua_setfield(L, -2, "signal_name");
 	}
 	set_string(L, "command", process->command);
 	set_string(L, "node", process->node);
@@ -50,7 +51,9 @@ static int result_ok(lua_State *L)
 
 static int result_assert_ok(lua_State *L)
 {
-	static const char *const keys[] = { "command", "node", "status", "stdout", "stderr", "exit_code", "signal" };
+	static const char *const keys[] = {
+		"command", "node", "status", "stdout", "stderr", "exit_code", "signal_name",
+	};
 	const char *status;
 
 	result_ok(L);
@@ -74,6 +77,19 @@ static int result_assert_ok(lua_State *L)
 	return lua_error(L);
 }
 
+static int result_tostring(lua_State *L)
+{
+	int out, errors;
+
+	lua_getfield(L, 1, "stdout");
+	lua_getfield(L, 1, "stderr");
+	out = (int)luaL_len(L, -2);
+	errors = (int)luaL_len(L, -1);
+	lua_getfield(L, 1, "status");
+	lua_pushfstring(L, "RunResult{ status=%s, stdout=<%dB>, stderr=<%dB> }", lua_tostring(L, -1), out, errors);
+	return 1;
+}
+
 static const struct script_function result_methods[] = {
 	{ "ok", result_ok, 0 },
 	{ "assert_ok", result_assert_ok, 0 },
@@ -84,5 +100,6 @@ const struct script_record script_record_result = {
 	.type = "provium.result",
 	.name = "result",
 	.methods = result_methods,
-	.optional = (const char *const[]){ "signal", NULL },
+	.to_string = result_tostring,
+	.optional = (const char *const[]){ "signal", "signal_name", NULL },
 };

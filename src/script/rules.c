@@ -218,12 +218,13 @@ static void read_queue(lua_State *L, int index, struct rate *rate)
 
 	if (lua_isnil(L, index))
 		return;
-	rate->queue_kind = QUEUE_BYTES;
-	if (text ? units_from_string(QUANTITY_SIZE, text, &rate->queue)
-		 : is_number && units_from_number(QUANTITY_SIZE, lua_tonumber(L, index), &rate->queue))
-		return;
+	/* Bare numbers are bytes, and "5m" is five minutes, as in all times. */
 	rate->queue_kind = QUEUE_TIME;
-	if (!text || !units_from_string(QUANTITY_LATENCY, text, &rate->queue))
+	if (text && !units_is_bare(text) && units_from_string(QUANTITY_LATENCY, text, &rate->queue))
+		return;
+	rate->queue_kind = QUEUE_BYTES;
+	if (text ? !units_from_string(QUANTITY_SIZE, text, &rate->queue)
+		 : !is_number || !units_from_number(QUANTITY_SIZE, lua_tonumber(L, index), &rate->queue))
 		script_refuse(L, index, "queue", "a time like \"100ms\" or a number of bytes like 64000 or \"64K\"");
 }
 

@@ -24,8 +24,9 @@ static const struct unit rate_units[] = {
 	{ "", 1 }, { "bit", 1 }, { "kbit", 1e3 }, { "Mbit", 1e6 }, { "Gbit", 1e9 }, { 0 },
 };
 static const struct unit size_units[] = {
-	{ "", 1 },	   { "B", 1 },	  { "K", 0x1p10 }, { "KiB", 0x1p10 }, { "kB", 1e3 }, { "M", 0x1p20 },
-	{ "MiB", 0x1p20 }, { "MB", 1e6 }, { "G", 0x1p30 }, { "GiB", 0x1p30 }, { "GB", 1e9 }, { 0 },
+	{ "", 1 },	 { "B", 1 },	    { "K", 0x1p10 }, { "KiB", 0x1p10 }, { "kB", 1e3 },
+	{ "M", 0x1p20 }, { "MiB", 0x1p20 }, { "MB", 1e6 },   { "G", 0x1p30 },	{ "GiB", 0x1p30 },
+	{ "GB", 1e9 },	 { "k", 0x1p10 },   { "m", 0x1p20 }, { "g", 0x1p30 },	{ 0 },
 };
 static const struct unit probability_units[] = { { "", 1e7 }, { "%", 1e7 }, { 0 } };
 
@@ -43,6 +44,8 @@ static const struct {
 };
 
 #define PPB_CERTAIN 1e9
+#define BLANKS	    " \t\n"
+#define UNIT_SIZE   16
 
 static bool convert(enum quantity quantity, double number, double factor, uint64_t *result)
 {
@@ -79,12 +82,27 @@ static bool same_unit(enum quantity quantity, const char *text, const char *name
 	return strncmp(text, name, length) == 0 && strcmp(text + length, "ps") == 0;
 }
 
+/* The unit without the blanks behind it. False if it is longer than any. */
+static bool trim_into(const char *text, char name[static UNIT_SIZE])
+{
+	size_t length = strlen(text);
+
+	while (length && strchr(BLANKS, text[length - 1]))
+		length--;
+	if (length >= UNIT_SIZE)
+		return false;
+	memcpy(name, text, length);
+	name[length] = '\0';
+	return true;
+}
+
 bool units_from_string(enum quantity quantity, const char *text, uint64_t *result)
 {
 	const struct unit *unit;
 	double number;
-	char *end;
+	char *end, name[UNIT_SIZE];
 
+	text += strspn(text, BLANKS);
 	/* strtod() would also take "inf", "nan" and "0x1p3". */
 	if (!isdigit((unsigned char)text[0]) && text[0] != '.')
 		return false;
@@ -93,12 +111,21 @@ bool units_from_string(enum quantity quantity, const char *text, uint64_t *resul
 	number = strtod(text, &end);
 	if (end == text)
 		return false;
-	while (*end == ' ')
-		end++;
+	end += strspn(end, BLANKS);
+	if (!trim_into(end, name))
+		return false;
 	for (unit = quantities[quantity].units; unit->name; unit++)
-		if (same_unit(quantity, end, unit->name))
+		if (same_unit(quantity, name, unit->name))
 			return convert(quantity, number, unit->factor, result);
 	return false;
+}
+
+bool units_is_bare(const char *text)
+{
+	char *end;
+
+	strtod(text, &end);
+	return !end[strspn(end, BLANKS)];
 }
 
 const char *units_accepted(enum quantity quantity)

@@ -23,6 +23,8 @@ enum quantity {
  */
 bool units_from_number(enum quantity quantity, double number, uint64_t *result);
 bool units_from_string(enum quantity quantity, const char *text, uint64_t *result);
+/* Whether the text has no unit. */
+bool units_is_bare(const char *text);
 
 /* What is accepted, for error texts: «a number of milliseconds, or a string like "50ms"». */
 const char *units_accepted(enum quantity quantity);

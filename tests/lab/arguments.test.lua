@@ -455,7 +455,7 @@ refuse("commands and files", {
 	},
 	{ "a:run(5)", "vm:run: argument `command` is 5; a string is accepted" },
 	{ 'a:run("true", 5)', "vm:run: argument `args` is 5; a table is accepted" },
-	{ 'a:run("true", {arg={"x"}})', 'vm:run: unknown key "arg"; the nearest is "args"; the keys are: args, env, cwd, stdin, timeout' },
+	{ 'a:run("true", {arg={"x"}})', 'vm:run: unknown key "arg"; the nearest is "args"; the keys are: args, env, cwd, stdin, timeout, env_clear, timeout_ms' },
 	{ 'a:run("true", {args=5})', "vm:run: argument `args` is 5; a table is accepted" },
 	{ 'a:run("true", {env=5})', "vm:run: argument `env` is 5; a table is accepted" },
 	{ 'a:run("true", {env={[1]="x"}})', 'vm:run: `env` is a table of NAME = "value"' },

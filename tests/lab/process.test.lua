@@ -26,7 +26,7 @@ test("kill, by name, by number and without either", function(t)
 	local function killed_by(...)
 		local process = a:run_async("sleep", { 1000 })
 		process:kill(...)
-		return process:wait("5s").signal
+		return process:wait("5s").signal_name
 	end
 	t:assert_eq(killed_by(), "SIGTERM")
 	t:assert_eq(killed_by("KILL"), "SIGKILL")
@@ -102,7 +102,7 @@ test("more than a pipe holds, to one that reads late, or never", function(t)
 	local deaf = a:run_async("exec sleep 1000")
 	deaf:write(much)
 	deaf:kill()
-	t:assert_eq(deaf:wait("50s").signal, "SIGTERM")
+	t:assert_eq(deaf:wait("50s").signal_name, "SIGTERM")
 	local hasty = a:run_async("exec <&-; echo closed; exec sleep 1000")
 	hasty:stdout_stream():expect("closed")
 	wait_until(function()

@@ -71,7 +71,8 @@ end)
 test("signals", function(t)
 	local result = a:run("kill -SEGV $$")
 	t:assert_eq(result.status, "signalled")
-	t:assert_eq(result.signal, "SIGSEGV")
+	t:assert_eq(result.signal_name, "SIGSEGV")
+	t:assert_eq(result.signal, 11)
 	t:assert_eq(result.exit_code, 128 + 11)
 	t:assert(not result:ok())
 	t:assert_eq(a:run("kill -40 $$").exit_code, 128 + 40)
@@ -185,3 +186,6 @@ test("many commands side by side", function(t)
 		t:assert_eq(processes[i]:wait("20s").stdout, i .. "\n")
 	end
 end)
+
+-- The same for both kinds of nodes.
+require("run_forms")(a)

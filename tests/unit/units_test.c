@@ -63,10 +63,14 @@ static void test_times(void **state)
 		text_is(times[i], ".5ms", 500000);
 		text_is(times[i], "1e-3s", 1000000);
 		text_is(times[i], "50 ms", 50000000);
+		text_is(times[i], " \t50 ms \n", 50000000);
+		text_is(times[i], "1e3us", 1000000);
 		text_is(times[i], "0ms", 0);
 	}
 	text_is(QUANTITY_LATENCY, "50", 50000000);
 	text_is(QUANTITY_DURATION, "50", 50000000000);
+	text_is(QUANTITY_DURATION, " 50 ", 50000000000);
+	text_is(QUANTITY_DURATION, "1e3", 1000000000000);
 	number_is(QUANTITY_LATENCY, 0.2, 200000);
 	number_is(QUANTITY_DURATION, 0.2, 200000000);
 }
@@ -108,9 +112,12 @@ static void test_sizes(void **state)
 	text_is(QUANTITY_SIZE, "2GiB", 2147483648);
 	text_is(QUANTITY_SIZE, "2GB", 2000000000);
 	text_is(QUANTITY_SIZE, "0.5K", 512);
+	text_is(QUANTITY_SIZE, "64k", 65536);
+	text_is(QUANTITY_SIZE, "512m", 512U << 20);
+	text_is(QUANTITY_SIZE, "1g", 1U << 30);
 	number_is(QUANTITY_SIZE, 4096, 4096);
 	refused(QUANTITY_SIZE, "64KB");
-	refused(QUANTITY_SIZE, "64k");
+	refused(QUANTITY_SIZE, "64kb");
 	refused(QUANTITY_SIZE, "64T");
 }
 
@@ -142,11 +149,13 @@ static void test_rounding(void **state)
 
 static void test_what_is_no_number(void **state)
 {
-	static const char *const texts[] = { "",      " ",   "abc",    "ms",	"-1",	  "-1ms",   "+1",
-					     " 1",    "nan", "inf",    "1inf",	"0x10",	  "0X10ms", "1,5s",
-					     "12abc", "1 2", "5msec",  "5 ms ", "1..5s",  ".",	    ".ms",
-					     "--1",   "1e",  "1e400s", "1_000", "5msms",  "5 m s",  "1\n",
-					     "5MS",   "5Ms", "-0x1",   "0x",	"1e1000", "1%%",    "\t5ms" };
+	static const char *const texts[] = {
+		"",	 " ",	"abc",	  "ms",	    "-1",     "-1ms",	"+1",
+		"1 2",	 "nan", "inf",	  "1inf",   "0x10",   "0X10ms", "1,5s",
+		"12abc", "1 2", "5msec",  "5 ms x", "1..5s",  ".",	".ms",
+		"--1",	 "1e",	"1e400s", "1_000",  "5msms",  "5 m s",	"1\n2",
+		"5MS",	 "5Ms", "-0x1",	  "0x",	    "1e1000", "1%%",	"5 fortnights and"
+	};
 
 	(void)state;
 	for (enum quantity quantity = QUANTITY_LATENCY; quantity <= QUANTITY_PROBABILITY; quantity++)

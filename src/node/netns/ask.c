@@ -144,7 +144,7 @@ static int write_strings(const struct command *command, struct netns_request *re
 int netns_ask_start(struct netns_node *node, const struct command *command, int fds[static NETNS_FDS], int *pid,
 		    struct error *err)
 {
-	struct netns_request request = { .kind = NETNS_START };
+	struct netns_request request = { .kind = NETNS_START, .clear = command->env_clear };
 	int status;
 
 	fds[NETNS_FD_STRINGS] = write_strings(command, &request, err);

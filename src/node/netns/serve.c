@@ -103,7 +103,7 @@ static int lay_out(struct start *start)
 	for (uint32_t i = 0; i < variables; i++, next += strlen(next) + 1)
 		start->env[i] = (char *)next;
 	start->cwd = next;
-	for (size_t i = 0, end = variables; environ[i]; i++)
+	for (size_t i = 0, end = variables; environ[i] && !start->request->clear; i++)
 		if (is_for_nodes(environ[i]) && !is_replaced(start, environ[i]))
 			start->env[end++] = environ[i];
 	return 0;

@@ -26,6 +26,7 @@ struct netns_request {
 	uint32_t number; /* comes back with the answer */
 	int32_t pid, signal;
 	uint32_t arguments, variables; /* how many */
+	uint32_t clear;		       /* of what init has in its environment, the command gets nothing */
 	uint64_t size;		       /* of the memory file */
 };
 

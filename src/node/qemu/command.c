@@ -16,26 +16,32 @@
 #define PATH_SIZE    64
 
 /*
- * $1 to $5: files for output, errors and input ("" for none), the mark, the folder. Then variables up to "--", and the
+ * $1 to $6: files for output, errors and input ("" for none), the mark, the folder, whether the environment is to be empty
+ * ("" if not; programs are looked for all the same, by a PATH that the command does not get). Then variables up to "--", and the
  * command. It runs in a session of its own, under the process number that the agent knows, so that its whole group can be
  * killed. A command that cannot be found is told from one that exits with 127 by the mark.
  */
-static const char wrapper[] = "out=$1 err=$2 in=$3 mark=$4 cwd=$5\n"
-			      "shift 5\n"
-			      "[ -e \"$out\" ] && [ -e \"$err\" ] || exit 126\n"
-			      "exec >>\"$out\" 2>>\"$err\"\n"
-			      "[ -z \"$in\" ] || exec <\"$in\"\n"
-			      "rm -f \"$out\" \"$err\" ${in:+\"$in\"}\n"
-			      "cd -- \"$cwd\" 2>/dev/null || { echo \"$mark-cwd\" >&2; exit 126; }\n"
-			      "while [ \"$1\" != -- ]; do export \"$1\"; shift; done\n"
-			      "shift\n"
-			      "case $1 in\n"
-			      "*/*) [ -e \"$1\" ] || { echo \"$mark-missing\" >&2; exit 127; }\n"
-			      "	{ [ -x \"$1\" ] && [ ! -d \"$1\" ]; } || { echo \"$mark-denied\" >&2; exit 126; } ;;\n"
-			      "*) command -v -- \"$1\" >/dev/null || { echo \"$mark-missing\" >&2; exit 127; } ;;\n"
-			      "esac\n"
-			      "unset out err in mark cwd\n"
-			      "exec \"$@\"\n";
+static const char wrapper[] =
+	"p_out=$1 p_err=$2 p_in=$3 p_mark=$4 p_cwd=$5 p_clear=$6 p_path=\n"
+	"shift 6\n"
+	"[ -e \"$p_out\" ] && [ -e \"$p_err\" ] || exit 126\n"
+	"exec >>\"$p_out\" 2>>\"$p_err\"\n"
+	"[ -z \"$p_in\" ] || exec <\"$p_in\"\n"
+	"rm -f \"$p_out\" \"$p_err\" ${p_in:+\"$p_in\"}\n"
+	"cd -- \"$p_cwd\" 2>/dev/null || { echo \"$p_mark-cwd\" >&2; exit 126; }\n"
+	"[ -z \"$p_clear\" ] ||\n"
+	"	for p_name in $(env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'); do unset $p_name; done\n"
+	"while [ \"$1\" != -- ]; do export \"$1\"; shift; done\n"
+	"shift\n"
+	"[ \"${PATH+given}\" ] || { PATH=/usr/sbin:/usr/bin:/sbin:/bin; p_path=1; }\n"
+	"case $1 in\n"
+	"*/*) [ -e \"$1\" ] || { echo \"$p_mark-missing\" >&2; exit 127; }\n"
+	"	{ [ -x \"$1\" ] && [ ! -d \"$1\" ]; } || { echo \"$p_mark-denied\" >&2; exit 126; } ;;\n"
+	"*) command -v -- \"$1\" >/dev/null || { echo \"$p_mark-missing\" >&2; exit 127; } ;;\n"
+	"esac\n"
+	"[ -z \"$p_path\" ] || set -- env -u PATH \"$@\"\n"
+	"unset p_out p_err p_in p_mark p_cwd p_clear p_name p_path\n"
+	"exec \"$@\"\n";
 
 struct paths {
 	char out[PATH_SIZE], err[PATH_SIZE], in[PATH_SIZE];
@@ -50,9 +56,16 @@ static bool add(json_t *list, const char *text)
 static json_t *exec_list(const struct qemu_process *process, const struct command *command, const struct paths *paths)
 {
 	/* With its path: the setsid of busybox would prefer the shell of busybox. */
-	const char *const first[] = { "/bin/sh", "-c",		wrapper,
-				      "sh",	 paths->out,	paths->err,
-				      paths->in, process->mark, command->cwd ? command->cwd : "/" };
+	const char *const first[] = { "/bin/sh",
+				      "-c",
+				      wrapper,
+				      "sh",
+				      paths->out,
+				      paths->err,
+				      paths->in,
+				      process->mark,
+				      command->cwd ? command->cwd : "/",
+				      command->env_clear ? "clear" : "" };
 	json_t *list = json_array();
 	bool good = true;
 
