@@ -554,11 +554,11 @@ refuse("test", {
 	{ 'test("x", 5)', "test: the last argument is 5; a function is accepted" },
 	{ 'test("x", {}, 5)', "test: the last argument is 5; a function is accepted" },
 	{ 'test("x", 5, print)', "test: argument `meta` is 5; a table is accepted" },
-	{ 'test("x", {x=1}, print)', 'test: unknown key "x"; the keys are: skip, slow, tags, timeout' },
-	{ 'test("x", {tags="x"}, print)', 'test: `tags` is "x"; a table is accepted' },
+	{ 'test("x", {tag=1}, print)', "test: unknown key `tag`; the nearest that mean…" },
+	{ 'test("x", {tags=5}, print)', "test: `tags` is 5; …" },
 	{ 'test("x", {timeout="x"}, print)', 'test: argument `timeout` is "x"' .. DURATION },
 	{ 'test("x", {timeout=0}, print)', "test: `timeout` is 0; a duration of more than 0 is accepted" },
-	{ 'test("x", {slow=1}, print)', "test: `slow` is 1; a boolean is accepted" },
+	{ 'test("x", {slow="x"}, print)', 'test: `slow` is "x"; …' },
 	{ 'test("x", {skip = true}, print)', "test: `x` is inside of test `test`; tests cannot be nested" },
 })
 
