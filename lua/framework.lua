@@ -216,11 +216,22 @@ end
 
 -- Reports a test, with what its deferred functions raised: each of it, and the first fails a test that has not failed. With
 -- --keep the lab is looked at before they run, and so after the report; what they raise then is printed.
+-- Names in rules and filters that meant nobody: what they were to prove is not proved.
+local function judge_names(status, outcome)
+	local text = native.strangers()
+	if text and status == "passed" then
+		return "failed", { message = text, values = {} }
+	elseif text and status == "failed" then
+		outcome.message = outcome.message .. "\n" .. text
+	end
+	return status, outcome
+end
+
 local function finish_test(t, status, outcome, start, line)
 	local function seconds()
 		return (native.now() - start) / 1e9
 	end
-	status, outcome = judge(t, status, outcome)
+	status, outcome = judge_names(judge(t, status, outcome))
 	if is_kept(status) then
 		report(t.name, status, outcome, seconds(), line, t)
 		native.keep()
@@ -390,6 +401,8 @@ local function run_body(body)
 	local start = native.now()
 	local status, outcome = attempt(native.timeout(), body)
 	file.complete = status ~= "failed" and status ~= "interrupted" and not file.interrupted
+	local broke_off = status == "failed"
+	status, outcome = judge_names(status, outcome)
 	-- An interruption between tests is told by the end of the file, and fails none.
 	if status == "interrupted" or (file.tests > 0 and (status == "passed" or native.is_interrupted())) then
 		return
@@ -400,7 +413,7 @@ local function run_body(body)
 		emit { event = "list", file = file.name, name = name, tags = native.array {}, line = 1 }
 	elseif file.tests > 0 or status ~= "passed" or choice.is_chosen(native.options.choice, name, {}) then
 		local has_tests = file.tests > 0 or #source.tests(file.text) > 0
-		outcome.broken = status == "failed" and has_tests or nil
+		outcome.broken = broke_off and has_tests or nil
 		report(name, status, outcome, (native.now() - start) / 1e9, 1)
 		if is_kept(status) then
 			native.keep()

@@ -12,6 +12,7 @@
 #include "lab/registry.h"
 #include "lab/router.h"
 #include "lab/run.h"
+#include "lab/strangers.h"
 #include "net/link.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -111,27 +112,13 @@ void bridge_unref(struct bridge *bridge)
 	free(bridge);
 }
 
-/* Rules and filters may come before those whom they name, so that a misspelt name is no error. It has meant nobody, though. */
-static void warn_of_strangers(const struct bridge *bridge)
-{
-	for (size_t i = 0; i < bridge->member_count; i++) {
-		const struct member *member = bridge->members[i];
-
-		if (!member->router && !member->was_meant)
-			fprintf(stderr,
-				"provium: bridge %s: a rule or a filter names `%s`, which was never attached; is it "
-				"misspelt?\n",
-				bridge->name, member->name);
-	}
-}
-
 void bridge_close(struct bridge *bridge)
 {
 	struct error ignored;
 
 	if (bridge->closed)
 		return;
-	warn_of_strangers(bridge);
+	strangers_keep(bridge);
 	lab_capture_end(bridge);
 	router_forget_bridge(bridge);
 	for (size_t i = 0; i < bridge->member_count; i++)

@@ -35,7 +35,6 @@ static int translate(struct bridge *bridge, const struct member *nic, const stru
 		     struct capture_options *stream, struct error *err)
 {
 	struct wire_capture *wanted = &stream->wanted;
-	size_t place_count = bridge->member_count;
 
 	*stream = (struct capture_options){
 		.format = options->format,
@@ -50,10 +49,8 @@ static int translate(struct bridge *bridge, const struct member *nic, const stru
 	wanted->protocol = options->filter.protocol;
 	wanted->port = options->filter.port;
 	if (find_port(bridge, options->filter.from, &wanted->from, err) ||
-	    find_port(bridge, options->filter.to, &wanted->to, err)) {
-		bridge_drop_places(bridge, place_count);
+	    find_port(bridge, options->filter.to, &wanted->to, err))
 		return -err->code;
-	}
 	capture_choose_events(stream, nic ? nic->port : 0, options->verdicts);
 	return 0;
 }
@@ -88,6 +85,7 @@ int lab_capture_open(struct lab_capture **result, struct bridge *bridge, const s
 {
 	struct run *run = bridge->run;
 	struct lab_capture *capture;
+	size_t place_count = bridge->member_count;
 	struct capture_options wanted;
 	struct capture *stream;
 
@@ -95,10 +93,10 @@ int lab_capture_open(struct lab_capture **result, struct bridge *bridge, const s
 		return error_set(err, ENODEV,
 				 "vm `%s` has no TAP on bridge `%s` (not booted?). Call lab:boot() / vm:boot() first.",
 				 nic->name, bridge->name);
-	if (translate(bridge, nic, options, &wanted, err) || open_hub(run, options->ring, err))
-		return -err->code;
-	if (capture_open(&stream, run->captures, &wanted, err)) {
+	if (translate(bridge, nic, options, &wanted, err) || open_hub(run, options->ring, err) ||
+	    capture_open(&stream, run->captures, &wanted, err)) {
 		close_hub(run);
+		bridge_drop_places(bridge, place_count);
 		return -err->code;
 	}
 	capture = memory_new(sizeof(*capture));

@@ -240,7 +240,7 @@ struct member *bridge_add_place(struct bridge *bridge, const char *name);
 struct member *bridge_find(const struct bridge *bridge, const char *name);
 /* The same, made if need be: this is what gives out port numbers. NULL and an error when there are too many. */
 struct member *bridge_place(struct bridge *bridge, const char *name, struct error *err);
-/* The same, for a rule or a filter: a name that is never attached means nobody, see bridge_strangers(). */
+/* The same, for a rule or a filter: see strangers.h. */
 struct member *bridge_expect(struct bridge *bridge, const char *name, struct error *err);
 /* Takes back the places that were given out since there were so many, by a call that failed. */
 void bridge_drop_places(struct bridge *bridge, size_t count);

@@ -12,6 +12,7 @@
 #include "lab/list.h"
 #include "lab/registry.h"
 #include "lab/router.h"
+#include "lab/strangers.h"
 #include "net/link.h"
 #include "net/namespace.h"
 #include "net/netlink.h"
@@ -68,6 +69,7 @@ void run_close(struct run *run)
 	if (!run)
 		return;
 	router_close(run);
+	strangers_close(run);
 	registry_close(run);
 	if (run->host >= 0)
 		close(run->host);

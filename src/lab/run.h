@@ -17,6 +17,7 @@ struct error;
 struct lab_capture;
 struct netlink;
 struct router;
+struct stranger;
 struct wire;
 
 struct run {
@@ -32,6 +33,8 @@ struct run {
 	struct router *router;	      /* NULL until a bridge needs one */
 	struct capture_hub *captures; /* NULL unless a capture is open */
 	struct lab_capture *open_captures;
+	struct stranger *strangers; /* of bridges that are closed: see strangers.h */
+	size_t stranger_count;
 };
 
 /* Moves the process into the switch namespace and loads the wire program. The seed fixes all dice. */

@@ -6,6 +6,7 @@
 
 #include "lab/rules.h"
 #include "lab/run.h"
+#include "lab/strangers.h"
 #include "script/internal.h"
 #include "util/clock.h"
 #include "util/hash.h"
@@ -300,6 +301,20 @@ static void reset_bridges(struct lab *lab)
 		reset_bridges(lab->labs[i]);
 }
 
+/* strangers() → what a report says of names that meant nobody in this scope, or nil. */
+static int native_strangers(lua_State *L)
+{
+	struct script *script = script_of(L);
+	struct buffer text = { 0 };
+
+	if (strangers_tell(script->root, script->root->depth, &text))
+		lua_pushstring(L, buffer_string(&text));
+	else
+		lua_pushnil(L);
+	buffer_free(&text);
+	return 1;
+}
+
 static int native_end_scope(lua_State *L)
 {
 	struct script *script = script_of(L);
@@ -359,6 +374,7 @@ int script_open_native(lua_State *L)
 		{ "consoles", native_consoles },
 		{ "keep", native_keep },
 		{ "begin_scope", native_begin_scope },
+		{ "strangers", native_strangers },
 		{ "end_scope", native_end_scope },
 		{ NULL, NULL },
 	};

@@ -485,7 +485,7 @@ test("settings of a file", function(t)
 	local result = run([[
 		local lan = provium:bridge("lan")
 		local a = provium:vm("a", "netns")
-		lan:attach(a)
+		lan:attach({a, "b"})
 		test("breaks it", function(t)
 			lan:drop_rate(5) lan:partition("a", "b") lan:isolate(a) lan:nic(a):disconnect()
 		end)

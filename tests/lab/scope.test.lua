@@ -78,6 +78,7 @@ test("an outer name is not to be used again, an inner one is free again", functi
 end)
 
 test("what a test has changed of the file's stays changed", function()
+	lan:attach("somebody")
 	lan:partition("outer", "somebody")
 	lan:drop_rate(1)
 end)
