@@ -194,7 +194,7 @@ deferred_runs() {
 	STUCK=$2 start --format json deferred.lua
 	wait_for are_waiting 1 || return
 	kill -"$1" "$pid"
-	ends_within 9 && grep -q 'first error' out && grep -q 'second error' out &&
+	ends "$pid" && grep -q 'first error' out && grep -q 'second error' out &&
 		grep -q 'while waiting in wait_until: the end of time; it returned false last' out &&
 		[[ -e deferred.last ]]
 }
@@ -209,7 +209,7 @@ deferred_runs_after_the_look() {
 	start --keep look.lua
 	wait_for prints "stays up for a look" && [[ ! -e deferred.last ]] || return
 	kill -INT "$pid"
-	ends_within 9 && exits 130 && [[ -e deferred.last ]] && cat out err | grep -q "t:defer: .*in the end"
+	ends "$pid" && exits 130 && [[ -e deferred.last ]] && cat out err | grep -q "t:defer: .*in the end"
 }
 
 keeps_nothing() {

@@ -132,7 +132,7 @@ goes_with_the_process() {
 	kill -KILL "$lab"
 	wait "${runs[1]}" 2>/dev/null
 	run ps
-	exits 0 && ! grep -q "one.lua$" out && prints "$work/one.lua-more"
+	exits 0 && ! grep -q "$work/one.lua$" out && prints "$work/one.lua-more"
 }
 
 check "ps" shows_labs

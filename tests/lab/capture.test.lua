@@ -55,7 +55,7 @@ test("a bridge shows each frame once, a NIC what its node sends and gets", { tag
 		t:assert(i == 1 or frame.time >= frames[i - 1].time)
 		t:assert_eq(frame.bytes:sub(13, 14), "\x88\xb5")
 	end
-	t:assert(math.abs(frames[1].time / 1e9 - os.time()) < 5, "the clock of the day")
+	t:assert(math.abs(frames[1].time / 1e9 - os.time()) < 300, "the clock of the day")
 	-- One that is flooded is one frame on the bridge too.
 	support.send(a, { kinds = "broadcast", to = {} })
 	local all = lan:capture({ filter = { ethertype = "ip" } })

@@ -177,6 +177,21 @@ test("more output than anybody wants", { timeout = "2m" }, function(t)
 	end, { timeout = "60s", interval = "20ms", desc = "it is ended" })
 end)
 
+test("more on standard error than anybody wants", { timeout = "5m" }, function(t)
+	t:assert_error(function()
+		a:run("cat /dev/zero >&2", { timeout = "4m" })
+	end, "`cat /dev/zero >&2` in vm `a`: more than 256 MiB of output")
+end)
+
+-- As much as a pipe holds is still in it when the program has ended.
+test("the last words of a program, on both outputs", function(t)
+	for _ = 1, 20 do
+		local result = a:run("head -c 65000 /dev/zero | tr '\\0' e >&2; head -c 65000 /dev/zero | tr '\\0' o")
+		t:assert(result.stdout == ("o"):rep(65000), #result.stdout)
+		t:assert(result.stderr == ("e"):rep(65000), #result.stderr)
+	end
+end)
+
 test("many commands side by side", function(t)
 	local processes = {}
 	for i = 1, 100 do

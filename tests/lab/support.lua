@@ -207,7 +207,7 @@ function support.run(files, arguments)
 		local file <close> = assert(io.open(folder .. "/" .. name, "w"))
 		file:write(text)
 	end
-	local command = ("cd %s && timeout 60 %s --format json %s . >events 2>errors; echo $?"):format(folder,
+	local command = ("cd %s && timeout 300 %s --format json %s . >events 2>errors; echo $?"):format(folder,
 		support.provium, arguments or "")
 	local run = { status = tonumber(ask(command)), events = {}, tests = {}, output = "" }
 	for line in io.lines(folder .. "/events") do
