@@ -106,8 +106,12 @@ struct node_kind {
 	int (*start)(struct node *node, const struct command *command, struct process **process, struct error *err);
 	/* The process that a maintainer's tools can enter: init of a namespace node. */
 	int (*pid)(const struct node *node);
-	/* What the guest printed. */
+	/* The last of what the guest printed, until the next call. */
 	const char *(*console)(struct node *node);
+	/* How much it had printed in all when console() was called last, of which that text is the end. NULL: it has none. */
+	uint64_t (*console_printed)(struct node *node);
+	/* Types on it. NULL as above. */
+	int (*console_write)(struct node *node, const void *data, size_t size, uint64_t deadline_ns, struct error *err);
 
 	/*
 	 * The whole state of the node in a file, and back again. Network cards stay as they are attached now. NULL for a kind

@@ -171,6 +171,9 @@ struct bridge *script_open_bridge(lua_State *L);
 void script_read_machine_options(lua_State *L, int index, struct machine_options *options, uint64_t *timeout_ns);
 int script_vm_boot_all(lua_State *L, struct machine **machines, size_t count, uint64_t timeout_ns);
 
+/* console.c */
+int script_vm_console(lua_State *L);
+
 /* snapshot.c */
 int script_vm_snapshot(lua_State *L);
 int script_vm_restore(lua_State *L);

@@ -199,14 +199,6 @@ static int vm_profile(lua_State *L)
 	return 1;
 }
 
-static int vm_console(lua_State *L)
-{
-	struct machine *machine = check_vm(L);
-
-	lua_pushstring(L, machine->node ? machine->kind->console(machine->node) : "");
-	return 1;
-}
-
 /* Which bridge a script means: a bridge, its name, or nothing for the first by name. */
 static struct member *find_place(lua_State *L, struct machine *machine, int index)
 {
@@ -341,7 +333,7 @@ static const struct script_function methods[] = {
 	{ "name", vm_name, 0 },
 	{ "profile", vm_profile, 0 },
 	{ "cid", vm_cid, 0 },
-	{ "console", vm_console, 0 },
+	{ "console", script_vm_console, 0 },
 	{ "ip", vm_ip, 1 },
 	{ "ip6", vm_ip6, 1 },
 	{ "mac", vm_mac, 1 },

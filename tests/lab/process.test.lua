@@ -321,6 +321,13 @@ test("two streams of one output each get all of it", function(t)
 	t:assert_eq(second:read_until("y\n"), "x\ny\n")
 end)
 
+test("a namespace node has no console to type on", function(t)
+	t:assert_error(function()
+		a:console():write("x")
+	end, "console:write: vm `a` has no console")
+	t:assert(a:console():read():eof() == false, "nobody has looked yet")
+end)
+
 test("a file that grows", function(t)
 	local function append(text)
 		a:run("cat >>/tmp/log", { stdin = text }):assert_ok()

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -19,6 +20,7 @@
 #define READ_SIZE	16384
 #define COMPLAINT_LIMIT 4096U
 #define COMPLAINT_NS	NS_PER_S
+#define WRITE_NS	(5 * NS_PER_MS)
 #define STACK_SIZE	(128U << 10)
 #define LAST_LINES	4
 
@@ -26,6 +28,7 @@
 struct tail {
 	char *bytes;
 	size_t limit, start, size;
+	uint64_t total; /* bytes that ever came */
 };
 
 struct console {
@@ -36,10 +39,12 @@ struct console {
 	struct tail streams[2];
 	int fds[2]; /* -1 when ended */
 	struct buffer text;
+	uint64_t text_end; /* of all that came, when it was made */
 };
 
 static void tail_add(struct tail *tail, const char *bytes, size_t size)
 {
+	tail->total += size;
 	for (size_t i = 0; i < size; i++) {
 		/* The text is handed out as a string. */
 		tail->bytes[(tail->start + tail->size) % tail->limit] = bytes[i] ? bytes[i] : ' ';
@@ -179,6 +184,7 @@ static void refresh(struct console *console, int which)
 	buffer_free(&console->text);
 	pthread_mutex_lock(&console->lock);
 	tail_text(&console->streams[which], &console->text);
+	console->text_end = console->streams[which].total;
 	pthread_mutex_unlock(&console->lock);
 }
 
@@ -186,6 +192,46 @@ const char *console_text(struct console *console)
 {
 	refresh(console, 0);
 	return buffer_string(&console->text);
+}
+
+uint64_t console_printed(const struct console *console)
+{
+	return console->text_end;
+}
+
+/* The thread closes the descriptor when QEMU has ended. */
+static ssize_t send_some(struct console *console, const void *data, size_t size, int *code)
+{
+	ssize_t sent;
+
+	pthread_mutex_lock(&console->lock);
+	sent = console->fds[0] < 0 ? -1 : send(console->fds[0], data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	*code = console->fds[0] < 0 ? EPIPE : errno;
+	pthread_mutex_unlock(&console->lock);
+	return sent;
+}
+
+int console_write(struct console *console, const void *data, size_t size, uint64_t deadline_ns, struct error *err)
+{
+	const char *bytes = data;
+
+	while (size) {
+		int code;
+		ssize_t sent = send_some(console, bytes, size, &code);
+
+		if (sent > 0) {
+			bytes += sent;
+			size -= (size_t)sent;
+		} else if (sent < 0 && code != EAGAIN && code != EINTR) {
+			return error_errno(err, code, "write to the console");
+		} else if (clock_now() >= deadline_ns) {
+			return error_set(err, ETIMEDOUT, "write to the console: the guest has not read %zu bytes of it",
+					 size);
+		} else if (wait_sleep(WRITE_NS, err)) {
+			return -err->code;
+		}
+	}
+	return 0;
 }
 
 bool console_has(struct console *console, const char *text)

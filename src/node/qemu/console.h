@@ -26,6 +26,10 @@ int console_replace(struct console *console, int console_fd, int stderr_fd, stru
 
 /* The last of what the guest printed, as a string that lives until the next call. */
 const char *console_text(struct console *console);
+/* How much it had printed in all when console_text() was called last. */
+uint64_t console_printed(const struct console *console);
+/* Types. A guest that reads none of it makes this last until the deadline. */
+int console_write(struct console *console, const void *data, size_t size, uint64_t deadline_ns, struct error *err);
 /* Some last lines of it, without control characters, for an error's text. */
 void console_last_lines(struct console *console, char *text, size_t size);
 /* What QEMU itself said. Waits for its end, but not long. */

@@ -179,6 +179,16 @@ static const char *qemu_console(struct node *base)
 	return console_text(((struct qemu_node *)base)->console);
 }
 
+static uint64_t qemu_console_printed(struct node *base)
+{
+	return console_printed(((struct qemu_node *)base)->console);
+}
+
+static int qemu_console_write(struct node *base, const void *data, size_t size, uint64_t deadline_ns, struct error *err)
+{
+	return console_write(((struct qemu_node *)base)->console, data, size, deadline_ns, err);
+}
+
 const struct node_kind node_kind_qemu = {
 	.name = "vm",
 	.pause_silences = true,
@@ -199,6 +209,8 @@ const struct node_kind node_kind_qemu = {
 	.start = qemu_start,
 	.pid = qemu_pid,
 	.console = qemu_console,
+	.console_printed = qemu_console_printed,
+	.console_write = qemu_console_write,
 	.snapshot = qemu_snapshot,
 	.restore = qemu_restore,
 };
