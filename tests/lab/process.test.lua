@@ -225,11 +225,11 @@ test("read_until and expect say why they gave up, and lose nothing", function(t)
 end)
 
 test("a text that comes in two parts, between two calls", function(t)
-	local out = a:run_async("printf nee; while ! [ -e /tmp/go ]; do sleep 0.01; done; printf dle"):stdout_stream()
+	local out = a:run_async("printf nee; while ! [ -e /tmp/second_part ]; do sleep 0.01; done; printf dle"):stdout_stream()
 	t:assert_error(function()
 		out:expect("needle", "50ms")
 	end, "timed out")
-	a:write_file("/tmp/go", "")
+	a:write_file("/tmp/second_part", "")
 	t:assert_eq(out:expect("needle"), "needle")
 end)
 
