@@ -300,6 +300,12 @@ function framework.test(name, meta, fn)
 	if running then
 		error(("test: `%s` is inside of test `%s`; tests cannot be nested"):format(name, running.name), 2)
 	end
+	if file.names and file.names[name] then
+		error(("test: duplicate name `%s` in this file; reports and --filter know tests by their names"):format(name), 2)
+	end
+	if file.names then
+		file.names[name] = true
+	end
 	local line = debug.getinfo(2, "l").currentline
 	file.tests = file.tests + 1
 	-- What the file draws behind a test does not depend on whether the test ran.
@@ -427,10 +433,10 @@ local function load_script(path, text)
 end
 
 --- Runs a script and reports events. In --list mode a file without tests is run too: only so it is known.
-function framework.run_file(path, folder, text)
-	file = { name = path, text = text, tests = 0 }
-	-- require finds what lies beside the script.
-	package.path = folder .. "?.lua;" .. package.path
+function framework.run_file(path, folder, text, roots)
+	file = { name = path, text = text, tests = 0, names = {} }
+	-- require finds what lies beside the script, and below the roots of the configuration.
+	package.path = folder .. "?.lua;" .. folder .. "?/init.lua;" .. roots .. package.path
 	emit { event = "start", file = path, seed = native.seed() }
 	local body, message = load_script(path, text)
 	if body then

@@ -31,6 +31,7 @@ struct profiles {
 	char *file; /* NULL: none was found */
 	struct named_profile *list;
 	size_t count;
+	struct buffer search_path;
 	lua_State *L; /* keeps the strings of the file alive */
 };
 
@@ -193,12 +194,37 @@ static const struct machine_profile *base_of(lua_State *L, struct profiles *prof
 	return add_profile(L, profiles, list, base, depth);
 }
 
+static void add_root(struct profiles *profiles, const char *folder)
+{
+	buffer_printf(&profiles->search_path, "%s/?.lua;%s/?/init.lua;", folder, folder);
+}
+
+/* The list at this index; without one the folder of the file is the only root. */
+static void read_roots(lua_State *L, struct profiles *profiles, int index)
+{
+	if (lua_isnil(L, index)) {
+		add_root(profiles, resolve(L, profiles, "roots", "."));
+		return;
+	}
+	script_check_table(L, index, "roots");
+	for (lua_Integer i = 1; i <= luaL_len(L, index); i++) {
+		int top = lua_gettop(L);
+
+		lua_rawgeti(L, index, i);
+		add_root(profiles, resolve(L, profiles, "roots", script_check_string(L, top + 1, "roots")));
+		lua_settop(L, top);
+	}
+}
+
 /* read(file, profiles): runs the file and takes its table in. The first upvalue is the file's name, for errors. */
 static int read_file(lua_State *L)
 {
 	struct profiles *profiles = lua_touserdata(L, 1);
-	int list_index = 0, list;
-	const struct option keys[] = { { "profiles", OPTION_VALUE, &list_index } };
+	int list_index = 0, roots = 0, list;
+	const struct option keys[] = {
+		{ "profiles", OPTION_VALUE, &list_index },
+		{ "roots", OPTION_VALUE, &roots },
+	};
 
 	lua_call(L, 0, 1);
 	/* Its strings are used as long as the state lives. */
@@ -207,6 +233,7 @@ static int read_file(lua_State *L)
 	if (lua_type(L, -1) != LUA_TTABLE)
 		script_fail(L, "it returns a %s; a table like {profiles = {…}} is accepted", luaL_typename(L, -1));
 	SCRIPT_READ_OPTIONS(L, lua_gettop(L), keys);
+	read_roots(L, profiles, roots);
 	list = list_index;
 	if (lua_isnil(L, list))
 		return 0;
@@ -280,6 +307,11 @@ int profiles_open(struct profiles **result, const char *script_path, const struc
 	return 0;
 }
 
+const char *profiles_search_path(const struct profiles *profiles)
+{
+	return buffer_string(&profiles->search_path);
+}
+
 void profiles_close(struct profiles *profiles)
 {
 	if (!profiles)
@@ -288,6 +320,7 @@ void profiles_close(struct profiles *profiles)
 		free(profiles->list[i].name);
 	free(profiles->list);
 	free(profiles->file);
+	buffer_free(&profiles->search_path);
 	if (profiles->L)
 		lua_close(profiles->L);
 	free(profiles);

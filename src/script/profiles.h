@@ -26,6 +26,8 @@ struct script_options;
 /* Reads the file for a script of that path, if there is one. The options must outlive the profiles. */
 int profiles_open(struct profiles **profiles, const char *script_path, const struct script_options *options,
 		  struct error *err);
+/* Where require() is to look, in the form of package.path with a ";" at its end: below the roots. "" without a configuration. */
+const char *profiles_search_path(const struct profiles *profiles);
 void profiles_close(struct profiles *profiles); /* NULL is fine */
 
 /* For struct lab: context is the profiles. */

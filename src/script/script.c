@@ -208,7 +208,8 @@ int script_run_file(const struct script_source *source, const struct script_opti
 	lua_pushstring(L, source->path);
 	lua_pushstring(L, source->folder);
 	lua_pushlstring(L, source->text, source->size);
-	status = lua_pcall(L, 3, 0, 0);
+	lua_pushstring(L, profiles_search_path(script_of(L)->profiles));
+	status = lua_pcall(L, 4, 0, 0);
 	if (status)
 		fprintf(stderr, "provium: %s\n", lua_tostring(L, -1));
 	lua_close(L);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "script/internal.h"
@@ -62,10 +63,17 @@ static int snapshot_path(lua_State *L)
 {
 	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
 
-	if (snapshot->fd < 0 && snapshot->path)
-		lua_pushstring(L, snapshot->path);
-	else
-		lua_pushnil(L);
+	lua_pushstring(L, snapshot->path);
+	return 1;
+}
+
+/* 0 if it is not there any more. */
+static int snapshot_size(lua_State *L)
+{
+	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
+	struct stat status;
+
+	lua_pushinteger(L, snapshot->path && stat(snapshot->path, &status) == 0 ? (lua_Integer)status.st_size : 0);
 	return 1;
 }
 
@@ -80,9 +88,29 @@ static int snapshot_close(lua_State *L)
 	return 0;
 }
 
+/* Safe twice. One without a name goes by being closed. */
+static int snapshot_delete(lua_State *L)
+{
+	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
+
+	if (snapshot->fd < 0 && snapshot->path && unlink(snapshot->path) && errno != ENOENT)
+		return script_fail(L, "remove %s: %s", snapshot->path, strerror(errno));
+	return snapshot_close(L);
+}
+
+static int snapshot_tostring(lua_State *L)
+{
+	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
+
+	lua_pushfstring(L, "snapshot(%s)", snapshot->path ? snapshot->path : "closed");
+	return 1;
+}
+
 void script_register_snapshot(lua_State *L)
 {
 	static const struct script_function methods[] = { { "path", snapshot_path, 0 },
+							  { "size", snapshot_size, 0 },
+							  { "delete", snapshot_delete, 0 },
 							  { "close", snapshot_close, 0 },
 							  { NULL } };
 
@@ -92,5 +120,7 @@ void script_register_snapshot(lua_State *L)
 	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, snapshot_close);
 	lua_setfield(L, -2, "__gc");
+	lua_pushcfunction(L, snapshot_tostring);
+	lua_setfield(L, -2, "__tostring");
 	lua_pop(L, 1);
 }

@@ -71,23 +71,31 @@ static void read_files_option(lua_State *L, int index, struct machine_options *o
 /* What is not given stays 0. */
 void script_read_machine_options(lua_State *L, int index, struct machine_options *options, uint64_t *timeout_ns)
 {
-	const char *cmdline = NULL;
+	const char *cmdline = NULL, *more_cmdline = NULL;
 	uint64_t cpus = 0;
 	int files = 0;
 	const struct option keys[] = {
 		{ "memory", OPTION_QUANTITY, &options->memory_bytes, .quantity = QUANTITY_SIZE },
 		{ "cpus", OPTION_INTEGER, &cpus, .limit = MAX_CPUS },
 		{ "kernel_cmdline", OPTION_STRING, &cmdline },
+		{ "kernel_cmdline_append", OPTION_STRING, &more_cmdline },
 		{ "files", OPTION_VALUE, &files },
+		{ "rng_seed", OPTION_LATER },
+		{ "initial_time", OPTION_LATER },
+		{ "disks", OPTION_LATER },
 		{ "timeout", OPTION_QUANTITY, timeout_ns, .quantity = QUANTITY_DURATION },
+		{ "agent_timeout", OPTION_QUANTITY, timeout_ns, .quantity = QUANTITY_DURATION },
 	};
 
-	script_read_options(L, index, keys, sizeof(keys) / sizeof(keys[0]) - (timeout_ns ? 0 : 1));
+	script_read_options(L, index, keys, sizeof(keys) / sizeof(keys[0]) - (timeout_ns ? 0 : 2));
 	if (!lua_isnil(L, files))
 		read_files_option(L, files, options);
 	options->cpus = (unsigned int)cpus;
-	if (cmdline)
-		options->kernel_cmdline = memory_string(cmdline);
+	/* Both are added to the kernel's own. */
+	if (cmdline && more_cmdline)
+		options->kernel_cmdline = memory_string(lua_pushfstring(L, "%s %s", cmdline, more_cmdline));
+	else if (cmdline || more_cmdline)
+		options->kernel_cmdline = memory_string(cmdline ? cmdline : more_cmdline);
 }
 
 int script_vm_boot_all(lua_State *L, struct machine **machines, size_t count, uint64_t timeout_ns)

@@ -581,3 +581,42 @@ test("a stock interpreter is interrupted by Ctrl-C, whatever it does", function(
 		t:assert(output:find("interrupted", 1, true), text .. ": " .. output)
 	end
 end)
+
+test("a name is given to one test of a file", function(t)
+	local run = support.run({ ["x.test.lua"] = [[
+		test("x", function() end)
+		test("x", function() end)
+		test("y", function() end)
+	]] })
+	t:assert_eq(run.status, 1)
+	t:assert_eq(run.tests[1].status, "passed")
+	t:assert(run.tests["x.test.lua"].message:find("test: duplicate name `x` in this file", 1, true))
+	t:assert_ne((run.tests.y or {}).status, "passed")
+end)
+
+test("require finds modules beside the script, and below the roots of the configuration", function(t)
+	local files = {
+		["tests/deep/x.test.lua"] = [[
+			test("x", function(t)
+				t:assert_eq(require("beside"), "beside")
+				t:assert_eq(require("own"), "own")
+				t:assert_eq(require("helpers.net"), "net")
+				t:assert_eq(require("helpers.folder"), "folder")
+			end)
+		]],
+		["tests/deep/beside.lua"] = [[return "beside"]],
+		["tests/deep/own/init.lua"] = [[return "own"]],
+		["tests/helpers/net.lua"] = [[return "net"]],
+		["lib/helpers/folder/init.lua"] = [[return "folder"]],
+		["provium.lua"] = [[return { roots = { "tests", "lib" } }]],
+	}
+	t:assert_eq(support.run(files).status, 0)
+	files["provium.lua"] = "return {}"
+	local run = support.run(files)
+	t:assert(run.tests.x.message:find("module 'helpers.net' not found", 1, true), run.tests.x.message)
+	files["helpers/net.lua"], files["helpers/folder.lua"] = files["tests/helpers/net.lua"], [[return "folder"]]
+	t:assert_eq(support.run(files).status, 0, "the folder of the configuration is the root")
+	files["provium.lua"] = [[return { roots = { "none" } }]]
+	local events = support.run(files).events
+	t:assert(json.encode(events):find("`roots` is ", 1, true), json.encode(events))
+end)

@@ -184,3 +184,17 @@ test("nodes see themselves as machines of their own", function(t)
 	t:assert_eq(b:run("hostname").stdout, "b\n")
 	t:assert(a:run("ip link show lo"):assert_ok().stdout:find("LOOPBACK,UP"), "loopback is not up")
 end)
+
+test("options of the original", function(t)
+	local a = provium:vm("a", "netns", { kernel_cmdline = "quiet", kernel_cmdline_append = "x=1" })
+	t:assert_eq(a:boot({ agent_timeout = "50s" }):state(), "booted")
+	a:close()
+	t:assert_eq(a:state(), "shutdown")
+	a:close()
+	for _, key in ipairs({ "rng_seed", "initial_time", "disks" }) do
+		t:assert_error(function()
+			provium:vm("b", "netns", { [key] = 1 })
+		end, ("`%s` is not available"):format(key))
+	end
+	t:assert_eq(provium:vm("b", "netns"):cid(), nil)
+end)

@@ -204,6 +204,7 @@ end
 function support.run(files, arguments)
 	local folder = ask("mktemp -d")
 	for name, text in pairs(files) do
+		os.execute(("mkdir -p %s/%s"):format(folder, name:match("^.*/") or ""))
 		local file <close> = assert(io.open(folder .. "/" .. name, "w"))
 		file:write(text)
 	end
