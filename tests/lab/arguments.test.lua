@@ -106,7 +106,7 @@ refuse("lab", {
 	{ 'provium:vm("d", "netns", 5)', "provium:vm: argument `options` is 5; a table is accepted" },
 	{
 		'provium:vm("d", "netns", {memroy="1G"})',
-		'provium:vm: unknown key "memroy"; the nearest is "memory"; the keys are: memory, cpus, kernel_cmdline, files',
+		'provium:vm: unknown key "memroy"; the nearest is "memory"; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files',
 	},
 	{
 		'provium:vm("d", "netns", {memory="1X"})',
@@ -435,7 +435,7 @@ refuse("nodes", {
 	{ "a:nic(5)", "vm:nic: argument `bridge` is 5; a bridge or the name of one is accepted" },
 	{ "a:boot()", "vm:boot: vm `a`: VM already booted" },
 	{ "a:boot(5)", "vm:boot: argument `options` is 5; a table is accepted" },
-	{ "c:boot({x=1})", 'vm:boot: unknown key "x"; the keys are: memory, cpus, kernel_cmdline, files, timeout' },
+	{ "c:boot({x=1})", 'vm:boot: unknown key "x"; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files, timeout, agent_timeout' },
 	{ 'c:boot({timeout="x"})', 'vm:boot: argument `timeout` is "x"' .. DURATION },
 	{ "c:pause()", "vm:pause: vm `c`: VM not booted (cannot pause)" },
 	{ "c:resume()", "vm:resume: vm `c`: VM not booted" },
