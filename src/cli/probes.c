@@ -21,7 +21,8 @@
 #include <linux/kvm.h>
 #include <linux/perf_event.h>
 
-#include "lab/forwarding.h"
+#include "lab/host_needs.h"
+#include "lab/host_settings.h"
 #include "net/link.h"
 #include "net/nat.h"
 #include "net/netlink.h"
@@ -34,6 +35,7 @@
 #define MIN_MINOR	 15
 /* A namespace node takes three, a command that runs four. */
 #define GOOD_FILE_LIMIT 8192
+#define LARGE_LAB	100
 
 static int try_rights(struct error *err)
 {
@@ -235,20 +237,25 @@ static int try_nft(struct error *err)
 	return 0;
 }
 
-static void name_device(const char *device, void *context)
+static void name_setting(const char *path, uint64_t original, void *context)
 {
 	struct error *err = context;
 
 	if (!err->code)
-		error_set(err, EBUSY, "a run that was killed left forwarding on at:");
-	error_append(err, " %s", device);
+		error_set(err, EBUSY, "a run that was killed left these settings raised, from:");
+	error_append(err, " %s=%llu", path, (unsigned long long)original);
 }
 
-static int try_forwarding(struct error *err)
+static int try_left_settings(struct error *err)
 {
 	err->code = 0;
-	forwarding_each_left(name_device, err);
+	host_settings_each_left(name_setting, err);
 	return -err->code;
+}
+
+static int try_large_labs(struct error *err)
+{
+	return host_needs_check(LARGE_LAB, err);
 }
 
 const struct probe probes[] = {
@@ -288,9 +295,13 @@ const struct probe probes[] = {
 	{ "nft", "uplinks",
 	  "modprobe nf_tables nft_chain_nat nft_masq, or a kernel with CONFIG_NF_TABLES_INET and CONFIG_NFT_MASQ",
 	  .in_switch = true, .attempt = try_nft },
-	{ "forwarding", "nothing; a run with an uplink switches it on and back",
-	  "the next run with an uplink switches it back; or by hand: sysctl -w net.ipv4.conf.DEVICE.forwarding=0",
-	  .degrades = true, .attempt = try_forwarding },
+	{ "settings", "labs in which many nodes talk to many: a run raises what the kernel has one of for all nodes",
+	  "sysctl -w each of them on the machine itself; in a container: start it privileged, with the machine's "
+	  "network",
+	  .degrades = true, .attempt = try_large_labs },
+	{ "left", "nothing; what a run raises the last one puts back",
+	  "the next run puts them back when it ends; or by hand: sysctl -w each of them", .degrades = true,
+	  .attempt = try_left_settings },
 	{ "limits", "labs with many nodes", "ulimit -n 65536", .degrades = true, .attempt = try_limits },
 };
 const size_t probe_count = sizeof(probes) / sizeof(probes[0]);

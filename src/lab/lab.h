@@ -109,6 +109,7 @@ struct bridge {
 	char device[IFNAMSIZ];
 	struct member **members; /* in the order of their port numbers, which count from 1; the first is the router's */
 	size_t member_count;
+	unsigned int port_count; /* of those that are plugged */
 };
 
 struct lab {

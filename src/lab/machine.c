@@ -8,6 +8,7 @@
 
 #include "lab/files.h"
 #include "lab/heal.h"
+#include "lab/host_needs.h"
 #include "lab/lab.h"
 #include "lab/list.h"
 #include "lab/run.h"
@@ -182,8 +183,10 @@ static void end_nodes(struct machine **machines, size_t count, enum machine_stat
 {
 	delete_ports(machines, count);
 	for (size_t i = 0; i < count; i++) {
-		if (machines[i]->node)
+		if (machines[i]->node) {
 			machines[i]->kind->close(machines[i]->node);
+			host_needs_nodes(machines[i]->run, -1);
+		}
 		machines[i]->node = NULL;
 		machines[i]->state = state;
 	}
@@ -291,6 +294,7 @@ static int start_boot(struct machine *machine, struct error *err)
 		config.kernel_cmdline = options->kernel_cmdline;
 	if (machine->kind->boot(&config, machine->run->nl, &machine->node, err))
 		return -err->code;
+	host_needs_nodes(machine->run, 1);
 	machine->state = MACHINE_BOOTING;
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "lab/heal.h"
+#include "lab/host_needs.h"
 #include "lab/lab.h"
 #include "lab/list.h"
 #include "lab/router.h"
@@ -179,6 +180,7 @@ int member_plug(struct member *member, struct error *err)
 		return -err->code;
 	}
 	member->plugged = true;
+	host_needs_pairs(member->bridge->run, 2 * (int)member->bridge->port_count++);
 	if (router_settle(member, err)) {
 		member_unplug(member);
 		return -err->code;
@@ -199,6 +201,7 @@ void member_unplug(struct member *member)
 void member_unplugged(struct member *member)
 {
 	wire_remove_port(member->bridge->run->wire, member->nic.ifindex);
+	host_needs_pairs(member->bridge->run, -2 * (int)--member->bridge->port_count);
 	member->plugged = false;
 }
 

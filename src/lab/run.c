@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lab/host_needs.h"
 #include "lab/list.h"
 #include "lab/registry.h"
 #include "lab/router.h"
@@ -71,6 +72,7 @@ void run_close(struct run *run)
 	router_close(run);
 	strangers_close(run);
 	registry_close(run);
+	host_needs_close(run);
 	if (run->host >= 0)
 		close(run->host);
 	wire_close(run->wire);

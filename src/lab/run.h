@@ -14,6 +14,7 @@
 
 struct capture_hub;
 struct error;
+struct host_settings;
 struct lab_capture;
 struct netlink;
 struct router;
@@ -24,10 +25,15 @@ struct run {
 	struct netlink *nl; /* of the switch namespace */
 	struct wire *wire;
 	uint64_t seed;
-	uint32_t last_bridge;	       /* bridge numbers are not used again within a run */
-	unsigned char subnets[256];    /* which second octets are taken */
-	int registry;		       /* see registry.h */
-	int host;		       /* the network namespace that the run was started in */
+	uint32_t last_bridge;		/* bridge numbers are not used again within a run */
+	unsigned char subnets[256];	/* which second octets are taken */
+	int registry;			/* see registry.h */
+	int host;			/* the network namespace that the run was started in */
+	struct host_settings *settings; /* of the host that the run needs; NULL if none yet */
+	struct {
+		uint64_t nodes, pairs;		   /* that there are, see host_needs.h */
+		uint64_t asked_nodes, asked_pairs; /* for so many the settings are good */
+	} needs;
 	struct address *host_networks; /* that it has routes to; subnets that are given out overlap none of them */
 	size_t host_network_count;
 	struct router *router;	      /* NULL until a bridge needs one */

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lab/forwarding.h"
+#include "lab/host_settings.h"
 #include "lab/router_internal.h"
 #include "lab/run.h"
 #include "net/namespace.h"
@@ -42,7 +42,7 @@ struct uplink {
 	struct address link, link6;
 	int ifindex; /* in the router */
 	struct nat *host_nat, *router_nat;
-	struct forwarding forwarding;
+	bool forwards; /* the default device, because we asked for it */
 	struct buffer resolver;
 };
 
@@ -149,6 +149,19 @@ static int make_link(struct uplink *uplink, struct error *err)
 	return set_up_end(uplink->host_nl, uplink->host_device, uplink, HOST_END, err);
 }
 
+/* What is on already needs nothing of ours. */
+static int need_forwarding(struct uplink *uplink, uint64_t amount, struct error *err)
+{
+	struct host_setting setting = { .amount = amount, .most = 1 };
+	struct error unreadable;
+	uint64_t now;
+
+	snprintf(setting.path, sizeof(setting.path), "net/ipv4/conf/%.15s/forwarding", uplink->default_device);
+	if (!host_settings_need(&uplink->router->run->settings, &setting, 1, err))
+		return 0;
+	return !host_setting_read(setting.path, &now, &unreadable) && now ? 0 : -err->code;
+}
+
 /* In the host: what comes from the link leaves with the host's address, and answers are forwarded back. */
 static int open_in_host(void *context, struct error *err)
 {
@@ -162,7 +175,8 @@ static int open_in_host(void *context, struct error *err)
 	/* The table has the device's name, which no other run has. */
 	if (nat_open(&uplink->host_nat, uplink->host_device, rules, uplink->ipv6 ? 2 : 1, err))
 		return -err->code;
-	return forwarding_hold(&uplink->forwarding, uplink->default_device, err);
+	uplink->forwards = true;
+	return need_forwarding(uplink, 1, err);
 }
 
 static int open_in_router(void *context, struct error *err)
@@ -175,9 +189,7 @@ static int open_in_router(void *context, struct error *err)
 
 static int close_in_host(void *context, struct error *err)
 {
-	(void)err;
-	forwarding_release(context);
-	return 0;
+	return need_forwarding(context, 0, err);
 }
 
 /*
@@ -239,7 +251,6 @@ int uplink_open(struct router *router, struct uplink **result, struct error *err
 	int host = router->run->host;
 
 	uplink->router = router;
-	uplink->forwarding.lock = -1;
 	if (namespace_visit(host, open_host, &uplink->host_nl, err) || find_default(uplink, err) ||
 	    namespace_visit(host, check_ipv6, uplink, err)) {
 		uplink_close(uplink);
@@ -263,8 +274,8 @@ void uplink_close(struct uplink *uplink)
 
 	if (!uplink)
 		return;
-	if (uplink->forwarding.lock >= 0)
-		namespace_visit(uplink->router->run->host, close_in_host, &uplink->forwarding, &ignored);
+	if (uplink->forwards)
+		namespace_visit(uplink->router->run->host, close_in_host, uplink, &ignored);
 	nat_close(uplink->host_nat);
 	nat_close(uplink->router_nat);
 	if (uplink->host_nl && *uplink->host_device &&

@@ -191,7 +191,7 @@ killed_leaves_only_the_sysctl() {
 	wait "${runs[1]}" 2>/dev/null
 	wait_for eval '[[ $(ip -o link | grep -c provium) == 0 && $(nft list ruleset) == "" ]]' || return
 	left=$(diff <(echo "$before") <(host_state))
-	grep -q '^> 1' <<<"$left" && [[ $(grep -c '^[<>]' <<<"$left") == 3 ]] || return
+	grep -q '^> 1' <<<"$left" && [[ $(grep -c '^[<>]' <<<"$left") == 4 ]] || return
 	run doctor
 	prints "up0" || return
 	# The next run switches back.

@@ -76,8 +76,6 @@ int run_sink(char **arguments)
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	if (fd < 0 || bind(fd, &here.any, sizeof(here.ip6)))
 		error(1, errno, "listen at port %s", arguments[0]);
-	printf("ready\n");
-	fflush(stdout);
 	while (got < wanted && now_ns() < end_ns)
 		if (poll(&readable, 1, 100) > 0 && recv(fd, &byte, 1, MSG_DONTWAIT) == 1)
 			got++;

@@ -18,7 +18,7 @@
  * is 0 for frames to a group. With --log it prints "frame KIND FROM TO NUMBER DELAY" for each of them at once.
  *
  * The other three are about datagrams: COUNT of them from one call, by the kernel's segmentation; one to each ADDRESS; and how
- * many came, once it is COUNT or 60 s have passed, after a line "ready".
+ * many came, once it is COUNT or 60 s have passed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
