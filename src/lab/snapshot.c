@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The state of a whole machine in a file, and back. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "lab/capture.h"
 #include "lab/lab.h"
+#include "util/clock.h"
 #include "util/error.h"
+
+#define BOOT_NS (120 * NS_PER_S)
 
 static int check_kind(const struct machine *machine, const char *what, struct error *err)
 {
@@ -23,7 +27,7 @@ static int check_captures(const struct machine *machine, const char *what, struc
 	if (!site)
 		return 0;
 	return error_set(err, EBUSY,
-			 "vm `%s`: cannot %s while a capture on its bridge is open, opened at %s; close it first",
+			 "vm `%s`: cannot %s with 1 open stream: a capture on its bridge, opened at %s; close it first",
 			 machine->name, what, site);
 }
 
@@ -37,9 +41,21 @@ int machine_snapshot(struct machine *machine, const char *path, struct error *er
 							: machine->kind->snapshot(machine->node, path, err);
 }
 
+/* One that is down is booted first, if there is something to restore. */
+static int boot_for(struct machine *machine, const char *path, struct error *err)
+{
+	enum machine_state state = machine_state(machine);
+
+	if (state != MACHINE_CREATED && state != MACHINE_SHUTDOWN && state != MACHINE_DEAD)
+		return 0;
+	if (access(path, R_OK))
+		return error_errno(err, errno, "restore vm `%s` from %s", machine->name, path);
+	return machines_boot(&machine, 1, clock_after(BOOT_NS), err);
+}
+
 int machine_restore(struct machine *machine, const char *path, struct error *err)
 {
-	if (check_kind(machine, "restore", err))
+	if (check_kind(machine, "restore", err) || boot_for(machine, path, err))
 		return -err->code;
 	if (machine_state(machine) != MACHINE_PAUSED && machine_need_booted(machine, "restore", err))
 		return -err->code;
