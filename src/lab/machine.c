@@ -11,6 +11,7 @@
 #include "lab/host_needs.h"
 #include "lab/lab.h"
 #include "lab/list.h"
+#include "lab/losses.h"
 #include "lab/run.h"
 #include "net/link.h"
 #include "util/clock.h"
@@ -150,8 +151,10 @@ static void delete_ports(struct machine **machines, size_t count)
 	struct error ignored;
 	int *indexes = memory_new((port_count + 1) * sizeof(*indexes));
 
-	for (size_t i = 0; i < port_count; i++)
+	for (size_t i = 0; i < port_count; i++) {
+		losses_of_port(ports[i]);
 		indexes[i] = ports[i]->nic.ifindex;
+	}
 	/* Rules hold for as long as there is a port. */
 	if (port_count)
 		link_delete_many(machines[0]->run->nl, indexes, port_count, &ignored);

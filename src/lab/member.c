@@ -10,6 +10,7 @@
 #include "lab/host_needs.h"
 #include "lab/lab.h"
 #include "lab/list.h"
+#include "lab/losses.h"
 #include "lab/router.h"
 #include "lab/rules.h"
 #include "lab/run.h"
@@ -194,6 +195,7 @@ void member_unplug(struct member *member)
 
 	if (!member->plugged)
 		return;
+	losses_of_port(member);
 	member->machine->kind->unplug(member->machine->node, &member->nic, &ignored);
 	member_unplugged(member);
 }

@@ -39,6 +39,7 @@ static int look_at_host(struct run *run, struct error *err)
 	run->host = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (run->host < 0)
 		return error_errno(err, errno, "open the network namespace");
+	losses_begin(run);
 	if (netlink_open(&nl, err))
 		return -err->code;
 	err->code = 0;
@@ -59,6 +60,7 @@ int run_open(struct run **result, uint64_t seed, struct error *err)
 		run_close(run);
 		return -err->code;
 	}
+	run->is_open = true;
 	wire_probe_fq(run->wire, run->nl);
 	run_set_seed(run, seed);
 	*result = run;
@@ -70,6 +72,8 @@ void run_close(struct run *run)
 	if (!run)
 		return;
 	router_close(run);
+	if (run->is_open)
+		losses_tell(run);
 	strangers_close(run);
 	registry_close(run);
 	host_needs_close(run);

@@ -7,9 +7,11 @@
 #define PROVIUM_LAB_RUN_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lab/losses.h"
 #include "net/address.h"
 
 struct capture_hub;
@@ -24,6 +26,7 @@ struct wire;
 struct run {
 	struct netlink *nl; /* of the switch namespace */
 	struct wire *wire;
+	bool is_open;
 	uint64_t seed;
 	uint32_t last_bridge;		/* bridge numbers are not used again within a run */
 	unsigned char subnets[256];	/* which second octets are taken */
@@ -34,6 +37,7 @@ struct run {
 		uint64_t nodes, pairs;		   /* that there are, see host_needs.h */
 		uint64_t asked_nodes, asked_pairs; /* for so many the settings are good */
 	} needs;
+	struct losses losses;
 	struct address *host_networks; /* that it has routes to; subnets that are given out overlap none of them */
 	size_t host_network_count;
 	struct router *router;	      /* NULL until a bridge needs one */

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "lab/losses.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/lab.h"
+#include "lab/run.h"
+#include "net/link.h"
+#include "net/namespace.h"
+#include "net/qdisc.h"
+#include "util/error.h"
+#include "wire/wire.h"
+
+/* Both files have a line a processor, of hexadecimal numbers. Not that of the main thread, which may be elsewhere. */
+#define FOLDER	      "/proc/thread-self/net/"
+#define BACKLOG_DROPS 1 /* softnet_seq_show() in net/core/net-procfs.c */
+#define TABLE_FULLS   "table_fulls"
+#define LINE_SIZE     512
+#define NO_COLUMN     (-1)
+
+/* The sum of a column; lines that have no number there, such as the one of titles, count nothing. */
+static uint64_t add_column(FILE *file, int column)
+{
+	char line[LINE_SIZE], *state, *word;
+	uint64_t sum = 0, value;
+
+	while (fgets(line, sizeof(line), file)) {
+		word = strtok_r(line, " \n", &state);
+		for (int i = 0; word && i < column; i++)
+			word = strtok_r(NULL, " \n", &state);
+		if (word && sscanf(word, "%" SCNx64, &value) == 1)
+			sum += value;
+	}
+	return sum;
+}
+
+static int find_column(FILE *file, const char *title)
+{
+	char line[LINE_SIZE], *state, *word;
+	int column = 0;
+
+	if (!fgets(line, sizeof(line), file))
+		return NO_COLUMN;
+	for (word = strtok_r(line, " \n", &state); word; word = strtok_r(NULL, " \n", &state), column++)
+		if (strcmp(word, title) == 0)
+			return column;
+	return NO_COLUMN;
+}
+
+/* 0 if this namespace does not show it: only the machine's first one has the tables of neighbours. */
+static uint64_t read_count(const char *path, const char *title, int column)
+{
+	FILE *file = fopen(path, "re");
+	uint64_t count = 0;
+
+	if (!file)
+		return 0;
+	if (title)
+		column = find_column(file, title);
+	if (column != NO_COLUMN)
+		count = add_column(file, column);
+	fclose(file);
+	return count;
+}
+
+static struct losses read_machine(void)
+{
+	return (struct losses){
+		.neighbours = read_count(FOLDER "stat/arp_cache", TABLE_FULLS, NO_COLUMN),
+		.neighbours6 = read_count(FOLDER "stat/ndisc_cache", TABLE_FULLS, NO_COLUMN),
+		.backlog = read_count(FOLDER "softnet_stat", NULL, BACKLOG_DROPS),
+	};
+}
+
+void losses_begin(struct run *run)
+{
+	run->losses = read_machine();
+}
+
+void losses_of_port(const struct member *member)
+{
+	struct run *run = member->bridge->run;
+	struct link_counters port;
+	struct fq_stats queue;
+	struct error ignored;
+
+	if (!link_counters(run->nl, member->nic.ifindex, &port, &ignored))
+		run->losses.ports += port.dropped;
+	if (wire_can_hold(run->wire) && !qdisc_fq_stats(run->nl, member->nic.ifindex, &queue, &ignored))
+		run->losses.queues += queue.dropped;
+}
+
+static void tell(uint64_t count, const char *why)
+{
+	if (count)
+		fprintf(stderr, "provium: this machine lost %" PRIu64 " frames that no rule asked for: %s\n", count,
+			why);
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int tell_in_host(void *context, struct error *err)
+{
+	const struct losses *before = context;
+	struct losses now = read_machine();
+
+	(void)err;
+	tell(now.neighbours - before->neighbours, "the IPv4 neighbour table was full, counted for the whole machine; "
+						  "raise net.ipv4.neigh.default.gc_thresh3");
+	tell(now.neighbours6 - before->neighbours6, "the IPv6 neighbour table was full, counted for the whole machine; "
+						    "raise net.ipv6.neigh.default.gc_thresh3");
+	/* Ports drop for other reasons too, such as a cable that is pulled, and other ports of the machine for this one. */
+	tell(least(now.backlog - before->backlog, before->ports),
+	     "a processor's queue was full, by at most so many; raise net.core.netdev_max_backlog");
+	tell(before->queues, "a port's fq refused them, which holds up to 1,000,000");
+	return 0;
+}
+
+void losses_tell(struct run *run)
+{
+	struct error ignored;
+
+	namespace_visit(run->host, tell_in_host, &run->losses, &ignored);
+}

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A run tells what this machine lost and no rule asked for. In a kernel of its own, for its settings are one for all runs.
+
+faults=$(realpath "${BASH_SOURCE[0]%/*}")
+if [[ ! ${LOSSES_INSIDE-} ]]; then
+	exec "$faults/../../tools/testkernel" --engine uml env LOSSES_INSIDE=1 "$faults/losses.sh"
+fi
+# shellcheck source=tests/cli/tap.bash
+source "$faults/../cli/tap.bash"
+# shellcheck source=tests/faults/run.bash
+source "$faults/run.bash"
+
+cat >crowd.lua <<'EOL'
+provium.timeout = "5m"
+local lan, nodes = provium:bridge("lan"), {}
+for i = 1, 16 do nodes[i] = provium:vm("n" .. i, "netns") end
+lan:attach(nodes)
+provium:boot()
+print("busy")
+wait_until(function() return io.open("go") end, {timeout = "60s"})
+test("passes", function()
+	for i = 2, 16 do nodes[1]:run("ping -4 -c 1 -W 0.1 n" .. i) end
+	nodes[1]:run("ping -c 3 -i 0.01 -W 1 -b 10.1.255.255")
+end)
+EOL
+
+# with_setting PATH VALUE: the run, with a setting that became too small when it had begun.
+with_setting() {
+	rm -f go
+	start crowd.lua || return 1
+	wait_for said busy || return 1
+	echo "$2" >"/proc/sys/net/$1"
+	touch go
+	status=0
+	wait "$command" || status=$?
+	cp run.out out
+	exits 0
+}
+
+all_is_well() {
+	touch go
+	run crowd.lua
+	exits 0 && ! prints "this machine lost"
+}
+a_full_table() {
+	with_setting ipv4/neigh/default/gc_thresh3 10 || return
+	echo 1024 >/proc/sys/net/ipv4/neigh/default/gc_thresh3
+	grep -qE 'provium: this machine lost [0-9]+ frames that no rule asked for: the IPv4 neighbour table was full' out &&
+		! prints "queue was full"
+}
+a_full_backlog() {
+	with_setting core/netdev_max_backlog 5 || return
+	grep -qE "provium: this machine lost [0-9]+ frames that no rule asked for: a processor's queue was full" out &&
+		! prints "table was full"
+}
+
+check "a run that lost nothing says nothing" all_is_well
+check "a neighbour table that is full" a_full_table
+check "a backlog that is full" a_full_backlog
+finish
