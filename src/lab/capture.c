@@ -171,6 +171,9 @@ int lab_wait_for(struct bridge *bridge, const struct lab_filter *filter, uint64_
 		return -err->code;
 	status = capture_await(capture->stream, count, deadline_ns, err);
 	*seen = capture_state(capture->stream).frames;
+	if (status == -EINTR)
+		error_wrap(err, "on bridge `%s`, where %llu of %llu such frames have arrived", bridge->name,
+			   (unsigned long long)*seen, (unsigned long long)count);
 	lab_capture_close(capture);
 	return status;
 }

@@ -268,8 +268,9 @@ static int finish_boot(struct machine *machine, uint64_t deadline_ns, struct err
 	struct member **members;
 	size_t count;
 
+	/* Other errors of it name the node. */
 	if (machine->kind->wait_ready(machine->node, deadline_ns, err))
-		return -err->code;
+		return err->code == EINTR ? error_wrap(err, "boot of vm `%s`", machine->name) : -err->code;
 	count = machine_members(machine, &members);
 	err->code = 0;
 	for (size_t i = 0; i < count && !err->code; i++)
