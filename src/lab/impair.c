@@ -18,22 +18,28 @@
 #define MIN_QUEUE_FRAMES  32U
 #define L2_OVERHEAD_BYTES 18U /* Ethernet header and a VLAN tag */
 
+uint64_t rules_salt(const struct bridge *bridge, const struct member *from, const struct member *to)
+{
+	char names[4 * (NAME_LIMIT + 1)];
+
+	snprintf(names, sizeof(names), "%s/%s/%s/%s", bridge->home->name, bridge->name, from ? from->name : "",
+		 to ? to->name : "");
+	return hash_string(names);
+}
+
 /* The link that a script chose: its key, what it is now, and a number from its names for the dice. */
 static int choose(struct bridge *bridge, struct link_choice choice, struct wire_change *change, struct error *err)
 {
 	struct member *from = choice.from ? bridge_attached(bridge, choice.from, err) : NULL;
 	struct member *to = choice.to && (from || !choice.from) ? bridge_attached(bridge, choice.to, err) : NULL;
-	char names[4 * (NAME_LIMIT + 1)];
 
 	if ((choice.from && !from) || (choice.to && !to))
 		return -err->code;
 	if (from && from == to)
 		return error_set(err, EINVAL, "`from` and `to` are both `%s`; no frame goes that way", choice.from);
-	snprintf(names, sizeof(names), "%s/%s/%s/%s", bridge->home->name, bridge->name, from ? from->name : "",
-		 to ? to->name : "");
 	change->key = rules_key(bridge, from, to);
 	change->link = wire_link(bridge->run->wire, change->key);
-	change->salt = hash_string(names);
+	change->salt = rules_salt(bridge, from, to);
 	return 0;
 }
 

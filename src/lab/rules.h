@@ -68,6 +68,15 @@ int rules_set_rate(struct bridge *bridge, struct link_choice choice, const struc
 /* Takes every impairment and partition away; isolation stays. */
 int rules_reset(struct bridge *bridge, struct error *err);
 
+/* A link by the names of its ends; NULL stands for any. */
+struct named_link {
+	const char *from, *to;
+	struct wire_link link;
+};
+/* rules_state.c: each() for every link of the bridge; and these in the place of all that there are, at one instant. */
+void rules_each(const struct bridge *bridge, void (*each)(const struct named_link *link, void *context), void *context);
+int rules_replace(struct bridge *bridge, const struct named_link *links, size_t count, struct error *err);
+
 /* The whole-bridge link as it is in force. */
 struct wire_link rules_medium(const struct bridge *bridge);
 

@@ -11,4 +11,7 @@ struct member;
 /* The link from one member to another; NULL stands for any. */
 struct wire_key rules_key(const struct bridge *bridge, const struct member *from, const struct member *to);
 
+/* A number from the names of the bridge and of both ends, for the dice of the link. */
+uint64_t rules_salt(const struct bridge *bridge, const struct member *from, const struct member *to);
+
 #endif

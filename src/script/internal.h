@@ -177,6 +177,8 @@ int script_vm_console(lua_State *L);
 /* snapshot.c */
 int script_vm_snapshot(lua_State *L);
 int script_vm_restore(lua_State *L);
+int script_lab_snapshot(lua_State *L);
+int script_lab_restore(lua_State *L);
 void script_register_snapshot(lua_State *L);
 
 /* nic.c */
@@ -238,6 +240,10 @@ void script_register_modules(lua_State *L);
 
 /* Pushes a module of lua/: the value of require(name). */
 void script_require(lua_State *L, const char *name);
+
+/* saved_rules.c: for native.c */
+int script_native_rules(lua_State *L);
+int script_native_set_rules(lua_State *L);
 
 /* native.c: what the Lua side needs and scripts do not: see lua/framework.lua */
 int script_open_native(lua_State *L);

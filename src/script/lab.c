@@ -298,6 +298,8 @@ static const struct script_function methods[] = {
 	{ "shutdown", lab_shutdown, 0 },
 	{ "pause", lab_pause, 0 },
 	{ "resume", lab_resume, 0 },
+	{ "snapshot", script_lab_snapshot, 1 },
+	{ "restore", script_lab_restore, 1 },
 	{ "seed", lab_seed, 1 },
 	{ "lab", lab_lab, 1 },
 	{ "path", script_lab_path, 2 },

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What lua/framework.lua needs of the program, as the module provium.native. Scripts have no use for it. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lab/rules.h"
@@ -277,6 +279,16 @@ static int native_keep(lua_State *L)
 	return 0;
 }
 
+/* One that is there is fine. */
+static int native_make_folder(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return luaL_error(L, "make the folder %s: %s", path, strerror(errno));
+	return 0;
+}
+
 static int native_begin_scope(lua_State *L)
 {
 	lab_begin_scope(script_of(L)->root);
@@ -376,6 +388,9 @@ int script_open_native(lua_State *L)
 		{ "begin_scope", native_begin_scope },
 		{ "strangers", native_strangers },
 		{ "end_scope", native_end_scope },
+		{ "rules", script_native_rules },
+		{ "set_rules", script_native_set_rules },
+		{ "make_folder", native_make_folder },
 		{ NULL, NULL },
 	};
 
@@ -388,6 +403,8 @@ int script_open_native(lua_State *L)
 	lua_setfield(L, -3, "encode");
 	lua_getfield(L, -1, "array");
 	lua_setfield(L, -3, "array");
+	lua_getfield(L, -1, "decode");
+	lua_setfield(L, -3, "decode");
 	lua_pop(L, 1);
 	interruptible = L;
 	look_seldom(L);

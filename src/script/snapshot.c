@@ -59,6 +59,31 @@ int script_vm_restore(lua_State *L)
 	return machine_restore(machine, path, &err) ? script_raise(L, &err) : 0;
 }
 
+/* See lua/lab_snapshot.lua. An error of it is one of the call. */
+static int call_lab(lua_State *L, const char *function)
+{
+	script_check_object(L, 1, &script_class_lab);
+	script_require(L, "lab_snapshot");
+	lua_getfield(L, -1, function);
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, 2);
+	if (lua_pcall(L, 2, 1, 0) == LUA_OK)
+		return 1;
+	return script_fail(L, "%s", luaL_tolstring(L, -1, NULL));
+}
+
+int script_lab_snapshot(lua_State *L)
+{
+	if (!lua_isnil(L, 2))
+		script_check_string(L, 2, "folder");
+	return call_lab(L, "save");
+}
+
+int script_lab_restore(lua_State *L)
+{
+	return call_lab(L, "restore");
+}
+
 static int snapshot_path(lua_State *L)
 {
 	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);

@@ -1,0 +1,193 @@
+-- SPDX-License-Identifier: GPL-2.0-only
+-- lab:snapshot() and lab:restore(): the state of every guest, and of every bridge its members, cables and rules.
+
+local class = require "provium.class"
+local native = require "provium.native"
+
+local FORMAT = "provium lab 1"
+
+local snapshot = { __name = "provium.lab_snapshot" }
+snapshot.__index = snapshot
+
+--- The folder; nil for one that is kept without a name.
+function snapshot:path()
+	return self.folder
+end
+
+--- Bytes of all guests' states.
+function snapshot:size()
+	local sum = 0
+	for _, state in pairs(self.states) do
+		sum = sum + state:size()
+	end
+	return sum
+end
+
+--- Safe twice.
+function snapshot:delete()
+	for _, state in pairs(self.states) do
+		state:delete()
+	end
+end
+
+function snapshot:__tostring()
+	return "lab snapshot"
+end
+
+class.seal("snapshot", snapshot)
+
+local function is_up(vm)
+	return vm:state() == "booted" or vm:state() == "paused"
+end
+
+local function describe_bridge(bridge)
+	local pulled = native.array {}
+	for _, name in ipairs(bridge:members()) do
+		if not bridge:nic(name):is_connected() then
+			pulled[#pulled + 1] = name
+		end
+	end
+	return { name = bridge:name(), members = native.array(bridge:members()), pulled = pulled,
+		rules = native.array(native.rules(bridge)) }
+end
+
+-- What the lab and those below it hold. Names of nodes have those of their sub-labs in front: "dc1.a".
+local function describe(lab, prefix)
+	local described = { nodes = native.array {}, bridges = native.array {}, labs = native.array {} }
+	for _, member in ipairs(lab:members()) do
+		local object = member.object
+		if member.kind == "vm" then
+			table.insert(described.nodes, { name = member.name, path = prefix .. member.name,
+				profile = object:profile(), state = object:state() })
+		elseif member.kind == "bridge" then
+			table.insert(described.bridges, describe_bridge(object))
+		else
+			local below = describe(object, prefix .. member.name .. ".")
+			below.name = member.name
+			table.insert(described.labs, below)
+		end
+	end
+	return described
+end
+
+-- fn(lab, its description) for the lab and those below it, which are made if need be.
+local function each_lab(lab, described, fn)
+	fn(lab, described)
+	for _, below in ipairs(described.labs) do
+		each_lab(lab:lab(below.name), below, fn)
+	end
+end
+
+local function write(path, text)
+	local file <close> = assert(io.open(path, "w"))
+	assert(file:write(text))
+end
+
+local function save_states(self, lab)
+	each_lab(lab, self.described, function(part, described)
+		for _, node in ipairs(described.nodes) do
+			local vm = part:vm(node.name)
+			if is_up(vm) and not self.states[node.path] then
+				self.states[node.path] = vm:snapshot(self.folder and ("%s/%s.snap"):format(self.folder, node.path))
+			end
+		end
+	end)
+	if self.folder then
+		write(self.folder .. "/lab.json", native.encode(self.described, true) .. "\n")
+	end
+end
+
+-- Puts every node into the state that is described, as far as that is booted or paused.
+local function set_states(lab, described)
+	each_lab(lab, described, function(part, list)
+		for _, node in ipairs(list.nodes) do
+			local vm = part:vm(node.name)
+			if node.state == "booted" and vm:state() == "paused" then
+				vm:resume()
+			end
+		end
+	end)
+end
+
+local module = {}
+
+--- All guests are stopped meanwhile, so that what they have of each other fits together.
+function module.save(lab, folder)
+	local self = setmetatable({ described = describe(lab, ""), states = {}, folder = folder }, snapshot)
+	self.described.format = FORMAT
+	if folder then
+		native.make_folder(folder)
+	end
+	lab:pause()
+	local ok, message = pcall(save_states, self, lab)
+	set_states(lab, self.described)
+	if not ok then
+		self:delete()
+		error(message, 0)
+	end
+	return folder or self
+end
+
+local function load_folder(folder)
+	local file <close> = assert(io.open(folder .. "/lab.json"))
+	local described = native.decode(file:read("a"))
+	if described.format ~= FORMAT then
+		error(folder .. "/lab.json is no snapshot of this version of provium", 0)
+	end
+	return described
+end
+
+local function restore_bridge(lab, saved)
+	local bridge = lab:bridge(saved.name)
+	local attached = {}
+	for _, name in ipairs(bridge:members()) do
+		attached[name] = true
+	end
+	for _, name in ipairs(saved.members) do
+		if not attached[name] then
+			bridge:attach(name)
+		end
+	end
+	native.set_rules(bridge, saved.rules)
+	local pulled = {}
+	for _, name in ipairs(saved.pulled) do
+		pulled[name] = true
+	end
+	for _, name in ipairs(saved.members) do
+		local nic = bridge:nic(name)
+		if nic:is_connected() == (pulled[name] or false) then
+			nic[pulled[name] and "disconnect" or "reconnect"](nic)
+		end
+	end
+end
+
+--- What is not there any more is made: sub-labs, nodes, bridges. What came since stays.
+function module.restore(lab, what)
+	local folder = type(what) == "string" and what or nil
+	if not folder and getmetatable(what) ~= snapshot then
+		error("lab:restore: argument `snapshot` is what snapshot() returned, or the path of its folder", 0)
+	end
+	local described = folder and load_folder(folder) or what.described
+	each_lab(lab, described, function(part, saved)
+		for _, node in ipairs(saved.nodes) do
+			if not pcall(part.vm, part, node.name) then
+				part:vm(node.name, node.profile)
+			end
+		end
+		for _, bridge in ipairs(saved.bridges) do
+			restore_bridge(part, bridge)
+		end
+	end)
+	each_lab(lab, described, function(part, saved)
+		for _, node in ipairs(saved.nodes) do
+			local vm = part:vm(node.name)
+			if node.state == "booted" or node.state == "paused" then
+				vm:restore(folder and ("%s/%s.snap"):format(folder, node.path) or what.states[node.path])
+				vm:pause()
+			end
+		end
+	end)
+	set_states(lab, described)
+end
+
+return module
