@@ -106,7 +106,7 @@ leaves_it_alone_without_room() {
 	local good=1
 	exits 2 && complains "No space left on device" && [[ $(<small/old.pcap) == old ]] && nothing_beside small/old.pcap && good=0
 	umount small
-	return $good
+	return "$good"
 }
 # Whatever was counted is in the file, though it was stopped in the middle of it.
 writes_all_it_has_counted() {

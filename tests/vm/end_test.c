@@ -26,7 +26,7 @@ static const char *failed_wait(struct process *process, uint64_t limit_ns)
 	uint64_t start = clock_now();
 
 	assert_true(process->ops->wait(process, clock_after(limit_ns), PROCESS_UNTIL_END, &err) < 0);
-	assert_true(clock_now() - start < limit_ns + 6 * NS_PER_S);
+	assert_true(clock_now() - start < limit_ns + RUN_NS);
 	process->ops->close(process);
 	return err.text;
 }
@@ -40,7 +40,7 @@ static const char *failed_start(uint64_t limit_ns)
 	uint64_t start = clock_now();
 
 	assert_true(node->kind->start(node, &command, &process, &err) < 0);
-	assert_true(clock_now() - start < limit_ns + 6 * NS_PER_S);
+	assert_true(clock_now() - start < limit_ns + RUN_NS);
 	return err.text;
 }
 
@@ -52,7 +52,7 @@ static void assert_says(const char *text, const char *expected)
 
 static void assert_dies(void)
 {
-	uint64_t deadline = clock_after(20 * NS_PER_S);
+	uint64_t deadline = clock_after(RUN_NS);
 	struct error err;
 
 	while (node->kind->is_alive(node) && clock_now() < deadline)
@@ -105,11 +105,9 @@ static void test_qemu_is_killed(void **state)
 static void test_kills_its_agent(void **state)
 {
 	struct process *process = start_line("sleep 0.3; killall -KILL qemu-ga; sleep 60");
-	uint64_t start = clock_now();
 
 	(void)state;
-	assert_says(failed_wait(process, 30 * NS_PER_S), "was started anew");
-	assert_true(clock_now() - start < 15 * NS_PER_S);
+	assert_says(failed_wait(process, RUN_NS), "was started anew");
 	assert_string_equal(output(node, "echo back"), "back\n");
 }
 
@@ -125,7 +123,7 @@ static void test_stops_its_agent(void **state)
 	start = clock_now();
 	node->kind->close(node);
 	node = NULL;
-	assert_true(clock_now() - start < 2 * NS_PER_S);
+	assert_true(clock_now() - start < RUN_NS);
 }
 
 /* All of its processor, by something that outranks the agent. */

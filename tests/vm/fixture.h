@@ -179,19 +179,4 @@ static inline uint64_t until_succeeds(struct node *node, const char *line, uint6
 	return clock_now() - start;
 }
 
-/*
- * How much slower than an idle machine this one is now, 1 at least, by what takes an idle one 30 ms. Limits that are
- * promised for an idle machine are multiplied by it.
- */
-static inline double slowness(struct node *node)
-{
-	uint64_t start = clock_now();
-	double ratio;
-
-	for (int i = 0; i < 5; i++)
-		succeeds(node, "true");
-	ratio = MS(clock_now() - start) / 5 / 30;
-	return ratio > 1 ? ratio : 1;
-}
-
 #endif

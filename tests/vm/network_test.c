@@ -4,29 +4,25 @@
 
 #include "fixture.h"
 
-/* Within which a card that was plugged into a running guest is to work. */
-#define PLUG_NS ((uint64_t)(slow * 2 * NS_PER_S))
-
 static struct node *a, *b, *c;
 static int lan, wan;
-static double slow;
 static struct node_nic a_lan, b_lan, c_lan;
 
 static void test_guests_reach_each_other(void **state)
 {
 	(void)state;
-	output(a, "ping -c 1 -W 5 10.1.0.2");
-	output(a, "ping -c 1 -W 5 fd00:1::2");
-	output(b, "ping -c 1 -W 5 fd00:1::1");
+	output(a, "ping -c 1 -W 30 10.1.0.2");
+	output(a, "ping -c 1 -W 30 fd00:1::2");
+	output(b, "ping -c 1 -W 30 fd00:1::1");
 }
 
 static void test_guests_and_namespace_nodes_reach_each_other(void **state)
 {
 	(void)state;
-	output(a, "ping -c 1 -W 5 10.1.0.3");
-	output(a, "ping -c 1 -W 5 fd00:1::3");
-	output(c, "ping -c 1 -W 5 10.1.0.1");
-	output(c, "ping -c 1 -W 5 fd00:1::2");
+	output(a, "ping -c 1 -W 30 10.1.0.3");
+	output(a, "ping -c 1 -W 30 fd00:1::3");
+	output(c, "ping -c 1 -W 30 10.1.0.1");
+	output(c, "ping -c 1 -W 30 fd00:1::2");
 }
 
 static void test_the_card_is_as_the_lab_wants_it(void **state)
@@ -77,7 +73,7 @@ static void test_a_cable_that_is_pulled_shows(void **state)
 	assert_false(succeeds(c, "ping -c 1 -W 1 10.1.0.1"));
 	must(a->kind->set_link(a, &a_lan, true, &err), &err);
 	assert_string_equal(output(a, "cat /sys/class/net/eth0/carrier"), "1\n");
-	until_succeeds(c, "ping -c 1 -W 1 10.1.0.1", PLUG_NS);
+	until_succeeds(c, "ping -c 1 -W 1 10.1.0.1", RUN_NS);
 }
 
 static bool port_exists(const char *name)
@@ -95,15 +91,14 @@ static void test_a_card_plugged_while_running_works_soon(void **state)
 	struct error err;
 
 	(void)state;
-	slow = slowness(a);
 	start = clock_now();
 	attach(b, &b_wan, wan);
 	print_message("# plug: %.0f ms\n", MS(clock_now() - start));
 	start = clock_now();
 	attach(a, &a_wan, wan);
-	until_succeeds(a, "ping -c 1 -W 1 10.2.0.2", PLUG_NS);
-	until_succeeds(a, "ping -c 1 -W 1 fd00:2::2", PLUG_NS);
-	assert_true(clock_now() - start < PLUG_NS);
+	until_succeeds(a, "ping -c 1 -W 1 10.2.0.2", RUN_NS);
+	until_succeeds(a, "ping -c 1 -W 1 fd00:2::2", RUN_NS);
+	assert_true(clock_now() - start < RUN_NS);
 	assert_string_equal(a_wan.guest_name, "eth1");
 
 	start = clock_now();
@@ -112,7 +107,7 @@ static void test_a_card_plugged_while_running_works_soon(void **state)
 	assert_false(port_exists("a-wan"));
 	assert_false(succeeds(a, "ls /sys/class/net/eth1"));
 	must(b->kind->unplug(b, &b_wan, &err), &err);
-	output(a, "ping -c 1 -W 5 10.1.0.2");
+	output(a, "ping -c 1 -W 30 10.1.0.2");
 }
 
 static void test_plugs_again_and_again(void **state)
@@ -175,7 +170,7 @@ static void test_names_and_resolver_are_written(void **state)
 
 	(void)state;
 	must(a->kind->set_hosts(a, "127.0.0.1 localhost\n10.1.0.2 b.lan b\n", &err), &err);
-	output(a, "ping -c 1 -W 5 b.lan");
+	output(a, "ping -c 1 -W 30 b.lan");
 	must(a->kind->set_hosts(a, "10.1.0.2 c\n", &err), &err);
 	assert_string_equal(output(a, "cat /etc/hosts"), "10.1.0.2 c\n");
 	must(a->kind->set_resolver(a, "nameserver 10.1.0.3\n", &err), &err);
@@ -199,15 +194,15 @@ static void test_a_paused_guest_stands_still_and_catches_up(void **state)
 	start = clock_now();
 	must(a->kind->set_hosts(a, "10.1.0.2 late\n", &err), &err);
 	attach(a, &nic, wan);
-	assert_true(clock_now() - start < PLUG_NS);
+	assert_true(clock_now() - start < RUN_NS);
 	must(a->kind->resume(a, &err), &err);
 	assert_string_equal(output(a, "cat /etc/hosts"), "10.1.0.2 late\n");
 	assert_string_equal(output(a, "cat /sys/class/net/eth1/carrier"), "1\n");
-	output(c, "ping -c 1 -W 5 10.1.0.1");
+	output(c, "ping -c 1 -W 30 10.1.0.1");
 	must(a->kind->pause(a, &err), &err);
 	start = clock_now();
 	must(a->kind->unplug(a, &nic, &err), &err);
-	assert_true(clock_now() - start < PLUG_NS);
+	assert_true(clock_now() - start < RUN_NS);
 	must(a->kind->resume(a, &err), &err);
 	until_succeeds(a, "! ls /sys/class/net/eth1", 5 * NS_PER_S);
 }
@@ -231,7 +226,6 @@ static int start_nodes(void **state)
 	wait_ready(a);
 	wait_ready(b);
 	attach(b, &b_lan, lan);
-	slow = slowness(a);
 	/* Known only once the guest is up. */
 	snprintf(a_lan.guest_name, sizeof(a_lan.guest_name), "%s", "eth0");
 	return 0;

@@ -5,8 +5,6 @@
 #include "fixture.h"
 #include "util/buffer.h"
 
-#define RUNS 21
-
 static struct node *node;
 
 static void test_returns_output_and_exit_code(void **state)
@@ -102,17 +100,17 @@ static void test_refuses_what_is_no_text(void **state)
 
 static void test_output_comes_while_it_runs(void **state)
 {
-	const char *argv[] = { "sh", "-c", "echo first; sleep 1.5; echo second; sleep 30", NULL };
+	const char *argv[] = { "sh", "-c",
+			       "echo first; until test -e /tmp/go; do sleep 0.1; done; echo second; sleep 600", NULL };
 	struct command command = { .argv = argv };
 	struct process *process;
 	struct error err;
-	uint64_t start = clock_now();
 
 	(void)state;
 	must(node->kind->start(node, &command, &process, &err), &err);
 	must(process->ops->wait(process, clock_after(RUN_NS), process_output_size(process), &err), &err);
 	assert_string_equal(buffer_string(&process->out), "first\n");
-	assert_true(clock_now() - start < 1400 * NS_PER_MS);
+	output(node, "touch /tmp/go");
 	must(process->ops->wait(process, clock_after(RUN_NS), process_output_size(process), &err), &err);
 	assert_string_equal(buffer_string(&process->out), "first\nsecond\n");
 	assert_int_equal(process->status, PROCESS_RUNNING);
@@ -141,11 +139,10 @@ static void test_a_kill_takes_the_whole_group(void **state)
 
 static void test_what_is_left_behind_is_not_waited_for(void **state)
 {
-	struct outcome outcome = run(node, "sleep 20 & echo started");
+	struct outcome outcome = run(node, "sleep 600 & echo started");
 
 	(void)state;
 	assert_string_equal(outcome.out, "started\n");
-	assert_true(outcome.took_ns < 10 * NS_PER_S);
 	run(node, "killall sleep");
 }
 
@@ -185,27 +182,6 @@ static void test_leaves_no_files_handles_and_processes(void **state)
 	assert_string_equal(output(node, line), before.out);
 }
 
-static int by_size(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void test_is_quick(void **state)
-{
-	const char *argv[] = { "true", NULL };
-	struct command command = { .argv = argv };
-	uint64_t took[RUNS];
-
-	(void)state;
-	for (int i = 0; i < RUNS; i++)
-		took[i] = run_command(node, &command).took_ns;
-	qsort(took, RUNS, sizeof(took[0]), by_size);
-	print_message("# run(\"true\"): median %.1f ms, %.1f to %.1f\n", MS(took[RUNS / 2]), MS(took[0]),
-		      MS(took[RUNS - 1]));
-}
-
 static int start_node(void **state)
 {
 	struct node_config config = { .name = "alpha" };
@@ -240,7 +216,6 @@ int main(void)
 		cmocka_unit_test(test_what_is_left_behind_is_not_waited_for),
 		cmocka_unit_test(test_ten_megabytes_there_and_back),
 		cmocka_unit_test(test_leaves_no_files_handles_and_processes),
-		cmocka_unit_test(test_is_quick),
 	};
 
 	return cmocka_run_group_tests(tests, start_node, end_node);
