@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- Which tests a script has, by its text alone: the calls of test() that stand in it. Nothing is run for it, so it is known
--- of a script that crashed, and of one that never began.
+-- Which tests a script has, by its text alone: the calls of test() that stand in it. Nothing is run for it, so it is
+-- known of a script that crashed, and of one that never began.
 
 local source = {}
 
@@ -99,8 +99,8 @@ local function constant_table(text, tokens, i)
 	return last and constant(text:sub(tokens[i].first, tokens[last].last))
 end
 
---- A list of {line, name, meta}. name: nil where it is put together while the script runs. meta: a table, empty where that
---- is so of it.
+--- A list of {line, name, meta}. name: nil where it is put together while the script runs. meta: a table, empty where
+-- that is so of it.
 function source.tests(text)
 	local tokens, tests, i = tokens_of(text), {}, 1
 	while tokens[i] do

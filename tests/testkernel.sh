@@ -13,6 +13,8 @@ testkernel=$here/../tools/testkernel
 start_limit=600
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+mkdir "$work/here"
+exec </dev/null
 count=0 failed=0
 
 # check NAME TEST...: one TAP line. What the last run printed explains a failure.
@@ -52,6 +54,75 @@ passes_much_output() {
 	local sum
 	sum=$("$testkernel" --engine "$engine" --timeout "$start_limit" seq 300000 | { sleep 8 && md5sum; })
 	[[ $sum == "$(seq 300000 | md5sum)" ]]
+}
+
+# All bytes there are, in more than one piece, and some after a while; a file that was there, one that is new, and a folder.
+takes_and_gives() {
+	local all
+	printf -v all '\\x%02x' {0..255}
+	printf '%b' "$all$all$all" >"$work/bytes"
+	cat "$work"/bytes{,,,,,,} >"$work/sent"
+	echo old >there
+	{ head -c 3000 "$work/sent" && sleep 1 && tail -c +3001 "$work/sent"; } |
+		run bash -c 'cat >taken; echo new >there; mkdir sub; seq 100000 >sub/numbers; chmod 750 sub/numbers; rm -f gone' &&
+		cmp "$work/sent" taken && [[ $(<there) == new && $(stat -c %a sub/numbers) == 750 ]] && seq 100000 | cmp - sub/numbers
+}
+writes_to_out() {
+	echo old >there
+	run --out "$work/far, away/out" bash -c 'echo x >"$0/file"; echo changed >there; rm -f taken; cat there' "$work/far, away/out"
+	[[ $(<"$work/far, away/out/file") == x && $(<there) == old && -e taken ]] && prints out changed || return
+	# Not even by the kernel's own view of the machine's root.
+	echo old >"$work/beside"
+	run bash -c 'mkdir /tmp/root; mount -t hostfs -o / root /tmp/root; echo new >"/tmp/root/$0"; echo "$?"' "$work/beside"
+	prints out 1 && [[ $(<"$work/beside") == old ]]
+}
+needs_no_end() {
+	mkfifo endless
+	exec 9<>endless
+	echo one >&9
+	status=0
+	"$testkernel" --engine "$engine" --timeout "$start_limit" head -n 1 >"$work/out" 2>"$work/err" <&9 || status=$?
+	exec 9<&-
+	((status == 0)) && prints out one
+}
+refuses_the_machine() {
+	local folder
+	for folder in / /proc /run /dev/shm ../../../../../..; do
+		run --out "$folder" true
+		((status == 2)) && says "--out $folder: the kernel may write to a folder of yours" || return
+	done
+}
+# A script of the machine's terminal is typed to: keys go to the command once it runs, Ctrl-C too, and the terminal is as before.
+has_a_terminal() {
+	local command
+	printf -v command '%q ' "$testkernel" --engine "$engine" --timeout "$start_limit" -- bash -c \
+		'tty; stty size; trap "echo caught; exit 5" INT; echo ready; while :; do sleep 0.1; done'
+	mkfifo keys
+	exec 8<>keys
+	script --quiet --flush --command "stty rows 33 cols 77; $command; echo status \$?; stty -a | grep -ow -e -icanon -e icanon" \
+		"$work/err" <&8 >"$work/out" &
+	local pid=$! tries
+	for ((tries = 0; tries < 6000; tries++)); do
+		! grep -q ready "$work/out" || break
+		sleep 0.1
+	done
+	printf '\003' >&8
+	for ((tries = 0; tries < 600; tries++)); do
+		! grep -q canon "$work/out" || break
+		sleep 0.1
+	done
+	exec 8<&-
+	kill "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	[[ $(tr -d '\r' <"$work/out") == *$'/dev/pts/0\n33 77\nready\n'*$'caught\nstatus 5\nicanon'* ]]
+}
+runs_provium() {
+	local provium=$here/../build/provium
+	printf '%s\n' 'print("said")' 'test("bad", function(t) t:assert(false) end)' >script.lua
+	run --mem 1G "$provium" --seed 4 --output report --tag '!a b' - <script.lua
+	((status == 1)) && grep -q said "$work/out" && grep -q '0 passed, 1 failed' report &&
+		grep -qxF "again, with the same dice: $testkernel --engine $engine --timeout $start_limit --mem 1G -- $provium run --seed 4 \
+--output report --tag '!a b' -" "$work/out"
 }
 
 runs_two_at_once() {
@@ -106,10 +177,10 @@ echo err >&2
 read -r x
 printf "%s\n" "[$x]"
 echo "$PWD|$PROVIUM_TEST|${OTHER-}|$HOME|$*"
-cat file
-echo new >file
-cat file
-touch /etc/testkernel-was-here file.2
+cat ../file
+echo new >../file
+cat ../file
+touch /etc/testkernel-was-here ../file.2
 sleep 999 &
 # A round trip through netem takes as long as was said.
 (
@@ -135,7 +206,7 @@ exit 3'
 
 wanted="out
 []
-$work|two  words||$HOME|a  b \$x
+$work/here|two  words||$HOME|a  b \$x
 old
 new
 qdisc fq
@@ -146,12 +217,12 @@ if ! "$testkernel" --engine "$engine" --check; then
 	exit 1
 fi
 export PROVIUM_TEST='two  words' OTHER=1
-cd "$work" || exit 1
-echo old >file
+cd "$work/here" || exit 1
+echo old >../file
 
 if [[ $engine == uml ]]; then
 	# It is waited for at the end.
-	"$testkernel" --engine uml --timeout 60 bash -c 'echo before; sleep 999' >late.out 2>late.err &
+	"$testkernel" --engine uml --timeout 60 bash -c 'echo before; sleep 999' >"$work/late.out" 2>"$work/late.err" &
 	late=$!
 fi
 
@@ -159,7 +230,9 @@ run bash -c "$whole" - 'a  b' "\$x"
 check "the status, although a process is left behind" eval '((status == 3))'
 check "output, empty input, folder, environment, arguments, files, fq and netem" prints out "$wanted"
 check "stderr is stderr" prints err err
-check "writes stay inside" bash -c '[[ $(<file) == old && ! -e file.2 && ! -e /etc/testkernel-was-here ]]'
+check "writes stay inside" bash -c '[[ $(<../file) == old && ! -e ../file.2 && ! -e /etc/testkernel-was-here ]]'
+check "stdin, and what is written to the working folder" takes_and_gives
+check "a terminal" has_a_terminal
 check "output is complete for a slow reader" passes_much_output
 
 run bash -c 'echo c >/proc/sysrq-trigger; sleep 999'
@@ -177,6 +250,10 @@ if [[ $engine == uml ]]; then
 	check "status 255" exits_with 255 'exit 255'
 	check "killed by SIGKILL is 137" exits_with 137 'kill -KILL $$'
 	check "no such command is 127" exits_with 127 'exec no-such-command'
+	check "another folder by --out, and that one alone" writes_to_out
+	check "a stdin that does not end" needs_no_end
+	check "a folder that is the machine's" refuses_the_machine
+	check "provium: a script from stdin, a report in a file, and how to run it again" runs_provium
 	check "two at once" runs_two_at_once
 	check "it dies with its parent" dies_with_all_it_started bash -c '"$@" & wait' - "$testkernel" --engine uml sleep 999
 	PROVIUM_CACHE=$work/none run true
@@ -185,7 +262,7 @@ if [[ $engine == uml ]]; then
 	check "wrong usage is 2" eval '((status == 2))'
 	status=0
 	wait "$late" || status=$?
-	mv late.out out && mv late.err err
+	mv "$work/late.out" "$work/out" && mv "$work/late.err" "$work/err"
 	check "time-out is 124, output until then is there" eval '((status == 124)) && prints out before && says "no end after 60 s"'
 fi
 check "no files stay behind" leaves_nothing

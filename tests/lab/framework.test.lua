@@ -455,7 +455,8 @@ test("--max-timeout: neither a test nor a file has more", function(t)
 		test("quick", function() end)
 		while true do provium.timeout = "50s" end
 	]], "--timeout 40s --max-timeout 200ms")
-	t:assert_eq(statuses(result.tests), "of the file failed, of a test failed, deferred failed, quick passed, x.test.lua failed")
+	t:assert_eq(statuses(result.tests), "of the file failed, of a test failed, deferred failed, quick passed, "
+		.. "x.test.lua failed")
 	for _, event in ipairs(result.tests) do
 		t:assert(event.status == "passed" or event.message:find(
 			"the time limit of 0.2 s has passed, which is that of --max-timeout", 1, true), event.message)
@@ -533,7 +534,11 @@ test("wait_until", function(t)
 end)
 
 test("what a script prints", function(t)
-	local result = run('print("top") test("x", function() print("out") io.stderr:write("err\\n") io.write("half") end) print("end")')
+	local result = run([[
+		print("top")
+		test("x", function() print("out") io.stderr:write("err\n") io.write("half") end)
+		print("end")
+	]])
 	t:assert_eq(result.status, 0)
 	local order = {}
 	for _, event in ipairs(result.events) do
