@@ -14,11 +14,13 @@
 
 #include <linux/close_range.h>
 
+#include "cli/oom.h"
 #include "cli/report.h"
 #include "cli/run.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/interrupt.h"
+#include "util/limits.h"
 #include "util/utf8.h"
 
 #define EVENTS_FD  3
@@ -77,8 +79,10 @@ static int fork_child(struct job *job, const struct plan *plan, size_t number, c
 	job->pid = fork();
 	if (job->pid == 0)
 		child_main(plan, number, events[1], output[1], parent);
-	if (job->pid < 0)
-		return error_errno(err, errno, "start a process for %s", plan->files[number - 1].path);
+	if (job->pid < 0) {
+		error_errno(err, errno, "start a process for %s", plan->files[number - 1].path);
+		return limits_explain_process(err);
+	}
 	job->pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0);
 	if (job->pidfd < 0) {
 		error_errno(err, errno, "open a pidfd of the process for %s", plan->files[number - 1].path);
@@ -93,7 +97,7 @@ int job_start(struct job *job, const struct plan *plan, size_t number, struct er
 {
 	int events[2], output[2];
 
-	*job = (struct job){ .begun_ns = clock_now() };
+	*job = (struct job){ .oom = oom_mark(), .begun_ns = clock_now() };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, events))
 		return error_errno(err, errno, "make a pair of sockets");
 	if (pipe2(output, O_CLOEXEC)) {
@@ -252,6 +256,7 @@ void job_drop(struct job *job)
 int job_end(struct job *job, struct report *report, struct error *err)
 {
 	struct report_end end = { .killed = job->killed, .duration_ns = clock_now() - job->begun_ns };
+	char why[OOM_TEXT_SIZE];
 	siginfo_t info = { 0 };
 	int status;
 
@@ -260,6 +265,8 @@ int job_end(struct job *job, struct report *report, struct error *err)
 		end.status = info.si_status;
 	else
 		end.signal = info.si_status;
+	if (end.signal == SIGKILL && !end.killed)
+		end.killed = oom_explain(&job->oom, why);
 	status = read_rest(job, report, err);
 	if (!status)
 		status = report_ended(report, job->number, &end, err);

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "util/error.h"
+#include "util/limits.h"
 #include "util/memory.h"
 
 /* glibc looks for it by its name. */
@@ -61,6 +62,7 @@ static int run_by_default(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	limits_raise_files();
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].main(argc - 1, argv + 1);

@@ -15,6 +15,7 @@
 #include "cli/report.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/limits.h"
 #include "util/memory.h"
 
 #define END_CLEANLY_NS (10 * NS_PER_S)
@@ -194,7 +195,7 @@ static int run_plan(const struct plan *plan, int *status, struct error *err)
 
 	runner.jobs = memory_new(plan->jobs * sizeof(*runner.jobs));
 	runner.fds = memory_new((1 + FDS_PER_JOB * plan->jobs) * sizeof(*runner.fds));
-	failed = report_open(&runner.report, plan, err) || open_signals(&runner, err) ||
+	failed = limits_check_files(err) || report_open(&runner.report, plan, err) || open_signals(&runner, err) ||
 		 run_and_report(&runner, &totals, err);
 	if (!failed)
 		*status = exit_status(&runner, &totals);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cli/oom.h"
 #include "script/script.h"
 #include "util/buffer.h"
 
@@ -51,6 +52,7 @@ struct job {
 	uint64_t begun_ns;
 	int events, output;		       /* our ends of the socket and the pipe */
 	struct buffer event_text, output_text; /* what is not a whole line yet */
+	struct oom_mark oom;		       /* when it began */
 	const char *killed;		       /* why it was killed by the command, NULL if it was not */
 };
 

@@ -20,6 +20,7 @@
 #include "net/route.h"
 #include "util/error.h"
 #include "util/hash.h"
+#include "util/limits.h"
 #include "util/memory.h"
 #include "wire/wire.h"
 
@@ -55,8 +56,9 @@ int run_open(struct run **result, uint64_t seed, struct error *err)
 
 	run->registry = -1;
 	run->host = -1;
-	if (look_at_host(run, err) || namespace_make_switch(err) || netlink_open(&run->nl, err) ||
-	    wire_load(&run->wire, err)) {
+	limits_raise_files();
+	if (limits_check_files(err) || look_at_host(run, err) || namespace_make_switch(err) ||
+	    netlink_open(&run->nl, err) || wire_load(&run->wire, err)) {
 		run_close(run);
 		return -err->code;
 	}

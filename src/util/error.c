@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/limits.h"
+
 int error_set(struct error *err, int code, const char *format, ...)
 {
 	va_list args;
@@ -24,7 +26,8 @@ int error_errno(struct error *err, int code, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
-	return error_append(err, ": %s", strerror(code));
+	error_append(err, ": %s", strerror(code));
+	return limits_explain(err);
 }
 
 int error_wrap(struct error *err, const char *format, ...)

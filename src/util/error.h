@@ -17,7 +17,7 @@ struct error {
 /* Sets err to code and the formatted text. Returns -code. */
 __attribute__((format(printf, 3, 4))) int error_set(struct error *err, int code, const char *format, ...);
 
-/* The same, with ": " and strerror(code) after the text. */
+/* The same, with ": " and strerror(code) after the text, and the name of the limit if that is what was met. */
 __attribute__((format(printf, 3, 4))) int error_errno(struct error *err, int code, const char *format, ...);
 
 /* Puts the formatted text and ": " in front of what err says. Returns -err->code. */

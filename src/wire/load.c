@@ -81,6 +81,9 @@ static int load_program(struct wire *wire, struct error *err)
 	error_errno(err, code, "load the wire program");
 	if (code == EPERM)
 		return error_append(err, " (needs CAP_BPF and CAP_NET_ADMIN; run it as root)");
+	/* The verifier has not been asked. */
+	if (code == EMFILE || code == ENFILE)
+		return -code;
 	return error_append(err, "\n%s", buffer_string(&libbpf_log));
 }
 

@@ -11,6 +11,7 @@
 #include "node/netns/netns.h"
 #include "util/buffer.h"
 #include "util/error.h"
+#include "util/limits.h"
 
 static int node_gone(struct netns_node *node, struct error *err)
 {
@@ -152,7 +153,9 @@ int netns_ask_start(struct netns_node *node, const struct command *command, int 
 		return -err->code;
 	status = netns_ask(node, &request, fds, pid, err);
 	close(fds[NETNS_FD_STRINGS]);
-	if (!status && *pid < 0)
-		status = error_errno(err, -*pid, "start `%s` in node `%s`", command->argv[0], node->name);
+	if (!status && *pid < 0) {
+		error_errno(err, -*pid, "start `%s` in node `%s`", command->argv[0], node->name);
+		status = limits_explain_process(err);
+	}
 	return status;
 }

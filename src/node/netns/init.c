@@ -17,6 +17,7 @@
 
 #include "node/netns/netns.h"
 #include "util/error.h"
+#include "util/limits.h"
 
 /* Init answers at once; a stopped one never. */
 #define ANSWER_S 10
@@ -94,26 +95,9 @@ __attribute__((noreturn)) static void init_main(const struct init_context *init)
 	netns_serve(init->control, &init->files);
 }
 
-/*
- * A run with a thousand nodes has more files open than is usual. What is usual stays so for commands in nodes. Returns the
- * limit as it was.
- */
-static struct rlimit raise_file_limit(void)
-{
-	static struct rlimit before;
-	struct rlimit limit;
-
-	if (!before.rlim_max && !getrlimit(RLIMIT_NOFILE, &before)) {
-		limit = before;
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-	return before;
-}
-
 int netns_init_start(struct netns_node *node, struct error *err)
 {
-	struct init_context init = { .name = node->name, .files = raise_file_limit() };
+	struct init_context init = { .name = node->name, .files = limits_raise_files() };
 	static const struct timeval patience = { .tv_sec = ANSWER_S };
 	int control[2];
 
@@ -124,10 +108,12 @@ int netns_init_start(struct netns_node *node, struct error *err)
 	node->pid = (pid_t)syscall(SYS_clone, INIT_FLAGS | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (node->pid == 0)
 		init_main(&init);
-	if (node->pid < 0)
+	if (node->pid < 0) {
 		error_errno(err, errno, "make the namespaces of node `%s`", node->name);
-	else
+		limits_explain_process(err);
+	} else {
 		node->pidfd = (int)syscall(SYS_pidfd_open, node->pid, 0);
+	}
 	close(control[1]);
 	node->control = control[0];
 	setsockopt(node->control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whether the kernel has killed for want of memory since a while ago, and whose memory that was. */
+#ifndef PROVIUM_CLI_OOM_H
+#define PROVIUM_CLI_OOM_H
+
+#include <stdint.h>
+
+#define OOM_TEXT_SIZE 512
+
+struct oom_mark {
+	uint64_t machine; /* kills so far */
+	uint64_t cgroup;  /* those of them in the cgroup of this process */
+};
+
+struct oom_mark oom_mark(void);
+/* NULL if nobody was killed since then. */
+const char *oom_explain(const struct oom_mark *before, char text[static OOM_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Limits that are too low are told by name.
+
+# shellcheck source=tests/cli/tap.bash
+source "${BASH_SOURCE[0]%/*}/tap.bash"
+
+cat >nodes.lua <<'EOL'
+local nodes, lan = {}, provium:bridge("lan")
+for i = 1, tonumber(os.getenv("NODES")) do nodes[i] = provium:vm("n" .. i, "netns") end
+lan:attach(nodes)
+provium:boot()
+print("limit of a command: " .. nodes[1]:run("ulimit -Sn").stdout)
+EOL
+
+# limited N NODES: a run that may open N files.
+limited() {
+	(ulimit -n "$1" && NODES=$2 run nodes.lua && echo "$status" >carried)
+	status=$(<carried)
+}
+
+far_too_few() {
+	limited 16 1
+	exits 2 && complains "the limit of open files (RLIMIT_NOFILE, ulimit -n) is 16" && complains "ulimit -n 65536" &&
+		(($(cat out err | wc -l) == 1))
+}
+too_few_for_so_many() {
+	limited 64 40
+	exits 1 && prints "Too many open files (the limit of open files, RLIMIT_NOFILE, is 64; raise it: ulimit -n 65536)"
+}
+enough() {
+	limited 64 2
+	exits 0
+}
+# The soft limit is not in the way, but what a command in a node finds is what was there.
+soft_limit() {
+	(ulimit -Sn 64 && NODES=40 run nodes.lua && echo "$status" >carried)
+	status=$(<carried)
+	exits 0 && prints "limit of a command: 64"
+}
+
+# in_cgroup BYTES COMMAND...: in a cgroup of its own, of either version.
+in_cgroup() {
+	local folder file=memory.limit_in_bytes bytes=$1 result=0
+	shift
+	folder=/sys/fs/cgroup/memory$(awk -F: '$2 == "memory" {print $3}' /proc/self/cgroup)/provium-$$
+	if [[ ! -e /sys/fs/cgroup/memory/memory.limit_in_bytes ]]; then
+		folder=/sys/fs/cgroup/provium-$$ file=memory.max
+		echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+	fi
+	mkdir "$folder" && echo "$bytes" >"$folder/$file" || return 1
+	[[ ! -e $folder/memory.swap.max ]] || echo 0 >"$folder/memory.swap.max"
+	(echo "$BASHPID" >"$folder/cgroup.procs" && "$@" && echo "$status" >carried) || result=1
+	status=$(<carried)
+	wait_for rmdir "$folder"
+	return $result
+}
+eat() {
+	run eat.lua
+	prints "killed: by the kernel for want of memory (raise memory." && prints "of the cgroup /sys/fs/cgroup/" &&
+		prints "provium-$$"
+}
+echo 'local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(100000) .. i end' >eat.lua
+
+check "far too few files" far_too_few
+check "too few files for so many nodes" too_few_for_so_many
+check "few files are enough for a small lab" enough
+check "a soft limit is raised" soft_limit
+check "a cgroup without memory" in_cgroup 60000000 eat
+finish
