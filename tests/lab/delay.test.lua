@@ -109,7 +109,7 @@ end)
 
 test("a sender with a short way is not held up by one with a long way to the same receiver", FQ, function(t)
 	lan:add_latency({ from = a, to = c, ms = 1 })
-	lan:add_latency({ from = b, to = c, ms = 200 })
+	lan:add_latency({ from = b, to = c, ms = 3000 })
 	local listener = support.listen(c, { log = true })
 	local far = support.start_sending(b, { from = 2, count = 400, gap = 500, to = { [3] = c:mac("lan") } })
 	support.send(a, { from = 1, count = 100, gap = 2000, to = { [3] = c:mac("lan") } })
@@ -119,7 +119,7 @@ test("a sender with a short way is not held up by one with a long way to the sam
 	local near, long = listener:total("ipv4", 1, 3), listener:total("ipv4", 2, 3)
 	t:assert_eq(near.count, 100)
 	t:assert_eq(long.count, 400)
-	t:assert(near.shortest >= 1e6 and long.shortest >= 200e6)
+	t:assert(near.shortest >= 1e6 and long.shortest >= 3000e6)
 	local list = {}
 	for _, frame in ipairs(listener.frames) do
 		if frame.from == 1 then
@@ -127,8 +127,8 @@ test("a sender with a short way is not held up by one with a long way to the sam
 		end
 	end
 	table.sort(list)
-	-- Behind the others, every one would have taken 200 ms. A busy machine delays some of them itself.
-	t:assert(list[25] < 100, ("three of four frames took %g ms or more, 1 was promised"):format(list[25]))
+	-- Behind the others, every one would have taken 3 s. A busy machine delays some of them itself.
+	t:assert(list[25] < 1500, ("three of four frames took %g ms or more, 1 was promised"):format(list[25]))
 end)
 
 test("order is kept within a pair", FQ, function(t)
@@ -183,12 +183,15 @@ test("the queue of a port is large enough for all that rules allow", FQ, functio
 	t:assert(queue:find("limit 1000000p flow_limit 1000000p", 1, true))
 	t:assert(tonumber(queue:match(" horizon ([%d.e+]+)s")) >= 600)
 	t:assert(queue:find("nopacing", 1, true))
+	t:defer(function()
+		lan:detach(b)
+		lan:attach(b)
+	end)
 	lan:add_latency({ from = a, to = b, ms = 600000 })
 	support.send(a, { from = 1, count = 12000, to = { [2] = b:mac("lan") } })
-	t:assert_eq(support.ask("tc -s qdisc show dev b-lan root"):match(" (%d+)p requeues"), "12000")
+	-- Beside them, what the nodes say by themselves.
+	t:assert(tonumber(support.ask("tc -s qdisc show dev b-lan root"):match(" (%d+)p requeues")) >= 12000)
 	t:assert_eq(lan:nic(b):counters().dropped.overflow, 0)
-	lan:detach(b)
-	lan:attach(b)
 end)
 
 test("reset and 0 take a latency away", FQ, function(t)

@@ -55,13 +55,21 @@ peer.sendall(bytes(1000))
 peer.close()]]), "bye")
 end)
 
+-- Both of its sockets are closed, although the client keeps its own.
 test("where nobody listens the connection ends", function(t)
 	local _, port = lan:publish(a, { port = 7003 })
-	t:assert_eq(client(port, [[
+	t:assert_eq(client(port, ([[
+import os, time
+def sockets():
+    return len(os.listdir("/proc/%s/fd"))
+before, peer = sockets(), connect()
 try:
-    print(connect().recv(1))
+    print(peer.recv(1))
 except ConnectionResetError:
-    print(b"")]]), "b''")
+    print(b"")
+end = time.time() + 60
+while sockets() > before and time.time() < end: time.sleep(0.05)
+print(sockets() - before)]]):format(support.ask("echo $PPID"))), "b''\n0")
 end)
 
 -- 1,024 at a time; the others wait until there is room.
