@@ -173,7 +173,7 @@ static void test_over_the_end(void **state)
 	char frame[200];
 
 	(void)state;
-	for (uint64_t n = 1; n < 5 * SIZE / 200; n++) {
+	for (uint64_t n = 1; n < 200 * SIZE / 200; n++) {
 		size_t size = n % (sizeof(frame) - 1);
 
 		memset(frame, (int)('a' + n % 26), size);
