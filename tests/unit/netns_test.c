@@ -38,7 +38,7 @@ static void expect_code(struct node *node, const char *line, int code)
 	struct error err;
 
 	must(start(node, line, &process, &err), &err);
-	must(process->ops->wait(process, clock_after(LIMIT_NS), false, &err), &err);
+	must(process->ops->wait(process, clock_after(LIMIT_NS), PROCESS_UNTIL_END, &err), &err);
 	assert_int_equal(process->status, PROCESS_EXITED);
 	assert_int_equal(process->code, code);
 	process->ops->close(process);

@@ -112,12 +112,13 @@ static int lay_out(struct start *start)
 /* Whoever started provium may have had some ignored, as nohup(1) does; a node's commands begin as on a machine of its own. */
 static void reset_signals(void)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL };
+	/* The kernel's own form of it (struct kernel_sigaction): flags, handler and mask are 0, and 0 is SIG_DFL. */
+	static const uint64_t as_default[4];
 	sigset_t none;
 
-	/* The few that cannot be set need no setting. */
+	/* Not by sigaction(), which refuses those that the C library keeps for itself. The few that cannot be set need no setting. */
 	for (int number = 1; number < NSIG; number++)
-		sigaction(number, &action, NULL);
+		syscall(SYS_rt_sigaction, number, as_default, NULL, NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
