@@ -214,8 +214,6 @@ local function judge(t, status, outcome)
 	return t.ending and t.ending.status or status, t.ending or outcome
 end
 
--- Reports a test, with what its deferred functions raised: each of it, and the first fails a test that has not failed. With
--- --keep the lab is looked at before they run, and so after the report; what they raise then is printed.
 -- Names in rules and filters that meant nobody: what they were to prove is not proved.
 local function judge_names(status, outcome)
 	local text = native.strangers()
@@ -227,6 +225,8 @@ local function judge_names(status, outcome)
 	return status, outcome
 end
 
+-- Reports a test, with what its deferred functions raised: each of it, and the first fails a test that has not failed. With
+-- --keep the lab is looked at before they run, and so after the report; what they raise then is printed.
 local function finish_test(t, status, outcome, start, line)
 	local function seconds()
 		return (native.now() - start) / 1e9
@@ -341,7 +341,7 @@ function framework.todo(reason)
 	end_with("todo", reason and tostring(reason) or nil)
 end
 
-local WAIT = { timeout = true, interval = true, desc = true }
+local WAIT = { "desc", "interval", "timeout" }
 
 local function check_wait(fn, options)
 	if type(fn) ~= "function" then
@@ -351,8 +351,10 @@ local function check_wait(fn, options)
 		error("wait_until: argument `options` is " .. show(options) .. "; a table is accepted", 3)
 	end
 	for key in pairs(options) do
-		if not WAIT[key] then
-			error(("wait_until: unknown key %s; the keys are: desc, interval, timeout"):format(show(key)), 3)
+		local nearest = type(key) == "string" and native.nearest(key, WAIT)
+		if nearest ~= key then
+			local hint = nearest and ("the nearest is %s; "):format(show(nearest)) or ""
+			error(("wait_until: unknown key %s; %sthe keys are: %s"):format(show(key), hint, table.concat(WAIT, ", ")), 3)
 		end
 	end
 end

@@ -535,6 +535,7 @@ refuse("wait_until", {
 	{ "wait_until(5)", "wait_until: argument `fn` is 5; a function is accepted" },
 	{ "wait_until(print, 5)", "wait_until: argument `options` is 5; a table is accepted" },
 	{ "wait_until(print, {x=1})", 'wait_until: unknown key "x"; the keys are: desc, interval, timeout' },
+	{ "wait_until(print, {tiemout=1})", 'wait_until: unknown key "tiemout"; the nearest is "timeout"; the keys are: desc, interval, timeout' },
 	{ 'wait_until(print, {timeout="x"})', 'wait_until: argument `timeout` is "x"' .. DURATION },
 	{ "wait_until(print, {interval=-1})", "wait_until: argument `interval` is -1" .. DURATION },
 	{
