@@ -85,7 +85,8 @@ local function prefix(message)
 	return message and (type(message) == "string" and message or show(message)) .. ": " or ""
 end
 
--- Lists such as lan:members() and records are equal if what is in them is; other things with a metatable are what they are.
+-- Lists such as lan:members() and records are equal if what is in them is; other things with a metatable are what they
+-- are.
 local function is_plain(value)
 	local meta = getmetatable(value)
 	return type(value) == "table"

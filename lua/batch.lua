@@ -6,7 +6,9 @@ local class = require "provium.class"
 local batch = {}
 batch.__index = batch
 
-for _, name in ipairs { "run", "read_file", "write_file", "push_file", "stat", "listdir", "mkdir", "unlink", "rename" } do
+for _, name in ipairs {
+	"run", "read_file", "write_file", "push_file", "stat", "listdir", "mkdir", "unlink", "rename",
+} do
 	batch[name] = function(self, ...)
 		self[#self + 1] = { name = name, arguments = table.pack(...) }
 	end

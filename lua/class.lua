@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- What the C side's classes have too: a method that is called with a dot for a colon, or with one argument too many, says
--- so. See dispatch() in src/script/class.c.
+-- What the C side's classes have too: a method that is called with a dot for a colon, or with one argument too many,
+-- says so. See dispatch() in src/script/class.c.
 
 local class = {}
 
@@ -31,7 +31,8 @@ local function find_surplus(most, ...)
 end
 
 local function refuse(name, most, surplus, ...)
-	local accepted = most == 0 and "none is accepted" or ("at most %d %s accepted"):format(most, most == 1 and "is" or "are")
+	local accepted = most == 0 and "none is accepted"
+		or ("at most %d %s accepted"):format(most, most == 1 and "is" or "are")
 	error(("%s: argument %d is %s; %s"):format(name, surplus, describe((select(surplus, ...))), accepted), 3)
 end
 

@@ -185,8 +185,8 @@ local function is_kept(status)
 	return status == "failed" and native.options.keep and not native.is_interrupted()
 end
 
--- What is deferred runs also when a signal ends the run, for at most so long, of which each has its share; a second signal
--- ends that as well.
+-- What is deferred runs also when a signal ends the run, for at most so long, of which each has its share; a second
+-- signal ends that as well.
 local CLEAN_UP_NS = 5000000000
 
 local function run_deferred(t, told)
@@ -225,8 +225,8 @@ local function judge_names(status, outcome)
 	return status, outcome
 end
 
--- Reports a test, with what its deferred functions raised: each of it, and the first fails a test that has not failed. With
--- --keep the lab is looked at before they run, and so after the report; what they raise then is printed.
+-- Reports a test, with what its deferred functions raised: each of it, and the first fails a test that has not failed.
+-- With --keep the lab is looked at before they run, and so after the report; what they raise then is printed.
 local function finish_test(t, status, outcome, start, line)
 	local function seconds()
 		return (native.now() - start) / 1e9

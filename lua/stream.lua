@@ -99,8 +99,8 @@ local function await(self, method, text, timeout)
 	return found
 end
 
---- All bytes up to and with the text, which is plain text. Bytes behind it stay for the next call. Raises if it does not
---- come; what was read stays, too.
+--- All bytes up to and with the text, which is plain text. Bytes behind it stay for the next call. Raises if it does
+--- not come; what was read stays, too.
 function stream:read_until(text, timeout)
 	return await(self, "read_until", text, timeout)
 end

@@ -54,7 +54,7 @@ in_cgroup() {
 	(echo "$BASHPID" >"$folder/cgroup.procs" && "$@" && echo "$status" >carried) || result=1
 	status=$(<carried)
 	wait_for rmdir "$folder"
-	return $result
+	return "$result"
 }
 eat() {
 	run eat.lua

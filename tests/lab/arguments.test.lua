@@ -106,7 +106,8 @@ refuse("lab", {
 	{ 'provium:vm("d", "netns", 5)', "provium:vm: argument `options` is 5; a table is accepted" },
 	{
 		'provium:vm("d", "netns", {memroy="1G"})',
-		'provium:vm: unknown key "memroy"; the nearest is "memory"; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files',
+		'provium:vm: unknown key "memroy"; the nearest is "memory"'
+			.. '; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files',
 	},
 	{
 		'provium:vm("d", "netns", {memory="1X"})',
@@ -209,10 +210,22 @@ refuse("lab", {
 	},
 	{ 'provium:lab("a b")', "provium:lab: the name `a b`" .. NAME },
 	{ "provium:lab(5)", "provium:lab: argument `name` is 5; a string is accepted" },
-	{ "provium:include()", "provium:include: argument `what` is missing; a node, a bridge or a lab, or a list of such userdata, is accepted" },
-	{ 'provium:include("a")', 'provium:include: argument `what` is "a"; a node, a bridge or a lab, or a list of such userdata, is accepted' },
+	{
+		"provium:include()",
+		"provium:include: argument `what` is missing"
+			.. "; a node, a bridge or a lab, or a list of such userdata, is accepted",
+	},
+	{
+		'provium:include("a")',
+		'provium:include: argument `what` is "a"'
+			.. '; a node, a bridge or a lab, or a list of such userdata, is accepted',
+	},
 	{ "provium:include(provium)", "provium:include: a lab cannot be put into itself" },
-	{ "provium:remove(5)", "provium:remove: argument `what` is 5; a node, a bridge or a lab, or the name of one, is accepted" },
+	{
+		"provium:remove(5)",
+		"provium:remove: argument `what` is 5"
+			.. "; a node, a bridge or a lab, or the name of one, is accepted",
+	},
 	{ "provium:sleep()", "provium:sleep: argument `duration` is missing" .. DURATION },
 	{ "provium:sleep(-1)", "provium:sleep: argument `duration` is -1" .. DURATION },
 	{ 'provium:sleep("1x")', 'provium:sleep: argument `duration` is "1x"' .. DURATION },
@@ -435,7 +448,11 @@ refuse("nodes", {
 	{ "a:nic(5)", "vm:nic: argument `bridge` is 5; a bridge or the name of one is accepted" },
 	{ "a:boot()", "vm:boot: vm `a`: VM already booted" },
 	{ "a:boot(5)", "vm:boot: argument `options` is 5; a table is accepted" },
-	{ "c:boot({x=1})", 'vm:boot: unknown key "x"; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files, timeout, agent_timeout' },
+	{
+		"c:boot({x=1})",
+		'vm:boot: unknown key "x"'
+			.. '; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files, timeout, agent_timeout',
+	},
 	{ 'c:boot({timeout="x"})', 'vm:boot: argument `timeout` is "x"' .. DURATION },
 	{ "c:pause()", "vm:pause: vm `c`: VM not booted (cannot pause)" },
 	{ "c:resume()", "vm:resume: vm `c`: VM not booted" },
@@ -455,7 +472,11 @@ refuse("commands and files", {
 	},
 	{ "a:run(5)", "vm:run: argument `command` is 5; a string is accepted" },
 	{ 'a:run("true", 5)', "vm:run: argument `args` is 5; a table is accepted" },
-	{ 'a:run("true", {arg={"x"}})', 'vm:run: unknown key "arg"; the nearest is "args"; the keys are: args, env, cwd, stdin, timeout, env_clear, timeout_ms' },
+	{
+		'a:run("true", {arg={"x"}})',
+		'vm:run: unknown key "arg"; the nearest is "args"'
+			.. '; the keys are: args, env, cwd, stdin, timeout, env_clear, timeout_ms',
+	},
 	{ 'a:run("true", {args=5})', "vm:run: argument `args` is 5; a table is accepted" },
 	{ 'a:run("true", {env=5})', "vm:run: argument `env` is 5; a table is accepted" },
 	{ 'a:run("true", {env={[1]="x"}})', 'vm:run: `env` is a table of NAME = "value"' },
@@ -535,7 +556,11 @@ refuse("wait_until", {
 	{ "wait_until(5)", "wait_until: argument `fn` is 5; a function is accepted" },
 	{ "wait_until(print, 5)", "wait_until: argument `options` is 5; a table is accepted" },
 	{ "wait_until(print, {x=1})", 'wait_until: unknown key "x"; the keys are: desc, interval, timeout' },
-	{ "wait_until(print, {tiemout=1})", 'wait_until: unknown key "tiemout"; the nearest is "timeout"; the keys are: desc, interval, timeout' },
+	{
+		"wait_until(print, {tiemout=1})",
+		'wait_until: unknown key "tiemout"; the nearest is "timeout"'
+			.. '; the keys are: desc, interval, timeout',
+	},
 	{ 'wait_until(print, {timeout="x"})', 'wait_until: argument `timeout` is "x"' .. DURATION },
 	{ "wait_until(print, {interval=-1})", "wait_until: argument `interval` is -1" .. DURATION },
 	{

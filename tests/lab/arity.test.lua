@@ -13,7 +13,8 @@ local function refused(t, fn, text)
 end
 
 test("a surplus argument is named", function(t)
-	refused(t, function() lan:partition(a, b, c) end, "bridge:partition: argument 3 is a provium.vm; at most 2 are accepted")
+	refused(t, function() lan:partition(a, b, c) end,
+		"bridge:partition: argument 3 is a provium.vm; at most 2 are accepted")
 	refused(t, function() lan:isolate(a, b) end, "bridge:isolate: argument 2 is a provium.vm; at most 1 is accepted")
 	refused(t, function() lan:drop_rate(5, { from = a, to = b }) end, "bridge:drop_rate: argument 2 is a table")
 	refused(t, function() lan:partition(a, b, { port = 2380 }) end, "bridge:partition: argument 3 is a table")
@@ -95,7 +96,8 @@ test("a field that is not there", function(t)
 end)
 
 test("a misspelt key of an options table", function(t)
-	t:assert_error(function() a:run("true", { tiemout = 1 }) end, 'unknown key "tiemout"; the nearest is "timeout"; the keys are:')
+	t:assert_error(function() a:run("true", { tiemout = 1 }) end,
+		'unknown key "tiemout"; the nearest is "timeout"; the keys are:')
 	t:assert_error(function() a:run("true", { xyzzy = 1 }) end, 'unknown key "xyzzy"; the keys are: args')
 	t:assert_error(function() lan:add_latency({ MS = 1 }) end, 'the nearest is "ms"')
 end)

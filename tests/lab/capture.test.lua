@@ -161,7 +161,11 @@ test("options that are wrong", function(t)
 		{ { filter = { proto = 6.5 } }, "argument `proto` is 6.5" },
 		{ { filter = { port = 65536 } }, "argument `port` is 65536" },
 		{ { filter = { ethertype = "ipx" } }, 'argument `ethertype` is "ipx"' },
-		{ { filter = { form = "a" } }, 'unknown key "form"; the nearest is "from"; the keys are: from, to, proto, port, ethertype' },
+		{
+			{ filter = { form = "a" } },
+			'unknown key "form"; the nearest is "from"'
+				.. '; the keys are: from, to, proto, port, ethertype',
+		},
 		{ { filter = { count = 1 } }, 'unknown key "count"' },
 		{ { filter = 7 }, "argument `options` is 7" },
 		{ { sanplen = 1 }, 'unknown key "sanplen"' },

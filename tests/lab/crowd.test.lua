@@ -45,7 +45,7 @@ test("everybody talks to everybody", function(t)
 end)
 
 -- One user has 128 by himself.
-test("every node gets an inotify instance", function(t)
+test("every node gets an inotify instance", function()
 	local nodes, waiting = {}, {}
 	for i = 1, 140 do
 		nodes[i] = provium:vm("n" .. i, "netns")

@@ -128,7 +128,8 @@ test("what is always true is no answer", function(t)
 	local function refused(words, claim)
 		t:assert_contains(t:assert_error(claim), words)
 	end
-	refused("t:assert: the value is the method result:ok, which is not called, and so true; call it: result:ok()", function()
+	local not_called = "the method result:ok, which is not called, and so true; call it: result:ok()"
+	refused("t:assert: the value is " .. not_called, function()
 		t:assert(result.ok)
 	end)
 	refused("t:assert: the value is the method bridge:is_partitioned, which is not called", function()
@@ -217,7 +218,8 @@ test("meta: what is known is checked, the rest is passed on", function(t)
 		test("none", function(t) t:assert_eq(t.meta, {}) end)
 		test("skip by a number", {skip = 1, area = "x"}, function() end)
 		test("not by 0", {skip = 0, slow = 0}, function() end)
-		for _, meta in ipairs({{timout = 1}, {tag = "x"}, {Slow = true}, {skipp = 1}, {tags = 5}, {slow = "yes"}, {skip = {}}}) do
+		local slips = {{timout = 1}, {tag = "x"}, {Slow = true}, {skipp = 1}, {tags = 5}, {slow = "yes"}, {skip = {}}}
+		for _, meta in ipairs(slips) do
 			print(select(2, pcall(test, "refused", meta, function() end)))
 		end
 	]])
@@ -590,15 +592,15 @@ test("a stock interpreter is interrupted by Ctrl-C, whatever it does", function(
 end)
 
 test("a name is given to one test of a file", function(t)
-	local run = support.run({ ["x.test.lua"] = [[
+	local result = support.run({ ["x.test.lua"] = [[
 		test("x", function() end)
 		test("x", function() end)
 		test("y", function() end)
 	]] })
-	t:assert_eq(run.status, 1)
-	t:assert_eq(run.tests[1].status, "passed")
-	t:assert(run.tests["x.test.lua"].message:find("test: duplicate name `x` in this file", 1, true))
-	t:assert_ne((run.tests.y or {}).status, "passed")
+	t:assert_eq(result.status, 1)
+	t:assert_eq(result.tests[1].status, "passed")
+	t:assert(result.tests["x.test.lua"].message:find("test: duplicate name `x` in this file", 1, true))
+	t:assert_ne((result.tests.y or {}).status, "passed")
 end)
 
 test("require finds modules beside the script, and below the roots of the configuration", function(t)
@@ -619,8 +621,9 @@ test("require finds modules beside the script, and below the roots of the config
 	}
 	t:assert_eq(support.run(files).status, 0)
 	files["provium.lua"] = "return {}"
-	local run = support.run(files)
-	t:assert(run.tests.x.message:find("module 'helpers.net' not found", 1, true), run.tests.x.message)
+	local result = support.run(files)
+	local message = result.tests.x.message
+	t:assert(message:find("module 'helpers.net' not found", 1, true), message)
 	files["helpers/net.lua"], files["helpers/folder.lua"] = files["tests/helpers/net.lua"], [[return "folder"]]
 	t:assert_eq(support.run(files).status, 0, "the folder of the configuration is the root")
 	files["provium.lua"] = [[return { roots = { "none" } }]]

@@ -32,7 +32,8 @@ test("pretty", function(t)
 end)
 
 test("bytes that are no text make no report impossible", function(t)
-	-- As the Unicode Standard recommends: one U+FFFD for what cannot be a part of a character, one for each that is cut off.
+	-- As the Unicode Standard recommends: one U+FFFD for what cannot be a part of a character, one for each that is
+	-- cut off.
 	for bytes, text in pairs({
 		["a\255b"] = "a\u{FFFD}b",
 		["é\255é"] = "é\u{FFFD}é",

@@ -5,7 +5,8 @@ local support = require "support"
 
 -- RFC 1071, of the pseudo-header and the segment of an IP packet in an Ethernet frame: 0xffff if its checksum is right.
 local function sum(frame)
-	local packet, addresses, segment = frame:sub(15)
+	local packet = frame:sub(15)
+	local addresses, segment
 	if packet:byte() >> 4 == 4 then
 		addresses, segment = packet:sub(13, 20), packet:sub(21, (string.unpack(">I2", packet, 3)))
 	else

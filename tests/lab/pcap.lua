@@ -8,8 +8,8 @@ local pcap = {}
 
 local MAGIC, HEADER_SIZE, FRAME_HEADER_SIZE = 0xa1b23c4d, 24, 16
 
--- The frames of a pcap stream, or of a list of its pieces: time in nanoseconds since 1970, bytes, length on the wire. It
--- must end with a frame.
+-- The frames of a pcap stream, or of a list of its pieces: time in nanoseconds since 1970, bytes, length on the wire.
+-- It must end with a frame.
 function pcap.frames(bytes)
 	bytes = type(bytes) == "table" and table.concat(bytes) or bytes
 	local magic, major, minor, _, _, snaplen, link = ("<I4 I2 I2 I4 I4 I4 I4"):unpack(bytes)

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- Scripts as they were written for the original of this tool, and not changed: run by --profile peios=netns. Keep them so.
+-- Scripts as they were written for the original of this tool, and not changed: run by --profile peios=netns. Keep them
+-- so.
 
 local support = require "support"
 

@@ -166,7 +166,8 @@ test("a thousand processes that nobody waits for hold nothing", { timeout = "2m"
 end)
 
 test("a stream gives what is printed as it is printed", function(t)
-	local process = a:run_async("echo one; until test -e /tmp/second; do sleep 0.01; done; echo two; echo three; echo error >&2")
+	local process = a:run_async("echo one; until test -e /tmp/second; do sleep 0.01; done;"
+		.. " echo two; echo three; echo error >&2")
 	local out = process:stdout_stream()
 	t:assert_eq(out:next(), "one\n")
 	t:assert_eq(out:next("10ms"), nil)

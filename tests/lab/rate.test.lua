@@ -181,7 +181,8 @@ test("a rate, a latency and a loss of one link", FQ, function(t)
 	t:assert(span > 860, span)
 end)
 
--- A frame under the new rate does not wait until the one that is held under the old one has left, 8 s after it was sent.
+-- A frame under the new rate does not wait until the one that is held under the old one has left, 8 s after it was
+-- sent.
 test("a backlog of a slow rate holds up nobody at a fast one", FQ, function(t)
 	lan:bandwidth_limit({ from = a, to = b, bps = "1kbit", queue = "1m" })
 	local listener = support.listen(b, { log = true })

@@ -181,7 +181,7 @@ test("a node that has ended by itself is in nobody's way", function(t)
 	t:assert(reaches(a, "c.data"))
 end)
 
-test("a publication outlives a route", function(t)
+test("a publication outlives a route", function()
 	local lan, data, _, a = three()
 	local _, port = lan:publish(a, {port = 80})
 	lan:route(data)

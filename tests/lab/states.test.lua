@@ -144,7 +144,10 @@ test("files of a node are there when it has booted", function(t)
 		memory = "64M",
 		cpus = 1,
 		kernel_cmdline = "quiet",
-		files = { { path = "/tmp/deep/er/one", content = "1\0\255" }, { path = "/tmp/two", content = "", mode = tonumber("604", 8) } },
+		files = {
+			{ path = "/tmp/deep/er/one", content = "1\0\255" },
+			{ path = "/tmp/two", content = "", mode = tonumber("604", 8) },
+		},
 	})
 	a:boot()
 	t:assert_eq(a:read_file("/tmp/deep/er/one"), "1\0\255")

@@ -15,8 +15,8 @@ function support.now()
 	return require("provium.native").now() / 1e9
 end
 
--- How many files the run has open. Not by reading from the child: popen() closes its copy of the child's end when the child
--- may have looked already.
+-- How many files the run has open. Not by reading from the child: popen() closes its copy of the child's end when the
+-- child may have looked already.
 function support.descriptors()
 	local answer = os.tmpname()
 	local look = assert(io.popen(("read -r _; ls /proc/$PPID/fd | wc -l >%s"):format(answer), "w"))
@@ -63,7 +63,8 @@ function support.listen(node, options)
 	return setmetatable({ process = process, output = output }, Listener)
 end
 
--- Waits until no port holds a frame any more, and what it has let go is there. This process is in the switch of the run.
+-- Waits until no port holds a frame any more, and what it has let go is there. This process is in the switch of the
+-- run.
 function support.settle()
 	wait_until(function()
 		return not ask("tc -s qdisc show"):find("backlog %d+K?b [1-9]%d*p")

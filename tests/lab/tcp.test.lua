@@ -13,7 +13,8 @@ local function throughput()
 	return json.decode(done.stdout)["end"].sum_received.bits_per_second
 end
 
--- It can be that much. A machine that does other things gives less, once or twice; nothing ever gives more than the rate.
+-- It can be that much. A machine that does other things gives less, once or twice; nothing ever gives more than the
+-- rate.
 local function assert_reaches(t, least, most)
 	local fastest = 0
 	wait_until(function()
