@@ -410,8 +410,9 @@ test("which tests run", function(t)
 end)
 
 test("time limits: of a test, of the file, of the command", function(t)
+	-- That of the file is also that of what it does between its tests, which a busy machine takes its time for.
 	local result = run([[
-		provium.timeout = "200ms"
+		provium.timeout = "2s"
 		test("of the file", function() provium:sleep(10) end)
 		test("of a test", {timeout = 0.1}, function() while true do end end)
 		test("catches all errors", {timeout = "100ms"}, function() while true do pcall(error, "x") end end)
@@ -437,7 +438,7 @@ test("time limits: of a test, of the file, of the command", function(t)
 		.. "in a coroutine failed, catches while it waits failed, in wait_until failed, in a claim failed, "
 		.. "a command in a node failed, deferred failed, after passed")
 	for i, event in ipairs(result.tests) do
-		local limit = (i == 1 or i == 9) and "0.2" or "0.1"
+		local limit = (i == 1 or i == 9) and "2" or "0.1"
 		t:assert(event.status == "passed" or event.message:find("the time limit of " .. limit
 			.. " s has passed.*; provium.timeout or %-%-timeout sets another"), event.message)
 		t:assert(event.seconds < 9, event.name .. " took " .. event.seconds)
@@ -445,7 +446,7 @@ test("time limits: of a test, of the file, of the command", function(t)
 	end
 	t:assert(run("test('x', function() provium:sleep(9) end)", "--timeout 100ms").tests.x.message:find("0.1 s", 1, true))
 	t:assert(run("provium.timeout = 0.1 while true do end").tests["x.test.lua"].message:find("0.1 s", 1, true))
-	t:assert_eq(run("provium:sleep('300ms') provium.timeout = 10", "--timeout 400ms").status, 0)
+	t:assert_eq(run("provium.timeout = 60 provium:sleep('2.2s')", "--timeout 2s").status, 0)
 end)
 
 test("--max-timeout: neither a test nor a file has more", function(t)
@@ -456,12 +457,12 @@ test("--max-timeout: neither a test nor a file has more", function(t)
 		test("deferred", {timeout = 50}, function(t) t:defer(function() provium:sleep(50) end) end)
 		test("quick", function() end)
 		while true do provium.timeout = "50s" end
-	]], "--timeout 40s --max-timeout 200ms")
+	]], "--timeout 40s --max-timeout 2s")
 	t:assert_eq(statuses(result.tests), "of the file failed, of a test failed, deferred failed, quick passed, "
 		.. "x.test.lua failed")
 	for _, event in ipairs(result.tests) do
 		t:assert(event.status == "passed" or event.message:find(
-			"the time limit of 0.2 s has passed, which is that of --max-timeout", 1, true), event.message)
+			"the time limit of 2 s has passed, which is that of --max-timeout", 1, true), event.message)
 	end
 	-- A shorter limit stays the one that it is.
 	result = run("test('x', {timeout = '100ms'}, function() provium:sleep(50) end)", "--max-timeout 40s")

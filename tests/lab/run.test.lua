@@ -147,8 +147,9 @@ test("children in the background hold nobody up, and live on", function(t)
 	t:assert(a:run("test -d /proc/" .. pid):ok(), "the child is gone")
 	a:run("setsid sleep 2000 & echo x"):assert_ok()
 	a:run("kill " .. pid):assert_ok()
+	-- By its whole line, which neither setsid nor the zombie of the other one has.
 	wait_until(function()
-		return a:run("pkill -x sleep"):ok()
+		return a:run("pkill -x -f 'sleep 2000'"):ok()
 	end, { timeout = "60s", interval = "10ms", desc = "a child in a session of its own lives on" })
 end)
 
