@@ -147,6 +147,9 @@ assertions.assert_neq = assertions.assert_ne
 function assertions:assert_contains(whole, part, message)
 	local found = false
 	if type(whole) == "string" and type(part) == "string" then
+		if part == "" then
+			fail(self, "t:assert_contains: the part is an empty text, which every text has in it", 2)
+		end
 		found = whole:find(part, 1, true) ~= nil
 	elseif type(whole) == "table" then
 		for _, value in ipairs(whole) do
