@@ -193,6 +193,7 @@ int host_setting_read(const char *path, uint64_t *value, struct error *err)
 	FILE *stream;
 	int found;
 
+	*value = 0;
 	snprintf(file, sizeof(file), "/proc/sys/%s", path);
 	stream = fopen(file, "re");
 	if (!stream)

@@ -38,7 +38,7 @@ int host_settings_need(struct host_settings **settings, const struct host_settin
 /* Lets go of everything, in the same namespace. NULL is fine. */
 void host_settings_close(struct host_settings *settings);
 
-/* The value now, or an error: ENOENT if this kernel, or this network namespace, has no such setting. */
+/* The value now, or 0 and an error: ENOENT if this kernel, or this network namespace, has no such setting. */
 int host_setting_read(const char *path, uint64_t *value, struct error *err);
 
 /* Calls each() for every setting, here, that a killed run has left raised. */
