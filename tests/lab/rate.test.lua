@@ -155,16 +155,16 @@ test("of links in series the narrowest counts", FQ, function(t)
 end)
 
 test("what would wait too long is dropped, and counted as that", SMOKE, function(t)
-	for _, queue in ipairs({ "150ms", 75000 }) do
-		-- 4 Mbit/s for 150 ms are 75 kB, or 50 frames, and what leaves while they arrive.
-		lan:bandwidth_limit({ from = a, to = b, bps = "4Mbit", queue = queue })
+	for _, queue in ipairs({ "1.5s", 75000 }) do
+		-- 400 kbit/s for 1.5 s are 75 kB, or 50 frames, and one more each 30 ms that a slow machine takes to send them all.
+		lan:bandwidth_limit({ from = a, to = b, bps = "400kbit", queue = queue })
 		local before = lan:counters(a, b)
 		local total = run(t, { { a, b, 400 }, lossy = true })
 		local after = lan:counters(a, b)
 		t:assert_eq(after.packets - before.packets, total.count)
 		t:assert_eq(after.dropped.queue - before.dropped.queue, 400 - total.count)
 		t:assert(total.count >= 50 and total.count < 200, total.count)
-		t:assert(total.longest > 145e6, total.longest)
+		t:assert(total.longest > 1450e6, total.longest)
 	end
 end)
 
