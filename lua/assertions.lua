@@ -277,6 +277,17 @@ end
 
 class.seal("t", assertions)
 
+-- What is not given is nil, and so is a value that is not there: assert_eq(x) would hold for it.
+for _, name in ipairs { "assert_eq", "assert_ne", "assert_neq", "assert_contains" } do
+	local method = assertions[name]
+	assertions[name] = function(self, ...)
+		if getmetatable(self) == assertions and select("#", ...) < 2 then
+			fail(self, ("t:%s: the second argument is missing; nil is written as such"):format(name), 2)
+		end
+		return method(self, ...)
+	end
+end
+
 -- t.name is a string, and t:name() calls it. No other string can be called.
 getmetatable("").__call = function(text, t)
 	if getmetatable(t) == assertions and rawequal(text, t.name) then

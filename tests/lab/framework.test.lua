@@ -111,6 +111,12 @@ test("claims that do not hold", function(t)
 	fails('t:assert_contains: "x" in nil; two strings, or a list and a value, are accepted', function()
 		t:assert_contains(nil, "x")
 	end)
+	for _, method in ipairs({ "assert_eq", "assert_ne", "assert_neq", "assert_contains" }) do
+		fails("t:" .. method .. ": the second argument is missing; nil is written as such", function()
+			t[method](t, nil)
+		end)
+	end
+	t:assert_eq(nil, nil)
 	fails("t:assert_contains: the part is an empty text, which every text has in it", function()
 		t:assert_contains("abc", "")
 	end)
