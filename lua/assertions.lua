@@ -288,6 +288,17 @@ for _, name in ipairs { "assert_eq", "assert_ne", "assert_neq", "assert_contains
 	end
 end
 
+-- Lua's own is a claim, too. Functions that are not ours may be what it is to hand on: assert(load(text)).
+local lua_assert = assert
+function _G.assert(...)
+	local value = ...
+	local why = (type(value) ~= "function" or class.name_of(value)) and why_always_true(value)
+	if why then
+		error("assert: the value is " .. why, 2)
+	end
+	return lua_assert(...)
+end
+
 -- t.name is a string, and t:name() calls it. No other string can be called.
 getmetatable("").__call = function(text, t)
 	if getmetatable(t) == assertions and rawequal(text, t.name) then
