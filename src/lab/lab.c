@@ -121,13 +121,13 @@ static bool is_listed(struct machine *const *list, size_t count, const struct ma
 	return listed;
 }
 
-/* A machine that two labs share comes by twice. */
+/* A machine that two labs share comes by twice, as one in a lab that two labs share does. */
 static void add_machines(const struct lab *lab, unsigned int depth, struct machine ***list, size_t *count)
 {
 	for (size_t i = 0; i < lab->machine_count; i++) {
 		struct machine *machine = lab->machines[i];
 
-		if (machine->depth >= depth && (machine->holders == 1 || !is_listed(*list, *count, machine)))
+		if (machine->depth >= depth && !is_listed(*list, *count, machine))
 			LIST_ADD(*list, *count, machine);
 	}
 	for (size_t i = 0; i < lab->lab_count; i++)

@@ -216,6 +216,22 @@ test("sub-labs without a name are numbered from 0, and no number is given twice"
 	t:assert_eq(provium:lab():name(), "__lab_2")
 end)
 
+test("what two labs hold boots once", function(t)
+	local one, two = provium:lab("one"), provium:lab("two")
+	local sub = one:lab("sub")
+	local shared = one:vm("shared", "netns")
+	sub:vm("below", "netns")
+	two:include({ shared, sub })
+	local function nodes()
+		return tonumber(support.ask("pgrep -c -P $PPID"))
+	end
+	local before = nodes()
+	provium:boot()
+	t:assert_eq(nodes() - before, 2)
+	provium:shutdown()
+	t:assert_eq(nodes() - before, 0)
+end)
+
 test("a list is included whole or not at all", function(t)
 	local one, two = provium:lab("one"), provium:lab("two")
 	local a, b, lan, inner = one:vm("a", "netns"), one:vm("b", "netns"), one:bridge("lan"), one:lab("inner")
