@@ -62,14 +62,39 @@ static int need_fq(const struct bridge *bridge, const char *what, struct error *
 		what);
 }
 
+static int check_delay(const struct bridge *bridge, uint64_t delay_ns, struct error *err)
+{
+	if (delay_ns > RULES_MAX_NS)
+		return error_set(err, EINVAL, "the latency is %g s; at most %llu s is accepted",
+				 (double)delay_ns / (double)NS_PER_S, RULES_MAX_NS / NS_PER_S);
+	return delay_ns ? need_fq(bridge, "delay frames", err) : 0;
+}
+
+static int check_rate(const struct bridge *bridge, uint64_t bps, struct error *err)
+{
+	if (bps && (bps < RULES_MIN_RATE || bps > RULES_MAX_RATE))
+		return error_set(err, EINVAL, "the rate is %llu bit/s; 0 (no limit) or 1kbit to 1000Gbit is accepted",
+				 (unsigned long long)bps);
+	return bps ? need_fq(bridge, "limit a rate", err) : 0;
+}
+
+int rules_check_link(const struct bridge *bridge, const struct wire_link *link, struct error *err)
+{
+	if (link->partition > WIRE_LIFTED || link->loss_ppb > WIRE_CERTAIN_PPB || link->queue_ns > RULES_MAX_NS)
+		return error_set(err, EINVAL,
+				 "partition %u, loss_ppb %u, queue_ns %llu; at most %u, %u and %llu are accepted",
+				 (unsigned int)link->partition, link->loss_ppb, (unsigned long long)link->queue_ns,
+				 (unsigned int)WIRE_LIFTED, WIRE_CERTAIN_PPB, RULES_MAX_NS);
+	if (check_delay(bridge, link->delay_ns, err))
+		return -err->code;
+	return check_rate(bridge, link->rate_bps, err);
+}
+
 int rules_set_delay(struct bridge *bridge, struct link_choice choice, uint64_t delay_ns, struct error *err)
 {
 	struct wire_change change;
 
-	if (delay_ns > RULES_MAX_NS)
-		return error_set(err, EINVAL, "the latency is %g s; at most %llu s is accepted",
-				 (double)delay_ns / (double)NS_PER_S, RULES_MAX_NS / NS_PER_S);
-	if (choose(bridge, choice, &change, err) || (delay_ns && need_fq(bridge, "delay frames", err)))
+	if (choose(bridge, choice, &change, err) || check_delay(bridge, delay_ns, err))
 		return -err->code;
 	change.link.delay_ns = delay_ns;
 	change.link.generation = wire_next_generation(bridge->run->wire);
@@ -102,10 +127,7 @@ int rules_set_rate(struct bridge *bridge, struct link_choice choice, const struc
 {
 	struct wire_change change;
 
-	if (rate->bps && (rate->bps < RULES_MIN_RATE || rate->bps > RULES_MAX_RATE))
-		return error_set(err, EINVAL, "the rate is %llu bit/s; 0 (no limit) or 1kbit to 1000Gbit is accepted",
-				 (unsigned long long)rate->bps);
-	if (choose(bridge, choice, &change, err) || (rate->bps && need_fq(bridge, "limit a rate", err)))
+	if (choose(bridge, choice, &change, err) || check_rate(bridge, rate->bps, err))
 		return -err->code;
 	change.link.rate_bps = rate->bps;
 	change.link.queue_ns = rate->bps ? queue_time(bridge, rate) : 0;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by rules.c, impair.c and heal.c alone. */
+/* Shared by rules.c, rules_state.c, impair.c and heal.c alone. */
 #ifndef PROVIUM_LAB_RULES_INTERNAL_H
 #define PROVIUM_LAB_RULES_INTERNAL_H
 
 #include <provium/wire.h>
 
 struct bridge;
+struct error;
 struct member;
 
 /* The link from one member to another; NULL stands for any. */
@@ -13,5 +14,8 @@ struct wire_key rules_key(const struct bridge *bridge, const struct member *from
 
 /* A number from the names of the bridge and of both ends, for the dice of the link. */
 uint64_t rules_salt(const struct bridge *bridge, const struct member *from, const struct member *to);
+
+/* Whether a link that was written down elsewhere is one that the calls of rules.h could have made, in this kernel. */
+int rules_check_link(const struct bridge *bridge, const struct wire_link *link, struct error *err);
 
 #endif

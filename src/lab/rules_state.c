@@ -58,7 +58,7 @@ static int add_link(struct bridge *bridge, const struct named_link *named, struc
 	struct wire_change change = { .key = rules_key(bridge, from, to), .link = named->link };
 	struct wire_link now = wire_link(bridge->run->wire, change.key);
 
-	if ((named->from && !from) || (named->to && !to))
+	if ((named->from && !from) || (named->to && !to) || rules_check_link(bridge, &named->link, err))
 		return -err->code;
 	/* A rule that is in force already goes on with its queue and its clock. */
 	change.link.generation = now.generation;

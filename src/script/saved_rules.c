@@ -56,6 +56,14 @@ static uint64_t get_count(lua_State *L, const char *key)
 	return (uint64_t)value;
 }
 
+/* What is too much for the field becomes what is too much for the rule, which is then refused. */
+static uint32_t get_small_count(lua_State *L, const char *key)
+{
+	uint64_t count = get_count(L, key);
+
+	return count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
+}
+
 /* set_rules(bridge, list) */
 int script_native_set_rules(lua_State *L)
 {
@@ -69,11 +77,11 @@ int script_native_set_rules(lua_State *L)
 		lua_rawgeti(L, 2, (lua_Integer)i + 1);
 		links[i].from = get_name(L, "from");
 		links[i].to = get_name(L, "to");
-		links[i].link.partition = (enum wire_partition)get_count(L, "partition");
+		links[i].link.partition = (enum wire_partition)get_small_count(L, "partition");
 		lua_getfield(L, -1, "isolated");
 		links[i].link.isolated = lua_toboolean(L, -1);
 		lua_pop(L, 1);
-		links[i].link.loss_ppb = (uint32_t)get_count(L, "loss_ppb");
+		links[i].link.loss_ppb = get_small_count(L, "loss_ppb");
 		links[i].link.delay_ns = get_count(L, "delay_ns");
 		links[i].link.rate_bps = get_count(L, "rate_bps");
 		links[i].link.queue_ns = get_count(L, "queue_ns");

@@ -331,6 +331,21 @@ test("a lab's rules and cables are saved and restored", function(t)
 		provium:snapshot()
 	end, "a node of kind netns has no state of its own to save")
 	t:assert_eq(a:state(), "booted")
+	-- Not what these calls could have made, or not in this kernel.
+	for key, value in pairs({ partition = 4, loss_ppb = 1 << 32, delay_ns = -1, rate_bps = 999, queue_ns = 1 << 62 }) do
+		local path = folder .. "/new/lab.json"
+		local file <close> = assert(io.open(path))
+		local text = file:read("a")
+		local written <close> = assert(io.open(path, "w"))
+		written:write((text:gsub(('("%s": *)%%d+'):format(key), ("%%1%d"):format(value)))):flush()
+		local before = json.encode(lan:path("a", "b"))
+		t:assert_raises(function()
+			provium:restore(folder .. "/new")
+		end, key)
+		t:assert_eq(json.encode(lan:path("a", "b")), before)
+		local back <close> = assert(io.open(path, "w"))
+		back:write(text)
+	end
 	t:assert_error(function()
 		provium:restore("/none")
 	end, "/none/lab.json: No such file")
