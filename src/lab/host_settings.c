@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "net/namespace.h"
+#include "util/buffer.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -22,6 +23,7 @@
 #define RUN_PREFIX    "run."
 #define LOCK_NS	      (5 * NS_PER_S)
 #define LOCK_PAUSE_US 1000
+#define READ_SIZE     4096
 #define ROW	      "%lu %95s %" SCNu64 " %" SCNu64
 
 /* A row of either file: what was raised, or what a run needs (without the last number). */
@@ -82,22 +84,33 @@ static void drop(struct table *table, const struct row *row)
 	memmove(&table->rows[index], &table->rows[index + 1], (table->count - index) * sizeof(*table->rows));
 }
 
-/* Adds what the rows of a file say. What is no row ends it: nobody but us writes there. */
-static void read_table(int fd, struct table *table)
+/*
+ * Adds what the rows of a file say. What is no row ends it: nobody but us writes there. No descriptor is taken for it, and a
+ * file that cannot be read is an error, never an empty one: who took it for that would forget what is to be put back.
+ */
+static int read_table(int fd, struct table *table, struct error *err)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	FILE *file = copy < 0 ? NULL : fdopen(copy, "r");
-	struct row row, *sum;
+	struct buffer text = { 0 };
+	char part[READ_SIZE];
+	const char *line;
+	struct row row;
+	ssize_t size;
+	int length;
 
-	if (file)
-		rewind(file);
-	while (file && fscanf(file, ROW, &row.space, row.path, &row.value, &row.raised) == 4) {
-		sum = make(table, row.space, row.path);
+	while ((size = pread(fd, part, sizeof(part), (off_t)text.size)) > 0)
+		buffer_add(&text, part, (size_t)size);
+	if (size < 0)
+		error_errno(err, errno, "read a file in " HOST_SETTINGS_FOLDER);
+	line = buffer_string(&text);
+	while (!size && sscanf(line, ROW " %n", &row.space, row.path, &row.value, &row.raised, &length) == 4) {
+		struct row *sum = make(table, row.space, row.path);
+
 		sum->value += row.value;
 		sum->raised = row.raised;
+		line += length;
 	}
-	if (file)
-		fclose(file);
+	buffer_free(&text);
+	return size < 0 ? -err->code : 0;
 }
 
 /* Over what was there before it is cut: whoever is killed in between leaves rows of the one or the other. */
@@ -153,38 +166,47 @@ static int open_settings(bool create)
 }
 
 /* What the run of that file needs, if there still is one; else the file goes. */
-static bool add_needs(const char *name, struct table *needs)
+static int add_needs(const char *name, struct table *needs, size_t *runs, struct error *err)
 {
 	char path[sizeof(HOST_SETTINGS_FOLDER) + 258];
-	int fd;
-	bool living;
+	int fd, status = 0;
 
 	snprintf(path, sizeof(path), HOST_SETTINGS_FOLDER "/%s", name);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return false;
-	living = flock(fd, LOCK_EX | LOCK_NB) != 0;
-	if (living)
-		read_table(fd, needs);
-	else
+		return error_errno(err, errno, "open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		status = read_table(fd, needs, err);
+		*runs += 1;
+	} else {
 		unlink(path);
+	}
 	close(fd);
-	return living;
+	return status;
 }
 
-/* Returns how many runs there are. */
-static size_t add_all_needs(struct table *needs)
+/* And how many runs there are. Whoever comes or goes holds the lock: no file goes meanwhile. */
+static int add_all_needs(struct table *needs, size_t *runs, struct error *err)
 {
 	DIR *folder = opendir(HOST_SETTINGS_FOLDER);
 	struct dirent *entry;
-	size_t runs = 0;
+	int status = 0;
 
-	while (folder && (entry = readdir(folder)))
+	*runs = 0;
+	if (!folder)
+		return error_errno(err, errno, "open " HOST_SETTINGS_FOLDER);
+	while (!status && (entry = readdir(folder)))
 		if (strncmp(entry->d_name, RUN_PREFIX, strlen(RUN_PREFIX)) == 0)
-			runs += add_needs(entry->d_name, needs);
-	if (folder)
-		closedir(folder);
-	return runs;
+			status = add_needs(entry->d_name, needs, runs, err);
+	closedir(folder);
+	return status;
+}
+
+static int read_all(int fd, struct table *raised, struct table *needs, size_t *runs, struct error *err)
+{
+	int status = read_table(fd, raised, err);
+
+	return status ? status : add_all_needs(needs, runs, err);
 }
 
 int host_setting_read(const char *path, uint64_t *value, struct error *err)
@@ -216,19 +238,20 @@ static bool is_here(const struct row *row)
 	return row->space == space_of(row->path);
 }
 
-/* What nobody needs any more. Somebody else may have set it meanwhile: then it is his. */
+/* What nobody needs any more. Somebody else may have set it meanwhile: then it is his. What cannot be done stays noted. */
 static void put_back(struct table *raised, const struct table *needs)
 {
 	for (size_t i = raised->count; i--;) {
 		struct row *row = &raised->rows[i];
-		struct error ignored; /* a device may have gone */
+		struct error err = { 0 };
 		uint64_t now;
 
 		if (find(needs, row->space, row->path) || !is_here(row))
 			continue;
-		if (!host_setting_read(row->path, &now, &ignored) && now == row->raised)
-			set(row->path, row->value, &ignored);
-		drop(raised, row);
+		if (!host_setting_read(row->path, &now, &err) && now == row->raised)
+			set(row->path, row->value, &err);
+		if (!err.code || err.code == ENOENT) /* a device may have gone */
+			drop(raised, row);
 	}
 }
 
@@ -311,14 +334,14 @@ static int settle(int fd, const struct host_setting *wanted, size_t count, struc
 	struct table raised = { 0 }, needs = { 0 };
 	size_t runs;
 
-	read_table(fd, &raised);
-	runs = add_all_needs(&needs);
-	put_back(&raised, &needs);
-	raise_all(fd, &raised, &needs, wanted, count, err);
-	if (write_table(fd, &raised))
-		error_errno(err, errno, "write " SETTINGS_FILE);
-	if (!runs && !raised.count)
-		unlink(SETTINGS_FILE);
+	if (!read_all(fd, &raised, &needs, &runs, err)) {
+		put_back(&raised, &needs);
+		raise_all(fd, &raised, &needs, wanted, count, err);
+		if (write_table(fd, &raised))
+			error_errno(err, errno, "write " SETTINGS_FILE);
+		if (!runs && !raised.count)
+			unlink(SETTINGS_FILE);
+	}
 	free(raised.rows);
 	free(needs.rows);
 	return -err->code;
@@ -385,11 +408,12 @@ void host_settings_each_left(void (*each)(const char *path, uint64_t original, v
 	int fd = open_settings(false);
 	struct error ignored;
 	uint64_t now;
+	size_t runs;
 
 	if (fd < 0)
 		return;
-	read_table(fd, &raised);
-	add_all_needs(&needs);
+	if (read_all(fd, &raised, &needs, &runs, &ignored))
+		raised.count = 0;
 	for (size_t i = 0; i < raised.count; i++) {
 		const struct row *row = &raised.rows[i];
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -264,6 +265,39 @@ static void test_namespaces(void **state)
 	assert_no_trace();
 }
 
+/* As a lab that runs out of descriptors: with so few left, whatever can be done or not, nothing is forgotten. */
+static void test_few_descriptors(void **state)
+{
+	struct rlimit before, few;
+	int taken[64];
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 60;
+	for (size_t spare = 0; spare < 5; spare++) {
+		struct host_settings *settings = NULL, *next = NULL;
+		size_t count = 0;
+
+		assert_int_equal(need(&settings, 3000), 0);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		while ((taken[count] = dup(STDOUT_FILENO)) >= 0)
+			count++;
+		for (size_t i = 0; i < spare; i++)
+			close(taken[--count]);
+		need(&settings, 6000);
+		host_settings_close(settings);
+		while (count)
+			close(taken[--count]);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		/* If the run could not put it back, the next one does. */
+		assert_int_equal(need(&next, 1), 0);
+		host_settings_close(next);
+		assert_value(ITSELF);
+		assert_no_trace();
+	}
+}
+
 static int reset_host(void **state)
 {
 	(void)state;
@@ -282,6 +316,7 @@ int main(void)
 		cmocka_unit_test_setup(test_set_by_somebody_else, reset_host),
 		cmocka_unit_test_setup(test_what_is_not_there, reset_host),
 		cmocka_unit_test_setup(test_namespaces, reset_host),
+		cmocka_unit_test_setup(test_few_descriptors, reset_host),
 	};
 
 	return cmocka_run_group_tests_name("host_settings", tests, open_host, NULL);
