@@ -16,6 +16,7 @@
 
 #include "net/address.h"
 #include "node/node.h"
+#include "util/clock.h"
 
 struct bridge;
 struct error;
@@ -188,6 +189,9 @@ enum machine_state machine_state(struct machine *machine);
 /* Not booted yet, shut down, or dead: it can be booted. */
 bool machine_is_down(struct machine *machine);
 const char *machine_state_name(enum machine_state state);
+
+/* For a boot, if nothing else is said: several guests, without KVM, on a machine that is busy with other things. */
+#define MACHINE_BOOT_NS (300 * NS_PER_S)
 
 /* Boots all of them side by side; if one fails, the others are ended again. The deadline is for all. */
 int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns, struct error *err);

@@ -8,8 +8,6 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-#define BOOT_NS (120 * NS_PER_S)
-
 static int check_kind(const struct machine *machine, const char *what, struct error *err)
 {
 	if (machine->kind->snapshot)
@@ -50,7 +48,7 @@ static int boot_for(struct machine *machine, const char *path, struct error *err
 		return 0;
 	if (access(path, R_OK))
 		return error_errno(err, errno, "restore vm `%s` from %s", machine->name, path);
-	return machines_boot(&machine, 1, clock_after(BOOT_NS), err);
+	return machines_boot(&machine, 1, clock_after(MACHINE_BOOT_NS), err);
 }
 
 int machine_restore(struct machine *machine, const char *path, struct error *err)

@@ -10,8 +10,7 @@
 #include "util/interrupt.h"
 #include "util/wait.h"
 
-#define BOOT_TIMEOUT_NS (120 * NS_PER_S)
-#define MAX_SEED	0x1p53 /* every whole number below it is exact as a Lua float too */
+#define MAX_SEED 0x1p53 /* every whole number below it is exact as a Lua float too */
 
 static struct lab *check_lab(lua_State *L)
 {
@@ -102,7 +101,7 @@ static struct machine **list_machines(lua_State *L, const struct lab *lab, size_
 static int lab_boot(lua_State *L)
 {
 	struct lab *lab = check_lab(L);
-	uint64_t timeout_ns = read_timeout(L, 2, BOOT_TIMEOUT_NS);
+	uint64_t timeout_ns = read_timeout(L, 2, MACHINE_BOOT_NS);
 	size_t all, count = 0;
 	struct machine **list = list_machines(L, lab, &all);
 

@@ -9,9 +9,8 @@
 #include "util/clock.h"
 #include "util/memory.h"
 
-#define BOOT_TIMEOUT_NS (120 * NS_PER_S)
-#define MAX_CPUS	255
-#define MAX_MODE	07777
+#define MAX_CPUS 255
+#define MAX_MODE 07777
 
 static struct machine *check_vm(lua_State *L)
 {
@@ -107,7 +106,7 @@ int script_vm_boot_all(lua_State *L, struct machine **machines, size_t count, ui
 
 static uint64_t read_boot_options(lua_State *L, struct machine_options *options)
 {
-	uint64_t timeout_ns = BOOT_TIMEOUT_NS;
+	uint64_t timeout_ns = MACHINE_BOOT_NS;
 
 	if (!lua_isnoneornil(L, 2))
 		script_read_machine_options(L, 2, options, &timeout_ns);
