@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "util/error.h"
@@ -60,8 +62,21 @@ static int run_by_default(int argc, char **argv)
 	return status;
 }
 
+/*
+ * What was closed when we began would be taken by the next file that is opened, and a report be written into it. Opened for
+ * the wrong direction, they are as good as closed to whoever uses them.
+ */
+static void hold_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			abort();
+}
+
 int main(int argc, char **argv)
 {
+	hold_standard_files();
 	limits_raise_files();
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)

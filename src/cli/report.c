@@ -62,8 +62,10 @@ static int write_text(lua_State *L)
 	size_t size;
 	const char *text = luaL_checklstring(L, 1, &size);
 
-	if (fwrite(text, 1, size, file) != size || fflush(file))
-		return luaL_error(L, "write: %s", strerror(errno));
+	if (fwrite(text, 1, size, file) != size || fflush(file)) {
+		lua_pushfstring(L, "write: %s", strerror(errno));
+		return lua_error(L);
+	}
 	return 0;
 }
 

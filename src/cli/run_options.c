@@ -155,7 +155,7 @@ static error_t parse_switch(int key, char *text, struct argp_state *state)
 		parsing->tags[plan->script.tag_count++] = text;
 		return 0;
 	case 'o':
-		plan->output = text;
+		plan->output = strcmp(text, "-") == 0 ? NULL : text;
 		return 0;
 	case OPTION_KEEP:
 		plan->script.keep = true;

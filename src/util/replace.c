@@ -43,10 +43,14 @@ int replace_open(struct replacement *replacement, const char *path, struct error
 {
 	struct stat status;
 	bool exists = stat(path, &status) == 0;
+	/* A pipe, as /dev/stdout may be, has no path of its own. */
+	bool is_file = exists && S_ISREG(status.st_mode);
 
 	*replacement = (struct replacement){ .fd = -1 };
-	replacement->path = exists ? realpath(path, NULL) : memory_string(path);
-	if (replacement->path && exists && !S_ISREG(status.st_mode))
+	if (!*path)
+		return error_set(err, EINVAL, "the name of a file is empty");
+	replacement->path = is_file ? realpath(path, NULL) : memory_string(path);
+	if (exists && !is_file)
 		replacement->fd = open(path, O_WRONLY | O_CLOEXEC);
 	else if (replacement->path)
 		open_beside(replacement, exists ? status.st_mode & 07777 : new_mode());

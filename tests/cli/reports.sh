@@ -313,6 +313,27 @@ output_full() {
 
 umask 022
 check "human: marks, reasons, totals last" human_marks
+# As a pipe it has no path.
+output_to_standard_output() {
+	"$provium" --format junit --output "$1" mixed.lua 2>err | cat >out
+	grep -q '^</testsuites>$' out && [[ ! -e - ]]
+}
+output_without_a_name() {
+	run --output '' ran.lua
+	exits 2 && complains "name of a file is empty" && [[ ! -e ran ]]
+}
+# A descriptor that was closed is not that of the next file that is opened.
+nowhere_to_print() {
+	rm -f report.xml
+	status=0
+	"$provium" --format junit --output report.xml mixed.lua 2>err >&- || status=$?
+	exits 2 && complains "write: Bad file descriptor" && [[ ! -e report.xml ]]
+}
+no_standard_files() {
+	status=0
+	"$provium" --format junit --output report.xml mixed.lua <&- >/dev/null 2>&- || status=$?
+	exits 1 && is_junit report.xml
+}
 check "human: a failure" human_failure
 check "human: ASCII where the locale is not UTF-8" human_ascii
 check "human: colors on a terminal alone, not with NO_COLOR" human_colors
@@ -350,3 +371,8 @@ check "--output: a bad place is known before anything runs" output_needs_a_place
 check "--output: human too" output_human_too
 check "a full disk is an error" output_full
 finish
+check "--output: - is the standard output" output_to_standard_output -
+check "--output: /dev/stdout, a pipe" output_to_standard_output /dev/stdout
+check "--output: no name" output_without_a_name
+check "a closed standard output is an error" nowhere_to_print
+check "standard input and error are closed" no_standard_files
