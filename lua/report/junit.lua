@@ -5,6 +5,9 @@ local text = require "provium.report.text"
 local Junit = {}
 Junit.__index = Junit
 
+-- Parsers that are built on libxml2 refuse a file with a text or an attribute of more than 10 MB.
+local MAX_MESSAGE <const>, MAX_TEXT <const> = 4096, 1 << 20
+
 -- Characters that XML 1.0 has no way to write are replaced, not only escaped.
 local function xml(words)
 	return (
@@ -50,7 +53,7 @@ function Junit:suite(file)
 end
 
 local function output_element(lines)
-	return #lines > 0 and element("system-out", "", xml(table.concat(lines, "\n"))) or ""
+	return #lines > 0 and element("system-out", "", xml(text.shorten(table.concat(lines, "\n"), MAX_TEXT))) or ""
 end
 
 -- From here on it is the test that prints.
@@ -70,11 +73,12 @@ function Junit:test(event)
 	local content = ""
 	if event.status == "failed" or event.status == "not_run" then
 		local count = event.broken and "broken" or "failed"
-		local about = attribute("type", event.status) .. attribute("message", event.message or "failed")
-		content = element(kinds[count], about, xml(details(event, self.seed)))
+		local message = text.shorten(event.message or "failed", MAX_MESSAGE)
+		local about = attribute("type", event.status) .. attribute("message", message)
+		content = element(kinds[count], about, xml(text.shorten(details(event, self.seed), MAX_TEXT)))
 		suite[count] = suite[count] + 1
 	elseif event.status ~= "passed" then
-		content = element("skipped", attribute("message", event.reason or event.status), "")
+		content = element("skipped", attribute("message", text.shorten(event.reason or event.status, MAX_MESSAGE)), "")
 		suite.skipped = suite.skipped + 1
 	end
 	local seconds = event.seconds or 0

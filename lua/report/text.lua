@@ -1,11 +1,13 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- Text from scripts and machines may be any bytes; reports are text.
+local utf8_bytes = require "provium.utf8"
+
 local text = {}
 
 local REPLACEMENT <const> = "\u{FFFD}"
 
 -- Valid UTF-8: what is not becomes U+FFFD.
-text.utf8 = require("provium.utf8").repair
+text.utf8 = utf8_bytes.repair
 
 -- Valid UTF-8 that does nothing to a terminal and that YAML allows: no escape sequences, no control characters but
 -- newline and tab.
@@ -41,6 +43,16 @@ function text.last_lines(whole, count)
 		end
 	end
 	return table.move(lines, math.max(1, #lines - count + 1), #lines, 1, {})
+end
+
+-- The beginning and the end of what is longer than that, and between them how much is missing.
+function text.shorten(whole, limit)
+	if #whole <= limit then
+		return whole
+	end
+	local head = utf8_bytes.cut(whole, limit // 2)
+	local tail = whole:sub(-(limit // 2)):gsub("^[\x80-\xBF]+", "")
+	return ("%s\n[%d bytes are left out here]\n%s"):format(head, #whole - #head - #tail, tail)
 end
 
 -- A stack traceback up to where the test began.
