@@ -13,6 +13,7 @@ Json.begin = pass_on
 Json.test = pass_on
 Json.output = pass_on
 Json.keep = pass_on
+Json.loss = pass_on
 Json.ended = pass_on
 
 function Json:finish(totals)

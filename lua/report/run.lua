@@ -6,13 +6,15 @@
 --
 -- A reporter is a table with a function for each event that it wants, called with itself and the event:
 --
---     start, list, begin, test, keep      as script/script.h defines them; the line of JSON comes as a third argument,
+--     start, list, begin, test, keep, loss
+--                                         as script/script.h defines them; the line of JSON comes as a third argument,
 --                                         unless the event is of this file's making
 --     output {file, text}                 a line that the script printed
 --     ended {file, seconds, complete, error}
 --                                         of a file; error: why it could not be run; seconds: nil if it was never begun
 --     finish {passed, failed, skipped, broken, listed, not_run, files_not_run, interrupted, reason, seconds, seed,
---             repeat_command}             reason: why the run was interrupted
+--             repeat_command, losses: [{file, cause, frames}]}
+--                                         reason: why the run was interrupted
 --
 -- A test event may also have broken = true: not a test failed, but the file could not be run, or its process crashed.
 -- And status = "not_run", with a message: a test that stands in a file which ended before it, or all of such a file.
@@ -41,6 +43,7 @@ local function new(options)
 			listed = 0,
 			not_run = 0,
 			files_not_run = 0,
+			losses = json.array {},
 			seed = options.seed,
 			repeat_command = options.repeat_command,
 		},
@@ -114,6 +117,10 @@ function take.list(run)
 end
 
 function take.keep() end
+
+function take.loss(run, _, event)
+	table.insert(run.totals.losses, { file = event.file, cause = event.cause, frames = event.frames })
+end
 
 take["end"] = function(_, file, event)
 	file.finished = true

@@ -92,11 +92,20 @@ void losses_of_port(const struct member *member)
 		run->losses.queues += queue.dropped;
 }
 
-static void tell(uint64_t count, const char *why)
+static int read_in_host(void *context, struct error *err)
 {
-	if (count)
-		fprintf(stderr, "provium: this machine lost %" PRIu64 " frames that no rule asked for: %s\n", count,
-			why);
+	(void)err;
+	*(struct losses *)context = read_machine();
+	return 0;
+}
+
+static void tell(const struct run *run, uint64_t count, const char *cause, const char *why)
+{
+	if (!count)
+		return;
+	fprintf(stderr, "provium: this machine lost %" PRIu64 " frames that no rule asked for: %s\n", count, why);
+	if (run->hear_loss)
+		run->hear_loss(run->hear_context, cause, count);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -104,26 +113,20 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static int tell_in_host(void *context, struct error *err)
-{
-	const struct losses *before = context;
-	struct losses now = read_machine();
-
-	(void)err;
-	tell(now.neighbours - before->neighbours, "the IPv4 neighbour table was full, counted for the whole machine; "
-						  "raise net.ipv4.neigh.default.gc_thresh3");
-	tell(now.neighbours6 - before->neighbours6, "the IPv6 neighbour table was full, counted for the whole machine; "
-						    "raise net.ipv6.neigh.default.gc_thresh3");
-	/* Ports drop for other reasons too, such as a cable that is pulled, and other ports of the machine for this one. */
-	tell(least(now.backlog - before->backlog, before->ports),
-	     "a processor's queue was full, by at most so many; raise net.core.netdev_max_backlog");
-	tell(before->queues, "a port's fq refused them, which holds up to 1,000,000");
-	return 0;
-}
-
 void losses_tell(struct run *run)
 {
+	const struct losses *before = &run->losses;
+	struct losses now;
 	struct error ignored;
 
-	namespace_visit(run->host, tell_in_host, &run->losses, &ignored);
+	if (namespace_visit(run->host, read_in_host, &now, &ignored))
+		return;
+	tell(run, now.neighbours - before->neighbours, "ipv4_neighbours",
+	     "the IPv4 neighbour table was full, counted for the whole machine; raise net.ipv4.neigh.default.gc_thresh3");
+	tell(run, now.neighbours6 - before->neighbours6, "ipv6_neighbours",
+	     "the IPv6 neighbour table was full, counted for the whole machine; raise net.ipv6.neigh.default.gc_thresh3");
+	/* Ports drop for other reasons too, such as a cable that is pulled, and other ports of the machine for this one. */
+	tell(run, least(now.backlog - before->backlog, before->ports), "backlog",
+	     "a processor's queue was full, by at most so many; raise net.core.netdev_max_backlog");
+	tell(run, before->queues, "fq", "a port's fq refused them, which holds up to 1,000,000");
 }

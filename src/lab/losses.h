@@ -22,7 +22,7 @@ struct losses {
 void losses_begin(struct run *run);
 /* Adds what was lost at a port that is about to go. */
 void losses_of_port(const struct member *member);
-/* Says on standard error what was lost, a line a cause. */
+/* Says on standard error what was lost, a line a cause, and to run->hear_loss. */
 void losses_tell(struct run *run);
 
 #endif

@@ -38,6 +38,9 @@ struct run {
 		uint64_t asked_nodes, asked_pairs; /* for so many the settings are good */
 	} needs;
 	struct losses losses;
+	/* NULL, or told by run_close() what the machine lost. cause: a word for programs. */
+	void (*hear_loss)(void *context, const char *cause, uint64_t frames);
+	void *hear_context;
 	struct address *host_networks; /* that it has routes to; subnets that are given out overlap none of them */
 	size_t host_network_count;
 	struct router *router;	      /* NULL until a bridge needs one */

@@ -38,6 +38,24 @@ struct script *script_of(lua_State *L)
 	return script;
 }
 
+/* By run_close(), so behind the end of the file, for the labs go after it. */
+static void send_loss(void *context, const char *cause, uint64_t frames)
+{
+	struct script *script = context;
+	lua_State *L = script->L;
+
+	lua_createtable(L, 0, 4);
+	lua_pushliteral(L, "loss");
+	lua_setfield(L, -2, "event");
+	lua_pushstring(L, script->path);
+	lua_setfield(L, -2, "file");
+	lua_pushstring(L, cause);
+	lua_setfield(L, -2, "cause");
+	script_set_count(L, "frames", frames);
+	script_send_event(L, -1, script->options->events);
+	lua_pop(L, 1);
+}
+
 static int close_script(lua_State *L)
 {
 	struct script *script = lua_touserdata(L, 1);
@@ -192,6 +210,7 @@ static void report_no_lab(lua_State *L, const char *path, int events, const char
 int script_run_file(const struct script_source *source, const struct script_options *options)
 {
 	lua_State *L = luaL_newstate();
+	struct script *script;
 	struct error err;
 	int status;
 
@@ -203,12 +222,16 @@ int script_run_file(const struct script_source *source, const struct script_opti
 		lua_close(L);
 		return 0;
 	}
+	script = script_of(L);
+	script->path = source->path;
+	script->run->hear_context = script;
+	script->run->hear_loss = send_loss;
 	script_require(L, "framework");
 	lua_getfield(L, -1, "run_file");
 	lua_pushstring(L, source->path);
 	lua_pushstring(L, source->folder);
 	lua_pushlstring(L, source->text, source->size);
-	lua_pushstring(L, profiles_search_path(script_of(L)->profiles));
+	lua_pushstring(L, profiles_search_path(script->profiles));
 	status = lua_pcall(L, 4, 0, 0);
 	if (status)
 		fprintf(stderr, "provium: %s\n", lua_tostring(L, -1));

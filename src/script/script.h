@@ -54,6 +54,7 @@ struct script_source {
  *   {"event": "end", "file", "interrupted": bool,
  *    "complete": bool,                                               false: tests behind the place where it ended did not run
  *    "error"}                                                        present if the file could not be run at all
+ *   {"event": "loss", "file", "cause", "frames"}                    behind the end: what the machine lost, see lab/losses.h
  *
  * A script without a call of test() is itself one test. What it prints goes to stdout. A process that ends without "end"
  * has crashed. Returns 0, or -errno if not even the events could be written.

@@ -26,10 +26,10 @@ test("passes", function()
 end)
 EOL
 
-# with_setting PATH VALUE: the run, with a setting that became too small when it had begun.
+# with_setting PATH VALUE [OPTION...]: the run, with a setting that became too small when it had begun.
 with_setting() {
 	rm -f go
-	start crowd.lua || return 1
+	start "${@:3}" crowd.lua || return 1
 	wait_for said busy || return 1
 	echo "$2" >"/proc/sys/net/$1"
 	touch go
@@ -41,8 +41,8 @@ with_setting() {
 
 all_is_well() {
 	touch go
-	run crowd.lua
-	exits 0 && ! prints "this machine lost"
+	run --format json crowd.lua
+	exits 0 && ! prints "this machine lost" && prints '"losses":[]'
 }
 a_full_table() {
 	with_setting ipv4/neigh/default/gc_thresh3 10 || return
@@ -56,7 +56,20 @@ a_full_backlog() {
 		! prints "table was full"
 }
 
+# For programs: an event a cause, and all of them in the summary.
+in_json() {
+	with_setting ipv4/neigh/default/gc_thresh3 10 --format json || return
+	echo 1024 >/proc/sys/net/ipv4/neigh/default/gc_thresh3
+	python3 -c '
+import json
+events = [json.loads(line) for line in open("out")]
+losses = [e for e in events if e["event"] == "loss"]
+assert [(e["file"], e["cause"]) for e in losses] == [("crowd.lua", "ipv4_neighbours")] and losses[0]["frames"] > 0, events
+assert [dict(e, event="loss") for e in events[-1]["losses"]] == losses, events[-1]' 2>>err
+}
+
 check "a run that lost nothing says nothing" all_is_well
 check "a neighbour table that is full" a_full_table
 check "a backlog that is full" a_full_backlog
+check "what was lost, for programs" in_json
 finish
