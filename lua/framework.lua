@@ -357,6 +357,9 @@ local function check_wait(fn, options)
 			error(("wait_until: unknown key %s; %sthe keys are: %s"):format(show(key), hint, table.concat(WAIT, ", ")), 3)
 		end
 	end
+	if options.desc ~= nil and type(options.desc) ~= "string" then
+		error("wait_until: argument `desc` is " .. show(options.desc) .. "; a string is accepted", 3)
+	end
 end
 
 -- One look. A claim in fn that does not hold is no failure: it is looked at again.
@@ -367,10 +370,6 @@ local function look(fn)
 		error(value, 0)
 	end
 	native.check() -- pcall may have caught the interruption
-	local why = ok and assertions.why_always_true(value)
-	if why then
-		error("wait_until: the function returns " .. why, 3)
-	end
 	if running then
 		running.failure = before
 	end
@@ -389,8 +388,9 @@ function framework.wait_until(fn, options)
 	while true do
 		local value, last = look(fn)
 		if value then
+			local why = assertions.why_always_true(value)
 			native.set_waiting(outer)
-			return value
+			return why and error("wait_until: the function returns " .. why, 2) or value
 		end
 		native.set_waiting(("wait_until: %s; %s last"):format(desc, last))
 		if native.now() >= deadline then

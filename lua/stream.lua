@@ -28,14 +28,12 @@ local function fetch(self, deadline)
 	return piece, failure
 end
 
--- One more piece into self.rest. True if there was one, false when the deadline has passed or the stream has ended.
+-- One more piece into self.rest. True if there was one, false when the deadline has passed or the stream has ended; and a
+-- text if the source failed.
 local function fill(self, deadline)
 	local piece, failure = fetch(self, deadline)
-	if failure then
-		error(self.name .. ": " .. failure, 3)
-	end
 	self.rest = self.rest .. (piece or "")
-	return piece and true or false
+	return piece and true or false, failure
 end
 
 -- The level is that of the script, as in error().
@@ -58,8 +56,11 @@ function stream:next(timeout)
 	end
 	if self.rest == "" then
 		local outer = native.set_waiting(("%s:next, of %s"):format(self.name, self.origin))
-		fill(self, deadline)
+		local _, failure = fill(self, deadline)
 		native.set_waiting(outer)
+		if failure then
+			error(self.name .. ": " .. failure, 2)
+		end
 	end
 	if self.rest ~= "" then
 		return take(self, #self.rest)
@@ -67,11 +68,12 @@ function stream:next(timeout)
 	return nil
 end
 
+-- nil and why if it does not come: what waits ends before it raises, for the script may go on and wait for something else.
 local function find(self, method, text, deadline)
 	local searched = 1
 	while true do
 		if self.closed then
-			error(self.name .. " closed", 3)
+			return nil, self.name .. " closed"
 		end
 		local _, last = self.rest:find(text, searched, true)
 		if last then
@@ -79,10 +81,12 @@ local function find(self, method, text, deadline)
 		end
 		searched = math.max(1, #self.rest - #text + 2)
 		native.set_waiting(("%s:%s for %q, of %s; last was %s"):format(self.name, method, text, self.origin, last_of(self)))
-		if not fill(self, deadline) then
+		local came, failure = fill(self, deadline)
+		if failure then
+			return nil, self.name .. ": " .. failure
+		elseif not came then
 			local why = self.ended and "the stream ended before it came, waiting for" or "timed out waiting for"
-			error(("%s:%s: %s `%s`, of %s; last was %s"):format(self.name, method, why, text, self.origin,
-				last_of(self)), 3)
+			return nil, ("%s:%s: %s `%s`, of %s; last was %s"):format(self.name, method, why, text, self.origin, last_of(self))
 		end
 	end
 end
@@ -93,10 +97,9 @@ local function await(self, method, text, timeout)
 	end
 	local deadline = deadline_after(self, method, timeout, DEFAULT_TIMEOUT, 2)
 	local outer = native.set_waiting(nil)
-	-- What an error leaves set, the next wait sets anew, and the end of the test forgets.
-	local found = find(self, method, text, deadline)
+	local found, why = find(self, method, text, deadline)
 	native.set_waiting(outer)
-	return found
+	return found or error(why, 2)
 end
 
 --- All bytes up to and with the text, which is plain text. Bytes behind it stay for the next call. Raises if it does
@@ -122,6 +125,7 @@ function stream:drain(timeout)
 		local piece, failure = fetch(self, deadline)
 		if failure then
 			self.rest = table.concat(pieces)
+			native.set_waiting(outer)
 			error(self.name .. ":drain: " .. failure, 2)
 		end
 		pieces[#pieces + 1] = piece or nil

@@ -571,6 +571,7 @@ refuse("wait_until", {
 		'wait_until(function() error("no luck", 0) end, {timeout="10ms", interval="1ms", desc="luck"})',
 		"wait_until: luck: not true within 0.01 s; it raised: no luck",
 	},
+	{ "wait_until(print, {desc={1}})", "wait_until: argument `desc` is [1]; a string is accepted" },
 })
 
 refuse("test", {
