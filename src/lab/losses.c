@@ -122,9 +122,11 @@ void losses_tell(struct run *run)
 	if (namespace_visit(run->host, read_in_host, &now, &ignored))
 		return;
 	tell(run, now.neighbours - before->neighbours, "ipv4_neighbours",
-	     "the IPv4 neighbour table was full, counted for the whole machine; raise net.ipv4.neigh.default.gc_thresh3");
+	     "the IPv4 neighbour table was full, counted for the whole machine; raise "
+	     "net.ipv4.neigh.default.gc_thresh3");
 	tell(run, now.neighbours6 - before->neighbours6, "ipv6_neighbours",
-	     "the IPv6 neighbour table was full, counted for the whole machine; raise net.ipv6.neigh.default.gc_thresh3");
+	     "the IPv6 neighbour table was full, counted for the whole machine; raise "
+	     "net.ipv6.neigh.default.gc_thresh3");
 	/* Ports drop for other reasons too, such as a cable that is pulled, and other ports of the machine for this one. */
 	tell(run, least(now.backlog - before->backlog, before->ports), "backlog",
 	     "a processor's queue was full, by at most so many; raise net.core.netdev_max_backlog");

@@ -32,7 +32,7 @@ struct script {
 	struct profiles *profiles;
 	struct run *run;
 	struct lab *root;
-	const char *path; /* of a script that sends events */
+	const char *path;		  /* of a script that sends events */
 	struct script_process *processes; /* all that are open, the youngest first */
 	struct script_capture *captures;  /* the same */
 	uint64_t timeout_ns;		  /* of a test */
