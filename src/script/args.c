@@ -82,6 +82,21 @@ void script_check_table(lua_State *L, int index, const char *argument)
 		script_refuse(L, index, argument, "a table");
 }
 
+size_t script_check_list(lua_State *L, int index, const char *argument, const char *accepted)
+{
+	size_t count = 0;
+
+	if (lua_type(L, index) != LUA_TTABLE)
+		script_refuse(L, index, argument, accepted);
+	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+		if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1)
+			script_fail(L, "argument `%s` has the key %s; %s is accepted", argument, describe(L, -2),
+				    accepted);
+		count++;
+	}
+	return count;
+}
+
 /* Two labs may each have a node of that name, and a bridge knows names: what is said about one must not meet the other. */
 static void check_same(lua_State *L, const struct machine *machine, const char *argument)
 {

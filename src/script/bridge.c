@@ -8,7 +8,7 @@
 /* Every element of a list is looked at before anything is attached. */
 static int attach_list(lua_State *L, struct bridge *bridge)
 {
-	size_t count = (size_t)luaL_len(L, 2), bad = 0;
+	size_t count = script_check_list(L, 2, "node", "a list of nodes or their names"), bad = 0;
 	struct party *parties = lua_newuserdatauv(L, (count + 1) * sizeof(*parties), 0);
 	struct error err;
 
@@ -23,7 +23,7 @@ static int attach_list(lua_State *L, struct bridge *bridge)
 					   "nothing was attached",
 					   i + 1, luaL_typename(L, -1));
 		parties[i].machine = machine;
-		parties[i].name = machine ? machine->name : lua_tostring(L, -1);
+		parties[i].name = machine ? machine->name : script_check_string(L, -1, "node");
 		lua_pop(L, 1); /* the list keeps it alive */
 	}
 	if (!bridge_attach(bridge, parties, count, &bad, &err))

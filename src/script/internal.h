@@ -94,6 +94,11 @@ uint64_t script_check_quantity(lua_State *L, int index, const char *argument, en
 uint64_t script_opt_quantity(lua_State *L, int index, const char *argument, enum quantity quantity, uint64_t otherwise);
 const char *script_check_string(lua_State *L, int index, const char *argument);
 void script_check_table(lua_State *L, int index, const char *argument);
+/*
+ * How many elements the list has. A key that is none of a list's is refused: what it says would be passed over. Where it has
+ * holes, one of so many elements is nil.
+ */
+size_t script_check_list(lua_State *L, int index, const char *argument, const char *accepted);
 /* A node, or the name of one. The name lives as long as the argument. */
 struct party script_check_party(lua_State *L, int index, const char *argument);
 /* "argument `x` is <value>; <accepted> is accepted". */

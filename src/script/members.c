@@ -181,7 +181,7 @@ static int include_list(lua_State *L, struct lab *lab, struct thing *things, siz
 static int lab_include(lua_State *L)
 {
 	struct lab *lab = check_lab(L);
-	size_t count = lua_istable(L, 2) ? (size_t)luaL_len(L, 2) : 1;
+	size_t count = lua_istable(L, 2) ? script_check_list(L, 2, "what", "a list of nodes, bridges and labs") : 1;
 	struct thing *things = lua_newuserdatauv(L, (count + 1) * sizeof(*things), 0);
 
 	things[0] = test_thing(L, 2);

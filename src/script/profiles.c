@@ -202,15 +202,17 @@ static void add_root(struct profiles *profiles, const char *folder)
 /* The list at this index; without one the folder of the file is the only root. */
 static void read_roots(lua_State *L, struct profiles *profiles, int index)
 {
+	size_t count;
+
 	if (lua_isnil(L, index)) {
 		add_root(profiles, resolve(L, profiles, "roots", "."));
 		return;
 	}
-	script_check_table(L, index, "roots");
-	for (lua_Integer i = 1; i <= luaL_len(L, index); i++) {
+	count = script_check_list(L, index, "roots", "a list of folders");
+	for (size_t i = 1; i <= count; i++) {
 		int top = lua_gettop(L);
 
-		lua_rawgeti(L, index, i);
+		lua_rawgeti(L, index, (lua_Integer)i);
 		add_root(profiles, resolve(L, profiles, "roots", script_check_string(L, top + 1, "roots")));
 		lua_settop(L, top);
 	}

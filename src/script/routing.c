@@ -51,7 +51,7 @@ static struct bridge **check_others(lua_State *L, size_t *count)
 	bool is_list = lua_istable(L, 2);
 	struct bridge **others;
 
-	*count = is_list ? (size_t)luaL_len(L, 2) : 1;
+	*count = is_list ? script_check_list(L, 2, "other", "a list of bridges or their names") : 1;
 	if (!*count)
 		script_fail(L, "argument `other` is an empty list; bridges or their names are accepted");
 	others = lua_newuserdatauv(L, *count * sizeof(*others), 0);

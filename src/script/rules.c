@@ -19,7 +19,7 @@ struct bridge *script_open_bridge(lua_State *L)
 static struct name_list read_group(lua_State *L, int index, const char *argument)
 {
 	bool is_list = lua_istable(L, index);
-	size_t count = is_list ? (size_t)luaL_len(L, index) : 1;
+	size_t count = is_list ? script_check_list(L, index, argument, "a list of nodes or their names") : 1;
 	const char **names = lua_newuserdatauv(L, (count + 1) * sizeof(*names), 0);
 	char element[32];
 

@@ -47,8 +47,7 @@ static void read_files_option(lua_State *L, int index, struct machine_options *o
 	size_t count;
 	struct machine_file *files;
 
-	script_check_table(L, index, "files");
-	count = (size_t)luaL_len(L, index);
+	count = script_check_list(L, index, "files", "a list of tables of path, content and mode");
 	files = lua_newuserdatauv(L, (count + 1) * sizeof(*files), 0);
 	for (size_t i = 0; i < count; i++) {
 		lua_rawgeti(L, index, (lua_Integer)i + 1);

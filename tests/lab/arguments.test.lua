@@ -129,7 +129,7 @@ refuse("lab", {
 		'provium:vm("d", "netns", {kernel_cmdline=5})',
 		"provium:vm: argument `kernel_cmdline` is 5; a string is accepted",
 	},
-	{ 'provium:vm("d", "netns", {files=5})', "provium:vm: argument `files` is 5; a table is accepted" },
+	{ 'provium:vm("d", "netns", {files=5})', "provium:vm: argument `files` is 5; a list of tables of path, content and mode is accepted" },
 	{
 		'provium:vm("d", "netns", {files={{path="x", content=""}}})',
 		"provium:vm: each of `files` needs a `path` that begins with /",
@@ -235,6 +235,39 @@ refuse("lab", {
 	{ 'provium.timeout = "x"', 'argument `provium.timeout` is "x"' .. DURATION },
 	{ "provium.reset_between_tests = 1", "argument `provium.reset_between_tests` is 1; true or false is accepted" },
 	{ 'provium.vm("a")', "provium:vm: call it with a colon: provium:vm(…)" },
+})
+
+-- What stands under another key would be passed over.
+refuse("lists", {
+	{
+		"lan:attach({nodes = {c}})",
+		'bridge:attach: argument `node` has the key "nodes"; a list of nodes or their names is accepted',
+	},
+	{
+		"lan:attach({c, x = c})",
+		'bridge:attach: argument `node` has the key "x"; a list of nodes or their names is accepted',
+	},
+	{ "lan:attach({c, nil, c})", "bridge:attach: element 2 of the list is a nil; a node or the name of one is accepted…" },
+	{ "lan:attach({[0] = c})", "bridge:attach: argument `node` has the key 0…" },
+	{ 'lan:attach({"x\\0y"})', "bridge:attach: argument `node` has a NUL byte in it; text without one is accepted" },
+	{
+		"lan:partition({a, also = b}, c)",
+		'bridge:partition: argument `a` has the key "also"; a list of nodes or their names is accepted',
+	},
+	{ "lan:partition({from = a}, c)", 'bridge:partition: argument `a` has the key "from"…' },
+	{ "lan:partition(c, {a, [4] = b})", "bridge:partition: argument `b[2]` is missing" .. NODE },
+	{
+		"lan:route({other = wan})",
+		'bridge:route: argument `other` has the key "other"; a list of bridges or their names is accepted',
+	},
+	{
+		"provium:include({node = c})",
+		'provium:include: argument `what` has the key "node"; a list of nodes, bridges and labs is accepted',
+	},
+	{
+		'provium:vm("d", "netns", {files = {path = "/x", content = ""}})',
+		'provium:vm: argument `files` has the key "…',
+	},
 })
 
 refuse("members of a bridge", {
