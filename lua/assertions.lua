@@ -311,7 +311,15 @@ end
 
 --- The t of a test. meta: what the test was declared with. explain(message) makes of an error what reports show.
 function module.new(name, meta, explain)
-	return setmetatable({ name = name, meta = meta, explain = explain, notes = {}, deferred = {} }, assertions)
+	return setmetatable({
+		name = name,
+		meta = meta,
+		explain = explain,
+		notes = {},
+		deferred = {},
+		failure = false,
+		ending = false,
+	}, assertions)
 end
 
 return module

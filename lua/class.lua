@@ -2,6 +2,8 @@
 -- What the C side's classes have too: a method that is called with a dot for a colon, or with one argument too many,
 -- says so. See dispatch() in src/script/class.c.
 
+local native = require "provium.native"
+
 local class = {}
 
 local function describe(value)
@@ -77,13 +79,46 @@ local function strict_method(name, fn, methods)
 	end
 end
 
---- Makes all functions of a table of methods strict. The table is the metatable of the instances, or that of a class
---- that is built on this one. The name is what a script writes: "t", "stream".
+-- The names of the methods of each class, sorted, those of the class that it is built on included.
+local names_of = {}
+
+local function list_names(methods)
+	local base = getmetatable(methods)
+	local names = base and { table.unpack(names_of[base.__index]) } or {}
+	for key in pairs(methods) do
+		local inherited = base and base.__index[key]
+		if not inherited and key:sub(1, 2) ~= "__" then
+			names[#names + 1] = key
+		end
+	end
+	table.sort(names)
+	return names
+end
+
+local function refuse_field(name, key, names)
+	local nearest = native.nearest(key, names)
+	local hint = nearest and ("; the nearest is `%s`"):format(nearest) or ""
+	local list = table.concat(names, ", ")
+	error(("%s: there is no field `%s`%s; the fields are: %s"):format(name, key, hint, list), 3)
+end
+
+--- Makes all functions of a table of methods strict, and the reading of anything else of an instance an error. The
+--- table is the metatable of the instances, or that of a class that is built on this one. The name is what a script
+--- writes: "t", "stream".
 function class.seal(name, methods)
+	local names = list_names(methods)
+	names_of[methods] = names
 	for key, value in pairs(methods) do
 		if type(value) == "function" and key:sub(1, 2) ~= "__" then
 			methods[key] = strict_method(name .. ":" .. key, value, methods)
 		end
+	end
+	function methods.__index(_, key)
+		local value = methods[key]
+		if value == nil and type(key) == "string" then
+			refuse_field(name, key, names)
+		end
+		return value
 	end
 	return methods
 end

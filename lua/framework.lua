@@ -194,7 +194,7 @@ local function run_deferred(t, told)
 	local deadline = signal ~= 0 and native.now() + CLEAN_UP_NS
 	for i = #t.deferred, 1, -1 do
 		local limit = deadline and math.max(1, (deadline - native.now()) // i) or native.timeout()
-		t.failure = nil
+		t.failure = false
 		local status, outcome = attempt(limit, t.deferred[i])
 		if status == "failed" or t.failure then
 			told(status == "failed" and outcome or t.failure)

@@ -11,7 +11,7 @@ snapshot.__index = snapshot
 
 --- The folder; nil for one that is kept without a name.
 function snapshot:path()
-	return self.folder
+	return self.folder or nil
 end
 
 --- Bytes of all guests' states.
@@ -88,7 +88,7 @@ local function save_states(self, lab)
 		for _, node in ipairs(described.nodes) do
 			local vm = part:vm(node.name)
 			if is_up(vm) and not self.states[node.path] then
-				self.states[node.path] = vm:snapshot(self.folder and ("%s/%s.snap"):format(self.folder, node.path))
+				self.states[node.path] = vm:snapshot(self:path() and ("%s/%s.snap"):format(self.folder, node.path))
 			end
 		end
 	end)
@@ -113,7 +113,7 @@ local module = {}
 
 --- All guests are stopped meanwhile, so that what they have of each other fits together.
 function module.save(lab, folder)
-	local self = setmetatable({ described = describe(lab, ""), states = {}, folder = folder }, snapshot)
+	local self = setmetatable({ described = describe(lab, ""), states = {}, folder = folder or false }, snapshot)
 	self.described.format = FORMAT
 	if folder then
 		native.make_folder(folder)

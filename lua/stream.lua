@@ -166,9 +166,10 @@ function stream.new(source, name, origin, site, on_close)
 		name = name,
 		origin = origin,
 		site = site,
-		on_close = on_close,
+		on_close = on_close or false,
 		rest = "",
 		ended = false,
+		failed = false,
 		closed = false,
 	}, stream)
 end

@@ -9,8 +9,6 @@
 #include "script/internal.h"
 #include "util/interrupt.h"
 
-#define METHODS_KEY "methods" /* of the metatable */
-
 /* Its address is the key of the table object → userdata in the registry. */
 static const char objects_key;
 
@@ -72,7 +70,7 @@ static void push_new_methods(lua_State *L, const struct script_class *class)
 void script_push_methods(lua_State *L, const struct script_class *class)
 {
 	luaL_getmetatable(L, class->type);
-	lua_getfield(L, -1, METHODS_KEY);
+	lua_getfield(L, -1, SCRIPT_METHODS_KEY);
 	lua_remove(L, -2);
 }
 
@@ -80,9 +78,7 @@ void script_register_class(lua_State *L, const struct script_class *class)
 {
 	luaL_newmetatable(L, class->type);
 	push_new_methods(L, class);
-	lua_pushvalue(L, -1);
-	lua_setfield(L, -3, METHODS_KEY);
-	lua_setfield(L, -2, "__index");
+	script_set_methods(L, class->name);
 	lua_pushlightuserdata(L, (void *)class);
 	lua_pushcclosure(L, collect, 1);
 	lua_setfield(L, -2, "__gc");

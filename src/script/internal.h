@@ -128,7 +128,14 @@ void script_read_options(lua_State *L, int index, const struct option *options, 
 #define SCRIPT_READ_OPTIONS(L, INDEX, OPTIONS)                                                                         \
 	script_read_options((L), (INDEX), (OPTIONS), sizeof(OPTIONS) / sizeof((OPTIONS)[0]))
 
-/* record.c: tables whose fields are known, so that one that is misspelt is an error and not nil */
+/* record.c: fields and methods are known, so that one that is misspelt is an error and not nil */
+
+#define SCRIPT_METHODS_KEY "methods" /* of a metatable */
+/*
+ * For the metatable below it, takes the table of methods on top of the stack: reading anything else of the object raises.
+ * The name is in front of errors.
+ */
+void script_set_methods(lua_State *L, const char *name);
 
 struct script_record {
 	const char *type;		       /* the metatable's name, "provium.result" */

@@ -318,7 +318,7 @@ void script_register_process(lua_State *L)
 	luaL_newmetatable(L, PROCESS_TYPE);
 	lua_newtable(L);
 	script_set_functions(L, "process:", process_methods);
-	lua_setfield(L, -2, "__index");
+	script_set_methods(L, "process");
 	lua_pushcfunction(L, process_collect);
 	lua_setfield(L, -2, "__gc");
 	lua_pushcfunction(L, process_collect);

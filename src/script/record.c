@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Records: tables such as results and counters. They have their fields and no others: reading another raises. */
+/* Fields and methods: an object has those that it has and no others, so that reading one that is misspelt raises. Records are
+ * tables such as results and counters. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "script/internal.h"
-#include "util/buffer.h"
 #include "util/nearest.h"
 
 #define RECORD_KEY "record" /* of the metatable */
 
+#define MAX_FIELDS 64
+
 struct fields {
-	struct buffer list;
+	const char *names[MAX_FIELDS];
+	size_t count;
 	struct nearest nearest;
 };
 
 static void add_field(struct fields *fields, const char *name)
 {
-	buffer_printf(&fields->list, "%s%s", fields->list.size ? ", " : "", name);
+	for (size_t i = 0; i < fields->count; i++)
+		if (strcmp(fields->names[i], name) == 0)
+			return;
+	if (fields->count < MAX_FIELDS)
+		fields->names[fields->count++] = name;
 	nearest_try(&fields->nearest, name);
 }
 
@@ -27,6 +36,54 @@ static void add_keys(lua_State *L, int index, struct fields *fields)
 			add_field(fields, lua_tostring(L, -2));
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Raises: `name`: there is no such field. */
+__attribute__((noreturn)) static void refuse(lua_State *L, const char *name, const char *key, struct fields *fields)
+{
+	struct error err = { 0 };
+
+	qsort(fields->names, fields->count, sizeof(fields->names[0]), by_name);
+	error_set(&err, EINVAL, "%s: there is no field `%.40s`", name, key);
+	if (fields->nearest.found)
+		error_append(&err, "; the nearest is `%s`", fields->nearest.found);
+	error_append(&err, "; the fields are");
+	for (size_t i = 0; i < fields->count; i++)
+		error_append(&err, "%s %s", i ? "," : ":", fields->names[i]);
+	luaL_where(L, 1);
+	lua_pushstring(L, err.text);
+	lua_concat(L, 2);
+	lua_error(L);
+	abort(); /* lua_error() does not return, but is not declared so */
+}
+
+static int method_index(lua_State *L)
+{
+	const char *name = lua_tostring(L, lua_upvalueindex(1)), *key;
+	struct fields fields = { 0 };
+
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL || lua_type(L, 2) != LUA_TSTRING)
+		return 1;
+	key = lua_tostring(L, 2);
+	fields.nearest.word = key;
+	add_keys(L, lua_upvalueindex(2), &fields);
+	refuse(L, name, key, &fields);
+}
+
+void script_set_methods(lua_State *L, const char *name)
+{
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, SCRIPT_METHODS_KEY);
+	lua_pushstring(L, name);
+	lua_insert(L, -2);
+	lua_pushcclosure(L, method_index, 2);
+	lua_setfield(L, -2, "__index");
+}
+
 static bool is_optional(const struct script_record *record, const char *key)
 {
 	for (const char *const *name = record->optional; name && *name; name++)
@@ -35,26 +92,15 @@ static bool is_optional(const struct script_record *record, const char *key)
 	return false;
 }
 
-__attribute__((noreturn)) static void refuse(lua_State *L, const struct script_record *record, const char *key)
+__attribute__((noreturn)) static void refuse_field(lua_State *L, const struct script_record *record, const char *key)
 {
 	struct fields fields = { .nearest = { .word = key } };
-	struct error err = { 0 };
 
 	add_keys(L, 1, &fields);
 	for (const char *const *name = record->optional; name && *name; name++)
 		add_field(&fields, *name);
-	for (const struct script_function *method = record->methods; method && method->name; method++)
-		add_field(&fields, method->name);
-	error_set(&err, 1, "%s: there is no field `%.40s`", record->name, key);
-	if (fields.nearest.found)
-		error_append(&err, "; the nearest is `%s`", fields.nearest.found);
-	error_append(&err, "; the fields are: %s", buffer_string(&fields.list));
-	buffer_free(&fields.list);
-	luaL_where(L, 1);
-	lua_pushstring(L, err.text);
-	lua_concat(L, 2);
-	lua_error(L);
-	__builtin_unreachable();
+	add_keys(L, lua_upvalueindex(2), &fields);
+	refuse(L, record->name, key, &fields);
 }
 
 /* Only called for a key that the table does not have. A number is the end of its list, if it has one. */
@@ -71,7 +117,7 @@ static int record_index(lua_State *L)
 	key = lua_tostring(L, 2);
 	if (is_optional(record, key))
 		return 0;
-	refuse(L, record, key);
+	refuse_field(L, record, key);
 }
 
 void script_register_record(lua_State *L, const struct script_record *record)

@@ -142,7 +142,7 @@ void script_register_snapshot(lua_State *L)
 	luaL_newmetatable(L, SNAPSHOT_TYPE);
 	lua_newtable(L);
 	script_set_functions(L, "snapshot:", methods);
-	lua_setfield(L, -2, "__index");
+	script_set_methods(L, "snapshot");
 	lua_pushcfunction(L, snapshot_close);
 	lua_setfield(L, -2, "__gc");
 	lua_pushcfunction(L, snapshot_tostring);

@@ -129,7 +129,10 @@ refuse("lab", {
 		'provium:vm("d", "netns", {kernel_cmdline=5})',
 		"provium:vm: argument `kernel_cmdline` is 5; a string is accepted",
 	},
-	{ 'provium:vm("d", "netns", {files=5})', "provium:vm: argument `files` is 5; a list of tables of path, content and mode is accepted" },
+	{
+		'provium:vm("d", "netns", {files=5})',
+		"provium:vm: argument `files` is 5; a list of tables of path, content and mode is accepted",
+	},
 	{
 		'provium:vm("d", "netns", {files={{path="x", content=""}}})',
 		"provium:vm: each of `files` needs a `path` that begins with /",

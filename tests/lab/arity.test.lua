@@ -39,13 +39,14 @@ end)
 local function methods_of(object)
 	local found, class = {}, debug.getmetatable(object)
 	while class do
-		local methods = class.methods or class.__index
-		for name, method in pairs(type(methods) == "table" and methods or {}) do
+		local methods = class.methods or class
+		for name, method in pairs(methods) do
 			if type(method) == "function" and name:sub(1, 2) ~= "__" and name ~= "new" then
 				found[name] = found[name] or method
 			end
 		end
-		class = type(methods) == "table" and debug.getmetatable(methods)
+		local base = debug.getmetatable(methods)
+		class = base and base.__index
 	end
 	return found
 end
@@ -93,6 +94,31 @@ test("a field that is not there", function(t)
 	t:assert_error(function() return lan:path(a, b)[1].drop_rate end, "the nearest is `drop_rate_pct`")
 	t:assert_eq(lan:path(a, b)[2], nil)
 	lan:reset()
+end)
+
+-- Nil is false: `not process.runing` would hold for ever.
+test("a field that an object does not have", function(t)
+	local process = a:run_async("cat")
+	local batch = a:batch(function(list) list:run("false") end)
+	for _, case in ipairs({
+		{ lan, "bridge", "is_partitoned", "is_partitioned" },
+		{ a, "vm", "paus", "pause" },
+		{ a:nic("lan"), "nic", "is_conected", "is_connected" },
+		{ a:console(), "console", "expct", "expect" },
+		{ process, "process", "runing", "running" },
+		{ process:stdout_stream(), "stream", "drains", "drain" },
+		{ lan:capture(), "capture", "losts", "lost" },
+		{ lan:capture(), "capture", "read_untill", "read_until" },
+		{ t, "t", "assert_contain", "assert_contains" },
+	}) do
+		local object, name, field, nearest = table.unpack(case)
+		t:assert_error(function() return object[field] end,
+			("%s: there is no field `%s`; the nearest is `%s`; the fields are: "):format(name, field, nearest))
+	end
+	t:assert_error(function() return batch[1].error end, "outcome: there is no field `error`; the fields are: err, ok")
+	t:assert_eq(batch[1].err, nil)
+	t:assert_eq(batch[2], nil)
+	t:assert_eq(provium.nobody, nil)
 end)
 
 test("a misspelt key of an options table", function(t)
