@@ -109,7 +109,7 @@ test("a field that an object does not have", function(t)
 		{ process:stdout_stream(), "stream", "drains", "drain" },
 		{ lan:capture(), "capture", "losts", "lost" },
 		{ lan:capture(), "capture", "read_untill", "read_until" },
-		{ t, "t", "assert_contain", "assert_contains" },
+		{ t, "t", "asert_eqq", "assert_eq" },
 	}) do
 		local object, name, field, nearest = table.unpack(case)
 		t:assert_error(function() return object[field] end,
