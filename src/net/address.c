@@ -5,15 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
 #include "net/netlink.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/units.h"
 
-#define MAX_HOSTS 65534
+#define MAX_HOSTS      65534
+#define GROUP_NS       (5 * NS_PER_S)
+#define GROUP_PAUSE_US 100
 
 static unsigned int family_bits(int family)
 {
@@ -111,6 +115,58 @@ void subnet_text(const struct address *subnet, char text[static ADDRESS_TEXT_SIZ
 	snprintf(text + used, ADDRESS_TEXT_SIZE + 4 - used, "/%u", subnet->prefix);
 }
 
+/* The group by which a host is asked for its address: RFC 4291, section 2.7.1, "solicited-node". */
+static struct address solicited_node(const struct address *address)
+{
+	struct address group = {
+		.family = AF_INET6,
+		.bytes = { 0xff, 0x02, [11] = 0x01, [12] = 0xff, address->bytes[13], address->bytes[14],
+			   address->bytes[15] },
+	};
+
+	return group;
+}
+
+struct group_search {
+	unsigned int ifindex;
+	struct address group;
+	bool found;
+};
+
+static int take_group(const struct nlmsghdr *answer, void *context)
+{
+	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(answer);
+	struct group_search *search = context;
+	const struct nlattr *attr;
+
+	if ((unsigned int)header->ifa_index != search->ifindex || header->ifa_family != AF_INET6)
+		return MNL_CB_OK;
+	mnl_attr_for_each (attr, answer, sizeof(*header))
+		search->found |= mnl_attr_get_type(attr) == IFA_MULTICAST &&
+				 memcmp(mnl_attr_get_payload(attr), search->group.bytes, address_size(AF_INET6)) == 0;
+	return MNL_CB_OK;
+}
+
+/*
+ * The kernel takes an IPv6 address at once, but joins the group in a worker: addrconf_dad_start() and addrconf_dad_begin() in
+ * net/ipv6/addrconf.c. Until then nobody who asks for it is answered.
+ */
+static int await_group(struct netlink *nl, int ifindex, const struct address *address, struct error *err)
+{
+	struct group_search search = { .ifindex = (unsigned int)ifindex, .group = solicited_node(address) };
+	struct ifaddrmsg header = { .ifa_family = AF_INET6, .ifa_index = (unsigned int)ifindex };
+	uint64_t deadline_ns = clock_after(GROUP_NS);
+
+	for (;;) {
+		netlink_begin(nl, RTM_GETMULTICAST, NLM_F_DUMP, &header, sizeof(header));
+		if (netlink_answers(nl, take_group, &search, err))
+			return error_wrap(err, "list the groups of device %d", ifindex);
+		if (search.found || clock_now() >= deadline_ns)
+			return 0;
+		usleep(GROUP_PAUSE_US);
+	}
+}
+
 int address_add(struct netlink *nl, int ifindex, const struct address *address, struct error *err)
 {
 	struct ifaddrmsg header = {
@@ -132,9 +188,9 @@ int address_add(struct netlink *nl, int ifindex, const struct address *address, 
 			broadcast.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
 		netlink_put(nl, IFA_BROADCAST, broadcast.bytes, size);
 	}
-	return netlink_ack(nl, err)
-		       ? error_wrap(err, "put address %s on device %d", address_text(address, text), ifindex)
-		       : 0;
+	if (netlink_ack(nl, err))
+		return error_wrap(err, "put address %s on device %d", address_text(address, text), ifindex);
+	return address->family == AF_INET6 ? await_group(nl, ifindex, address, err) : 0;
 }
 
 struct search {

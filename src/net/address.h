@@ -38,7 +38,10 @@ uint32_t subnet_host_number(const struct address *subnet, const struct address *
 const char *address_text(const struct address *address, char text[static ADDRESS_TEXT_SIZE]);
 void subnet_text(const struct address *subnet, char text[static ADDRESS_TEXT_SIZE + 4]);
 
-/* Usable at once: IPv6 without duplicate address detection, for the lab gives every address out once. */
+/*
+ * Who asks for the address is answered from now on. IPv6 without duplicate address detection, for the lab gives every
+ * address out once.
+ */
 int address_add(struct netlink *nl, int ifindex, const struct address *address, struct error *err);
 
 /* Any address that is on the device, but for those of IPv6 that each device has by itself; family 0 if there is none. */

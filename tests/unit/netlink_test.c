@@ -8,10 +8,12 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <linux/rtnetlink.h>
 
+#include "net/address.h"
 #include "util/clock.h"
 
 static bool sysctl_is(const char *path, const char *expected)
@@ -245,6 +247,37 @@ static void test_sysctls(void **state)
 	expect_text(&err, "write x to /proc/sys/net/ipv4/ip_forward: ");
 }
 
+static bool has_joined(unsigned int last_byte)
+{
+	FILE *groups = fopen("/proc/thread-self/net/igmp6", "r");
+	char line[256], group[33];
+	bool found = false;
+
+	snprintf(group, sizeof(group), "ff0200000000000000000001ff0000%02x", last_byte);
+	assert_non_null(groups);
+	while (fgets(line, sizeof(line), groups))
+		found |= strstr(line, group) != NULL;
+	fclose(groups);
+	return found;
+}
+
+/* The kernel says yes before that is so. */
+static void test_an_address_can_be_asked_for_at_once(void **state)
+{
+	struct error err;
+	int ifindex;
+
+	(void)state;
+	must(namespace_write_sysctl("net/ipv6/conf/default/disable_ipv6", "0", &err), &err);
+	ifindex = make_veth("one", "other");
+	for (uint8_t i = 1; i < 100; i++) {
+		struct address address = { .family = AF_INET6, .prefix = 64, .bytes = { 0xfd, [15] = i } };
+
+		must(address_add(nl, ifindex, &address, &err), &err);
+		assert_true(has_joined(i));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +290,7 @@ int main(void)
 		IN_A_NAMESPACE(test_a_dump_while_devices_come_and_go),
 		IN_A_NAMESPACE(test_visits),
 		IN_A_NAMESPACE(test_sysctls),
+		IN_A_NAMESPACE(test_an_address_can_be_asked_for_at_once),
 	};
 
 	return cmocka_run_group_tests_name("netlink", tests, NULL, NULL);
