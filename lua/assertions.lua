@@ -45,11 +45,25 @@ local function fail(self, message, level)
 	error(message, level + 1)
 end
 
+-- What has ended cannot end otherwise, and runs nothing any more.
+local function check_open(self, method)
+	if self.over then
+		error(("t:%s: the test `%s` has ended"):format(method, self.name), 3)
+	end
+end
+
 -- Ends the test, also if the script catches it.
 local function finish(self, status, reason)
 	reason = reason and tostring(reason)
 	self.ending = self.ending or { status = status, reason = reason }
 	end_with(status, reason)
+end
+
+-- Tables that are what is in them, lists such as lan:members() and records too; others with a metatable are what they are.
+local function is_plain(value)
+	local meta = getmetatable(value)
+	return type(value) == "table"
+		and (meta == nil or type(meta) == "table" and (meta.__name == "provium.json.array" or meta.record == true))
 end
 
 -- What is true whatever has happened, where somebody means to ask: why, and what to write.
@@ -69,10 +83,29 @@ local function why_always_true(value)
 end
 module.why_always_true = why_always_true
 
+-- What Lua takes for true, and who asks for false: nothing was counted, printed, found.
+local function why_true(value)
+	if value == 0 then
+		return "0, which is true in Lua; compare it, as in n > 0"
+	elseif value == "" then
+		return "an empty text, which is true in Lua; compare it"
+	elseif type(value) == "userdata" and not getmetatable(value) then
+		return "json.null, which is true; compare it"
+	elseif is_plain(value) and next(value) == nil then
+		return "an empty table, which is true in Lua; ask for #list > 0"
+	end
+	return why_always_true(value)
+end
+module.why_true = why_true
+
 function assertions:assert(condition, message)
-	local why = why_always_true(condition)
+	local why = why_true(condition)
 	if why then
 		fail(self, "t:assert: the value is " .. why, 2)
+	end
+	-- t:assert(result.exit_code, 0) says nothing about 0. Other numbers are the end of what text:find() found.
+	if message == 0 then
+		fail(self, "t:assert: argument `message` is 0; a text is accepted; t:assert_eq(got, wanted) compares", 2)
 	end
 	if not condition then
 		fail(self, message and tostring(message) or "assertion failed!", 2)
@@ -83,14 +116,6 @@ end
 -- In front of what was found.
 local function prefix(message)
 	return message and (type(message) == "string" and message or show(message)) .. ": " or ""
-end
-
--- Lists such as lan:members() and records are equal if what is in them is; other things with a metatable are what they
--- are.
-local function is_plain(value)
-	local meta = getmetatable(value)
-	return type(value) == "table"
-		and (meta == nil or type(meta) == "table" and (meta.__name == "provium.json.array" or meta.record == true))
 end
 
 local function same(x, y, seen)
@@ -183,6 +208,10 @@ end
 
 --- The function must raise an error whose text contains the given plain text. Returns the text.
 function assertions:assert_error(fn, text)
+	if text ~= nil and (type(text) ~= "string" or text == "") then
+		fail(self, ("t:assert_error: argument `text` is %s; a text of one byte or more is accepted"):format(
+			show(text)), 2)
+	end
 	local raised, message = raised_by(self, "assert_error", fn)
 	if not raised then
 		fail(self, "no error was raised", 2)
@@ -205,7 +234,10 @@ end
 
 local CAUSES = { partition = true, isolation = true, loss = true, queue = true, error = true }
 
-local function dropped(self, method, bridge, from, to, cause)
+local function dropped(self, method, bridge, from, to, cause, n)
+	if n ~= nil and (math.type(n) ~= "integer" or n < 1) then
+		fail(self, ("t:%s: argument `n` is %s; a whole number from 1 is accepted"):format(method, show(n)), 3)
+	end
 	if not CAUSES[cause] then
 		fail(self, ("t:%s: argument `cause` is %s; partition, isolation, loss, queue or error is accepted"):format(
 			method, show(cause)), 3)
@@ -228,7 +260,7 @@ end
 
 --- Frames from a to b were dropped for this cause: at least n (1) of them since the bridge was made.
 function assertions:assert_dropped(bridge, from, to, cause, n)
-	local count = dropped(self, "assert_dropped", bridge, from, to, cause)
+	local count = dropped(self, "assert_dropped", bridge, from, to, cause, n)
 	if count < (n or 1) then
 		fail(self, ("%s on %s: %d frames dropped by %s, wanted at least %d"):format(pair_text(from, to), bridge:name(),
 			count, cause, n or 1), 2)
@@ -237,7 +269,7 @@ end
 
 --- None was, or fewer than n.
 function assertions:assert_not_dropped(bridge, from, to, cause, n)
-	local count = dropped(self, "assert_not_dropped", bridge, from, to, cause)
+	local count = dropped(self, "assert_not_dropped", bridge, from, to, cause, n)
 	if count >= (n or 1) then
 		fail(self, ("%s on %s: %d frames dropped by %s, wanted fewer than %d"):format(pair_text(from, to), bridge:name(),
 			count, cause, n or 1), 2)
@@ -249,10 +281,12 @@ function assertions:fail(message)
 end
 
 function assertions:skip(reason)
+	check_open(self, "skip")
 	finish(self, "skipped", reason)
 end
 
 function assertions:todo(reason)
+	check_open(self, "todo")
 	finish(self, "todo", reason)
 end
 
@@ -272,6 +306,7 @@ function assertions:defer(fn)
 	if type(fn) ~= "function" then
 		fail(self, "t:defer: argument `fn` is " .. show(fn) .. "; a function is accepted", 2)
 	end
+	check_open(self, "defer")
 	self.deferred[#self.deferred + 1] = fn
 end
 
@@ -319,6 +354,7 @@ function module.new(name, meta, explain)
 		deferred = {},
 		failure = false,
 		ending = false,
+		over = false,
 	}, assertions)
 end
 

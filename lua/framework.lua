@@ -190,6 +190,7 @@ end
 local CLEAN_UP_NS = 5000000000
 
 local function run_deferred(t, told)
+	t.over = true
 	local signal = native.forget_signal()
 	local deadline = signal ~= 0 and native.now() + CLEAN_UP_NS
 	for i = #t.deferred, 1, -1 do
@@ -388,7 +389,7 @@ function framework.wait_until(fn, options)
 	while true do
 		local value, last = look(fn)
 		if value then
-			local why = assertions.why_always_true(value)
+			local why = assertions.why_true(value)
 			native.set_waiting(outer)
 			return why and error("wait_until: the function returns " .. why, 2) or value
 		end

@@ -664,3 +664,63 @@ test("require finds modules beside the script, and below the roots of the config
 	local events = support.run(files).events
 	t:assert(json.encode(events):find("`roots` is ", 1, true), json.encode(events))
 end)
+
+test("what is true in Lua alone is no answer", function(t)
+	for _, case in ipairs({
+		{ 0, "the value is 0, which is true in Lua; compare it" },
+		{ 0.0, "the value is 0, which is true in Lua" },
+		{ "", "the value is an empty text" },
+		{ {}, "the value is an empty table" },
+		{ json.array({}), "the value is an empty table" },
+		{ json.null, "the value is json.null" },
+	}) do
+		local value, text = table.unpack(case)
+		t:assert_error(function()
+			t:assert(value)
+		end, "t:assert: " .. text)
+		t:assert_error(function()
+			wait_until(function()
+				return value
+			end)
+		end, (text:gsub("the value is", "wait_until: the function returns")))
+	end
+	for _, value in ipairs({ 1, " ", { 1 }, setmetatable({}, {}), provium }) do
+		t:assert_eq(t:assert(value), value)
+	end
+	t:assert_error(function()
+		t:assert(5, 0)
+	end, "t:assert: argument `message` is 0; a text is accepted; t:assert_eq(got, wanted) compares")
+end)
+
+test("an empty text and none at all prove nothing", function(t)
+	for _, text in ipairs({ "", 5, false }) do
+		t:assert_error(function()
+			t:assert_error(error, text)
+		end, "t:assert_error: argument `text` is ")
+	end
+	for _, n in ipairs({ 0, -1, 1.5, "1" }) do
+		t:assert_error(function()
+			t:assert_dropped(nil, "a", "b", "loss", n)
+		end, "t:assert_dropped: argument `n` is ")
+		t:assert_error(function()
+			t:assert_not_dropped(nil, "a", "b", "loss", n)
+		end, "t:assert_not_dropped: argument `n` is ")
+	end
+end)
+
+test("what has ended defers and skips nothing any more", function(t)
+	local run = support.run({
+		["x.test.lua"] = [[
+			local kept
+			test("deferred", function(t) t:defer(function() t:defer(function() t:fail() end) end) end)
+			test("skipped", function(t) t:defer(function() t:skip() end) end)
+			test("kept", function(t) kept = t end)
+			test("later", function() kept:defer(function() error("never runs") end) end)
+		]],
+	})
+	local tests = run.tests
+	t:assert_contains(tests["deferred"].message, "t:defer: the test `deferred` has ended")
+	t:assert_contains(tests["skipped"].message, "t:skip: the test `skipped` has ended")
+	t:assert_eq(tests["kept"].status, "passed")
+	t:assert_contains(tests["later"].message, "t:defer: the test `kept` has ended")
+end)
