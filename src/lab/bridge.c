@@ -35,6 +35,24 @@ static int overlaps(const struct lab *lab, const struct address *subnet, struct 
 	return 0;
 }
 
+/* What every kernel keeps for itself: frames for such addresses never reach the wire, whatever is cut there. */
+static int check_unicast(const struct address *subnet, struct error *err)
+{
+	static const char *const kept[] = { "0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/16", "fe80::/10", "ff00::/8" };
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		struct address other;
+
+		if (subnet_parse(kept[i], strchr(kept[i], ':') ? AF_INET6 : AF_INET, &other) &&
+		    subnets_overlap(subnet, &other))
+			return error_set(err, EINVAL,
+					 "the subnet overlaps %s, whose addresses are no hosts' on a network; "
+					 "choose another, like \"10.20.0.0/16\" or \"fd00:20::/64\"",
+					 kept[i]);
+	}
+	return 0;
+}
+
 static int choose_subnets(struct lab *lab, struct bridge *bridge, const struct bridge_options *options,
 			  struct error *err)
 {
@@ -50,6 +68,8 @@ static int choose_subnets(struct lab *lab, struct bridge *bridge, const struct b
 		return error_set(err, EINVAL,
 				 "the subnet %s has no room for the router and a node; choose a larger one",
 				 given.family && subnet_hosts(&given) < MIN_HOSTS ? options->subnet : options->subnet6);
+	if ((given.family && check_unicast(&given, err)) || (given6.family && check_unicast(&given6, err)))
+		return -err->code;
 	if ((given.family && overlaps(lab, &given, err)) || (given6.family && overlaps(lab, &given6, err)))
 		return -err->code;
 	do {

@@ -240,6 +240,21 @@ refuse("lab", {
 	{ 'provium.vm("a")', "provium:vm: call it with a colon: provium:vm(…)" },
 })
 
+-- To 127.0.0.3 a node gets an answer from itself, whatever is cut.
+refuse("subnets that are no network's", {
+	{
+		'provium:bridge("q", {subnet = "127.0.0.0/24"})',
+		"provium:bridge: the subnet overlaps 127.0.0.0/8, whose addresses are no hosts' on a network; "
+			.. 'choose another, like "10.20.0.0/16" or "fd00:20::/64"',
+	},
+	{ 'provium:bridge("q", {subnet = "0.0.0.0/24"})', "provium:bridge: the subnet overlaps 0.0.0.0/8…" },
+	{ 'provium:bridge("q", {subnet = "224.0.0.0/24"})', "provium:bridge: the subnet overlaps 224.0.0.0/3…" },
+	{ 'provium:bridge("q", {subnet = "240.0.0.0/8"})', "provium:bridge: the subnet overlaps 224.0.0.0/3…" },
+	{ 'provium:bridge("q", {subnet6 = "::/64"})', "provium:bridge: the subnet overlaps ::/16…" },
+	{ 'provium:bridge("q", {subnet6 = "fe80::/64"})', "provium:bridge: the subnet overlaps fe80::/10…" },
+	{ 'provium:bridge("q", {subnet6 = "ff00::/64"})', "provium:bridge: the subnet overlaps ff00::/8…" },
+})
+
 -- What stands under another key would be passed over.
 refuse("lists", {
 	{
