@@ -8,6 +8,7 @@
 
 #include "script/internal.h"
 #include "util/buffer.h"
+#include "util/utf8.h"
 
 #define MAX_DEPTH 1000
 #define ESCAPE	  6 /* characters of \u0000 */
@@ -121,18 +122,40 @@ static const yajl_callbacks callbacks = {
 	.yajl_end_array = on_end,
 };
 
-/* Where it went wrong, and why. The end of the text is looked for behind it. */
-static void explain(yajl_handle parser, const struct decoder *decoder, const char *text, size_t size, struct error *err)
+/* The first place behind which it went wrong, and why. */
+static void set_error(struct error *err, const char *text, size_t at, const char *why)
 {
-	size_t line = 1, column = 0, consumed = yajl_get_bytes_consumed(parser), at = consumed < size ? consumed : size;
-	unsigned char *reason = yajl_get_error(parser, 0, NULL, 0);
-	const char *why = decoder->too_deep ? "nested more than 1000 deep" : (const char *)reason;
+	size_t line = 1, column = 0;
 
 	for (size_t i = 0; i < at; i++) {
 		column = text[i] == '\n' ? 0 : column + 1;
 		line += text[i] == '\n';
 	}
 	error_set(err, EINVAL, "line %zu, column %zu: %.*s", line, column ? column : 1, (int)strcspn(why, "\n"), why);
+}
+
+/* What RFC 8259 refuses and yajl takes: bytes that are nearly UTF-8, and two more characters for blanks. */
+static int check_text(const char *text, size_t size, struct error *err)
+{
+	size_t valid = utf8_valid(text, size);
+
+	for (size_t i = 0; i < size; i++) {
+		if (i < valid && text[i] != '\v' && text[i] != '\f')
+			continue;
+		set_error(err, text, i + 1, i < valid ? "a character that is no blank" : "a byte that is not UTF-8");
+		return -err->code;
+	}
+	return 0;
+}
+
+/* The end of the text is looked for behind it. */
+static void explain(yajl_handle parser, const struct decoder *decoder, const char *text, size_t size, struct error *err)
+{
+	size_t consumed = yajl_get_bytes_consumed(parser);
+	unsigned char *reason = yajl_get_error(parser, 0, NULL, 0);
+	const char *why = decoder->too_deep ? "nested more than 1000 deep" : (const char *)reason;
+
+	set_error(err, text, consumed < size ? consumed : size, why);
 	yajl_free_error(parser, reason);
 }
 
@@ -169,9 +192,12 @@ int script_json_decode(lua_State *L, const char *text, size_t size, struct error
 {
 	struct buffer mended = { 0 };
 	struct decoder decoder = { .L = L, .base = lua_gettop(L) };
-	yajl_handle parser = yajl_alloc(&callbacks, NULL, &decoder);
+	yajl_handle parser;
 	yajl_status status;
 
+	if (check_text(text, size, err))
+		return -err->code;
+	parser = yajl_alloc(&callbacks, NULL, &decoder);
 	buffer_add(&mended, text, size);
 	replace_lone_halves(mended.data, size);
 	status = yajl_parse(parser, (const unsigned char *)mended.data, size);

@@ -154,3 +154,14 @@ test("every string that JSON has", function(t)
 		json.decode('{\n  "a": tru\n}')
 	end, "json.decode: line 2, column ")
 end)
+
+test("what is nearly JSON is refused", function(t)
+	for _, text in ipairs({ "\f1", "[1,\v2]", '"\xc0\x80"', '"\xed\xa0\x80"', '"\xff"', '"\xf5\x80\x80\x80"' }) do
+		t:assert_error(function()
+			json.decode(text)
+		end, "json.decode: line 1, column ")
+	end
+	t:assert_error(function()
+		json.decode('[\n"\xc0\x80"]')
+	end, "line 2, column 2: a byte that is not UTF-8")
+end)
