@@ -140,6 +140,9 @@ static void encode_object(struct encoder *encoder, int index)
 	long count = sort_keys(L, index);
 	const struct key *keys = lua_touserdata(L, top + 3);
 
+	for (long i = 1; i < count; i++)
+		if (by_text(&keys[i - 1], &keys[i]) == 0)
+			encoder->why = "a table with a number and the same number as a string for keys";
 	if (count < 0)
 		encoder->why = "a table with keys that are neither strings nor whole numbers";
 	else if (!count)
