@@ -38,7 +38,9 @@ static int overlaps(const struct lab *lab, const struct address *subnet, struct 
 /* What every kernel keeps for itself: frames for such addresses never reach the wire, whatever is cut there. */
 static int check_unicast(const struct address *subnet, struct error *err)
 {
-	static const char *const kept[] = { "0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/16", "fe80::/10", "ff00::/8" };
+	static const char *const kept[] = {
+		"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/16", "fe80::/10", "ff00::/8"
+	};
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		struct address other;
