@@ -59,7 +59,8 @@ local function finish(self, status, reason)
 	end_with(status, reason)
 end
 
--- Tables that are what is in them, lists such as lan:members() and records too; others with a metatable are what they are.
+-- Tables that are what is in them, lists such as lan:members() and records too; others with a metatable are what they
+-- are.
 local function is_plain(value)
 	local meta = getmetatable(value)
 	return type(value) == "table"

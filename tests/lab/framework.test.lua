@@ -709,7 +709,7 @@ test("an empty text and none at all prove nothing", function(t)
 end)
 
 test("what has ended defers and skips nothing any more", function(t)
-	local run = support.run({
+	local tests = support.run({
 		["x.test.lua"] = [[
 			local kept
 			test("deferred", function(t) t:defer(function() t:defer(function() t:fail() end) end) end)
@@ -717,8 +717,7 @@ test("what has ended defers and skips nothing any more", function(t)
 			test("kept", function(t) kept = t end)
 			test("later", function() kept:defer(function() error("never runs") end) end)
 		]],
-	})
-	local tests = run.tests
+	}).tests
 	t:assert_contains(tests["deferred"].message, "t:defer: the test `deferred` has ended")
 	t:assert_contains(tests["skipped"].message, "t:skip: the test `skipped` has ended")
 	t:assert_eq(tests["kept"].status, "passed")
