@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "node/netns/netns.h"
 #include "util/clock.h"
+#include "util/interrupt.h"
 
 /* For all that is quickly done. */
 #define LIMIT_NS (60 * NS_PER_S)
@@ -45,11 +45,9 @@ static void expect_code(struct node *node, const char *line, int code)
 }
 
 /* How long the run waits for an answer of init. */
-static void set_patience(const struct node *node, struct timeval patience)
+static void set_patience(struct node *node, uint64_t patience_ns)
 {
-	int control = ((const struct netns_node *)node)->control;
-
-	assert_int_equal(setsockopt(control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	((struct netns_node *)node)->patience_ns = patience_ns;
 }
 
 static void test_late_answers_are_nobody_elses(void **state)
@@ -60,13 +58,13 @@ static void test_late_answers_are_nobody_elses(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
-		set_patience(node, (struct timeval){ .tv_usec = 20000 });
+		set_patience(node, 20 * NS_PER_MS);
 		assert_int_equal(kill(node_kind_netns.pid(node), SIGSTOP), 0);
 		assert_int_equal(start(node, "exec sleep 1000", &process, &err), -ETIMEDOUT);
 		assert_string_equal(err.text, "init of node `a` does not answer");
 		if (i)
 			assert_int_equal(node_kind_netns.resume(node, &err), -ETIMEDOUT);
-		set_patience(node, (struct timeval){ .tv_sec = 60 });
+		set_patience(node, 60 * NS_PER_S);
 		assert_int_equal(kill(node_kind_netns.pid(node), SIGCONT), 0);
 		expect_code(node, "exit 7", 7);
 		expect_code(node, "exit 8", 8);
@@ -81,11 +79,33 @@ static void test_what_was_started_too_late_is_ended(void **state)
 	struct error err;
 
 	(void)state;
-	set_patience(node, (struct timeval){ .tv_usec = 20000 });
+	set_patience(node, 20 * NS_PER_MS);
 	assert_int_equal(kill(node_kind_netns.pid(node), SIGSTOP), 0);
 	assert_int_equal(start(node, "exec sleep 1000", &process, &err), -ETIMEDOUT);
-	set_patience(node, (struct timeval){ .tv_sec = 60 });
+	set_patience(node, 60 * NS_PER_S);
 	assert_int_equal(kill(node_kind_netns.pid(node), SIGCONT), 0);
+	expect_code(node, "while pidof sleep; do :; done", 0);
+	node_kind_netns.close(node);
+}
+
+/* Ten seconds behind its end a limit that nobody looks at ends the process. */
+static void test_an_interruption_ends_the_wait_for_init(void **state)
+{
+	struct node *node = boot();
+	struct process *process;
+	struct error err;
+
+	(void)state;
+	interrupt_install(NULL);
+	set_patience(node, 60 * NS_PER_S);
+	assert_int_equal(kill(node_kind_netns.pid(node), SIGSTOP), 0);
+	interrupt_swap_limit((struct interrupt_limit){ .left_ns = NS_PER_MS, .whole_ns = NS_PER_MS });
+	assert_int_equal(start(node, "exec sleep 1000", &process, &err), -EINTR);
+	assert_non_null(strstr(err.text, "init of node `a`: the time limit of 0.001 s has passed"));
+	assert_int_equal(kill(node_kind_netns.pid(node), SIGCONT), 0);
+	/* What cleans up behind it is answered. */
+	must(node_kind_netns.resume(node, &err), &err);
+	interrupt_swap_limit((struct interrupt_limit){ 0 });
 	expect_code(node, "while pidof sleep; do :; done", 0);
 	node_kind_netns.close(node);
 }
@@ -95,6 +115,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_answers_are_nobody_elses),
 		cmocka_unit_test(test_what_was_started_too_late_is_ended),
+		cmocka_unit_test(test_an_interruption_ends_the_wait_for_init),
 	};
 
 	return cmocka_run_group_tests(tests, open_namespace, close_namespace);

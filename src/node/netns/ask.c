@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The run's side of the conversation with a node's init: see serve.h. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +11,18 @@
 
 #include "node/netns/netns.h"
 #include "util/buffer.h"
+#include "util/clock.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/limits.h"
+
+/* A signal that comes between the look and poll() is seen after this long. */
+#define SLICE_NS (50 * NS_PER_MS)
 
 static int node_gone(struct netns_node *node, struct error *err)
 {
 	netns_processes_lost(node);
 	return error_set(err, ESRCH, "node `%s` has ended", node->name);
-}
-
-static int no_answer(const struct netns_node *node, struct error *err)
-{
-	return error_set(err, ETIMEDOUT, "init of node `%s` does not answer", node->name);
 }
 
 /* An answer that came too late. What was started then has nobody who asks for it any more. */
@@ -33,14 +34,11 @@ static void forsake(const struct netns_node *node, int started)
 		send(node->control, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* One answer. Returns its kind, or -errno: EAGAIN if there is none within the socket's time limit, or now (DONTWAIT). */
-static int take_answer(struct netns_node *node, int flags, struct netns_answer *answer)
+/* One answer. Returns its kind, or -errno: EAGAIN if there is none now. */
+static int take_answer(struct netns_node *node, struct netns_answer *answer)
 {
-	ssize_t size;
+	ssize_t size = recv(node->control, answer, sizeof(*answer), MSG_DONTWAIT);
 
-	do
-		size = recv(node->control, answer, sizeof(*answer), flags);
-	while (size < 0 && errno == EINTR);
 	if (size < 0)
 		return errno == EAGAIN ? -EAGAIN : -ESRCH;
 	if (size != sizeof(*answer))
@@ -58,7 +56,7 @@ bool netns_take_answers(struct netns_node *node)
 	int kind;
 
 	do
-		kind = take_answer(node, MSG_DONTWAIT, &answer);
+		kind = take_answer(node, &answer);
 	while (kind >= 0);
 	if (kind == -EAGAIN)
 		return true;
@@ -66,7 +64,28 @@ bool netns_take_answers(struct netns_node *node)
 	return false;
 }
 
-static int send_request(struct netns_node *node, const struct netns_request *request, const int *fds, struct error *err)
+/*
+ * Not wait_poll(), which may ask the same init for something else meanwhile. What cleans up behind an interruption asks, too,
+ * so an interruption counts only where there is no answer yet; one that comes later is nobody's.
+ */
+static int await_init(const struct netns_node *node, short events, uint64_t deadline_ns, struct error *err)
+{
+	struct pollfd control = { .fd = node->control, .events = events };
+
+	for (;;) {
+		uint64_t slice_end = clock_after(SLICE_NS);
+
+		if (poll(&control, 1, clock_poll_ms(deadline_ns < slice_end ? deadline_ns : slice_end)) > 0)
+			return 0;
+		if (interrupt_pending(err))
+			return error_wrap(err, "init of node `%s`", node->name);
+		if (clock_now() >= deadline_ns)
+			return error_set(err, ETIMEDOUT, "init of node `%s` does not answer", node->name);
+	}
+}
+
+static int send_request(struct netns_node *node, const struct netns_request *request, const int *fds,
+			uint64_t deadline_ns, struct error *err)
 {
 	char control[CMSG_SPACE(NETNS_FDS * sizeof(int))] = { 0 };
 	struct iovec part = { (void *)request, sizeof(*request) };
@@ -82,15 +101,20 @@ static int send_request(struct netns_node *node, const struct netns_request *req
 		};
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), fds, NETNS_FDS * sizeof(int));
 	}
-	if (sendmsg(node->control, &message, MSG_NOSIGNAL) >= 0)
-		return 0;
-	return errno == EAGAIN ? no_answer(node, err) : node_gone(node, err);
+	while (sendmsg(node->control, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+		if (errno != EAGAIN)
+			return node_gone(node, err);
+		if (await_init(node, POLLOUT, deadline_ns, err))
+			return -err->code;
+	}
+	return 0;
 }
 
 int netns_ask(struct netns_node *node, const struct netns_request *request, const int *fds, int *value,
 	      struct error *err)
 {
 	struct netns_request numbered = *request;
+	uint64_t deadline_ns = clock_after(node->patience_ns);
 	struct netns_answer answer;
 	int kind;
 
@@ -98,15 +122,17 @@ int netns_ask(struct netns_node *node, const struct netns_request *request, cons
 	if (!++node->last_request)
 		node->last_request = 1;
 	numbered.number = node->last_request;
-	if (send_request(node, &numbered, fds, err))
+	if (send_request(node, &numbered, fds, deadline_ns, err))
 		return -err->code;
 	node->awaited = numbered.number;
+	err->code = 0;
 	do
-		kind = take_answer(node, 0, &answer);
-	while (kind == NETNS_ENDED || (kind == NETNS_DONE && answer.number != numbered.number));
+		kind = take_answer(node, &answer);
+	while (kind == NETNS_ENDED || (kind == NETNS_DONE && answer.number != numbered.number) ||
+	       (kind == -EAGAIN && !await_init(node, POLLIN, deadline_ns, err)));
 	node->awaited = 0;
-	if (kind == -EAGAIN)
-		return no_answer(node, err);
+	if (err->code)
+		return -err->code;
 	if (kind < 0)
 		return node_gone(node, err);
 	*value = answer.value;

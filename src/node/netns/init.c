@@ -16,11 +16,12 @@
 #include <unistd.h>
 
 #include "node/netns/netns.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/limits.h"
 
 /* Init answers at once; a stopped one never. */
-#define ANSWER_S 10
+#define ANSWER_NS (10 * NS_PER_S)
 
 #define INIT_FLAGS (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC)
 
@@ -98,7 +99,6 @@ __attribute__((noreturn)) static void init_main(const struct init_context *init)
 int netns_init_start(struct netns_node *node, struct error *err)
 {
 	struct init_context init = { .name = node->name, .files = limits_raise_files() };
-	static const struct timeval patience = { .tv_sec = ANSWER_S };
 	int control[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control))
@@ -116,8 +116,7 @@ int netns_init_start(struct netns_node *node, struct error *err)
 	}
 	close(control[1]);
 	node->control = control[0];
-	setsockopt(node->control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(node->control, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	node->patience_ns = ANSWER_NS;
 	if (node->pid > 0 && node->pidfd < 0)
 		error_errno(err, errno, "open a pidfd of node `%s`", node->name);
 	return node->pid < 0 || node->pidfd < 0 ? -err->code : 0;

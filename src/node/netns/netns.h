@@ -19,6 +19,7 @@ struct netns_node {
 	int pidfd;   /* stands for its namespaces too */
 	int control; /* to init, which sends a struct error when it is ready, and then see serve.h */
 	bool is_ready;
+	uint64_t patience_ns;		 /* for an answer of init */
 	uint32_t last_request, awaited;	 /* numbers of requests; 0: no answer is waited for */
 	struct netlink *switch_nl;	 /* the lab's */
 	struct netlink *nl;		 /* bound to the node's network namespace */
