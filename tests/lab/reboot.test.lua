@@ -77,6 +77,17 @@ test("booted after it died", function(t)
 	end)
 end)
 
+test("a node is dead when its processes have ended with it", function(t)
+	local a = provium:vm("a", "netns"):boot()
+	for _ = 1, 20 do
+		local process = a:run_async("sleep 1000")
+		os.execute("kill -9 " .. support.init_of(a))
+		t:assert_eq(process:wait().signal, 9)
+		t:assert_eq(a:state(), "dead")
+		a:boot()
+	end
+end)
+
 test("a cable that is out, and a pair that is cut, when the node is not there", function(t)
 	local lan, a, b = support.network(2)
 	a:shutdown()

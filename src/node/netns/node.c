@@ -99,9 +99,10 @@ static int netns_wait_ready(struct node *base, uint64_t deadline_ns, struct erro
 
 static bool netns_is_alive(struct node *base)
 {
-	struct netns_node *node = (struct netns_node *)base;
+	/* It hangs up as soon as init ends. Its pidfd tells of that only when the last process of the node has gone, too. */
+	struct pollfd control = { .fd = ((struct netns_node *)base)->control };
 
-	return !is_over(node, 0);
+	return poll(&control, 1, 0) <= 0;
 }
 
 static int signal_all(struct node *base, int number, struct error *err)
