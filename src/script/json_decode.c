@@ -22,6 +22,7 @@ struct decoder {
 	int base;
 	int depth;
 	bool too_deep;
+	lua_Integer places[MAX_DEPTH + 1]; /* how many members the array of each depth has so far, holes counted */
 };
 
 /* Puts the value on top of the stack to where it belongs. */
@@ -34,15 +35,16 @@ static int put(struct decoder *decoder)
 	if (lua_type(L, -2) == LUA_TSTRING)
 		lua_rawset(L, -3);
 	else
-		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+		lua_rawseti(L, -2, ++decoder->places[decoder->depth]);
 	return 1;
 }
 
+/* Nothing: a value of its own would be true, and `if answer.error then` would hold for it. */
 static int on_null(void *context)
 {
 	struct decoder *decoder = context;
 
-	lua_pushlightuserdata(decoder->L, NULL);
+	lua_pushnil(decoder->L);
 	return put(decoder);
 }
 
@@ -82,9 +84,11 @@ static int begin(struct decoder *decoder)
 {
 	/* A table, a key and a value. */
 	decoder->too_deep = ++decoder->depth > MAX_DEPTH || !lua_checkstack(decoder->L, 3);
-	if (!decoder->too_deep)
-		lua_newtable(decoder->L);
-	return !decoder->too_deep;
+	if (decoder->too_deep)
+		return 0;
+	decoder->places[decoder->depth] = 0;
+	lua_newtable(decoder->L);
+	return 1;
 }
 
 static int on_begin_object(void *context)

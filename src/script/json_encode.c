@@ -13,6 +13,7 @@
 #include "util/utf8.h"
 
 #define MAX_DEPTH     100
+#define MAX_LENGTH    10000000
 #define MAX_PRECISION 17 /* of a double: that many digits always read back */
 #define MAX_PLAIN     1e15
 #define NUMBER_SIZE   32
@@ -26,17 +27,23 @@ struct encoder {
 
 static void encode(struct encoder *encoder, int index);
 
-/* Whether the keys are 1 to n and no others. */
-static bool is_list(lua_State *L, int index)
+/* How long the list is, holes counted, if the keys are places in one; else -1. */
+static lua_Integer list_length(lua_State *L, int index)
 {
-	lua_Integer count = 0;
+	lua_Integer length = 0;
 
-	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
-		count++;
-	return count == (lua_Integer)lua_rawlen(L, index);
+	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+		if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1) {
+			lua_pop(L, 2);
+			return -1;
+		}
+		if (lua_tointeger(L, -2) > length)
+			length = lua_tointeger(L, -2);
+	}
+	return length;
 }
 
-static bool is_array(lua_State *L, int index)
+static bool is_marked(lua_State *L, int index)
 {
 	bool marked = luaL_getmetafield(L, index, "__name") != LUA_TNIL;
 
@@ -44,7 +51,7 @@ static bool is_array(lua_State *L, int index)
 		marked = strcmp(lua_tostring(L, -1), SCRIPT_JSON_ARRAY) == 0;
 		lua_pop(L, 1);
 	}
-	return (marked || lua_rawlen(L, index) > 0) && is_list(L, index);
+	return marked;
 }
 
 /* As it is: the text is JSON already. */
@@ -53,10 +60,8 @@ static void add_raw(struct encoder *encoder, const char *text)
 	yajl_gen_number(encoder->gen, text, strlen(text));
 }
 
-static void encode_array(struct encoder *encoder, int index)
+static void encode_array(struct encoder *encoder, int index, lua_Integer count)
 {
-	lua_Integer count = (lua_Integer)lua_rawlen(encoder->L, index);
-
 	/* yajl would give an empty one a line of its own. */
 	if (!count) {
 		add_raw(encoder, "[]");
@@ -186,10 +191,18 @@ static void encode_float(struct encoder *encoder, double value)
 
 static void encode_table(struct encoder *encoder, int index)
 {
-	if (++encoder->depth > MAX_DEPTH || !lua_checkstack(encoder->L, 8))
+	lua_Integer length;
+
+	if (encoder->depth == MAX_DEPTH || !lua_checkstack(encoder->L, 8)) {
 		encoder->why = "a table nested more than 100 deep, or in itself";
-	else if (is_array(encoder->L, index))
-		encode_array(encoder, index);
+		return;
+	}
+	encoder->depth++;
+	length = list_length(encoder->L, index);
+	if (length > MAX_LENGTH)
+		encoder->why = "a list of more than 10,000,000 places; where its numbers are names, make texts of them";
+	else if (length > 0 || (length == 0 && is_marked(encoder->L, index)))
+		encode_array(encoder, index, length);
 	else
 		encode_object(encoder, index);
 	encoder->depth--;

@@ -2,7 +2,7 @@
 
 test("values there and back", function(t)
 	for _, case in ipairs({
-		{ 1, "1" }, { -5, "-5" }, { 1.5, "1.5" }, { true, "true" }, { "x", '"x"' }, { json.null, "null" }, { {}, "{}" },
+		{ 1, "1" }, { -5, "-5" }, { 1.5, "1.5" }, { true, "true" }, { "x", '"x"' }, { nil, "null" }, { {}, "{}" },
 		{ { 1, 2, 3 }, "[1,2,3]" }, { { a = 1 }, '{"a":1}' }, { json.array({}), "[]" }, { json.array(), "[]" },
 		{ { { {} } }, "[[{}]]" }, { "é\n\"\\", '"é\\n\\"\\\\"' }, { 9007199254740993, "9007199254740993" },
 		{ { b = 1, a = { 2 } }, '{"a":[2],"b":1}' }, { 1 << 62, "4611686018427387904" },
@@ -16,12 +16,15 @@ end)
 
 test("decoded values are Lua's own", function(t)
 	local value = json.decode(' {"list": [1, 2.5, "x", null, false], "none": null, "deep": {"a": {"b": []}}} ')
-	t:assert_eq(#value.list, 5)
+	t:assert_eq(value.list[3], "x")
 	t:assert_eq(math.type(value.list[1]), "integer")
 	t:assert_eq(math.type(value.list[2]), "float")
-	t:assert_eq(value.list[4], json.null)
+	t:assert_eq(value.list[4], nil)
 	t:assert_eq(value.list[5], false)
-	t:assert_eq(value.none, json.null)
+	t:assert_eq(value.none, nil)
+	t:assert_eq(json.encode(value.list), '[1,2.5,"x",null,false]')
+	t:assert_eq(json.encode(json.decode('[null,[null,null,1],{"a":[null,2]}]')), '[null,[null,null,1],{"a":[null,2]}]')
+	t:assert_eq(json.decode("null"), nil)
 	t:assert_eq(json.encode(value.deep), '{"a":{"b":[]}}')
 	t:assert_eq(json.decode('"\\u00e9\\u0000"'), "é\0")
 	t:assert_eq(json.decode("5"), 5)
@@ -53,8 +56,11 @@ end)
 
 test("arrays with holes and tables of both kinds lose nothing", function(t)
 	t:assert_eq(json.encode({ 1, 2, x = 5 }), '{"1":1,"2":2,"x":5}')
-	t:assert_eq(json.encode({ 1, nil, 3 }), '{"1":1,"3":3}')
-	t:assert_eq(json.encode({ [7] = {} }), '{"7":{}}')
+	t:assert_eq(json.encode({ 1, nil, 3 }), "[1,null,3]")
+	t:assert_eq(json.encode({ [4] = {}, [2] = json.null }), "[null,null,null,{}]")
+	t:assert_eq(json.encode({ [0] = 1, [2] = 2 }), '{"0":1,"2":2}')
+	t:assert_eq(json.encode({ [-1] = 1 }), '{"-1":1}')
+	t:assert_error(function() json.encode({ [1 << 40] = 1 }) end, "more than 10,000,000 places")
 	t:assert_eq(json.encode(json.array({ x = 5 })), '{"x":5}')
 end)
 
