@@ -37,12 +37,13 @@ function capture:__close()
 end
 
 function capture:__tostring()
-	return ("capture of %s:%d"):format(self.site.file, self.site.line)
+	return ("capture(%s)"):format(self.whose)
 end
 
 class.seal("capture", capture)
 
-function capture.new(handle, site)
+--- whose: the bridge's name, or that of a NIC.
+function capture.new(handle, site, whose)
 	local function source(timeout)
 		return handle:read(timeout)
 	end
@@ -50,7 +51,7 @@ function capture.new(handle, site)
 		handle:close()
 	end
 	local self = stream.new(source, "capture", ("%s:%d"):format(site.file, site.line), site, close)
-	self.handle = handle
+	self.handle, self.whose = handle, whose
 	return setmetatable(self, capture)
 end
 

@@ -41,6 +41,11 @@ local function is_up(vm)
 end
 
 local function describe_bridge(bridge)
+	local site = native.capture_site(bridge)
+	if site then -- what it has seen cannot be taken back
+		error(("cannot snapshot with 1 open stream: a capture of bridge `%s`, opened at %s; close it first"):format(
+			bridge:name(), site), 0)
+	end
 	local pulled = native.array {}
 	for _, name in ipairs(bridge:members()) do
 		if not bridge:nic(name):is_connected() then

@@ -129,18 +129,12 @@ struct capture *lab_capture_stream(const struct lab_capture *capture)
 	return capture->stream;
 }
 
-const char *lab_capture_site(const struct machine *machine)
+const char *lab_capture_site(const struct bridge *bridge)
 {
-	struct member **members;
-	size_t count = machine_members(machine, &members);
-	const char *site = NULL;
-
-	for (const struct lab_capture *capture = machine->run->open_captures; capture && !site; capture = capture->next)
-		for (size_t i = 0; i < count; i++)
-			if (members[i]->bridge == capture->bridge)
-				site = capture->site;
-	free(members);
-	return site;
+	for (const struct lab_capture *capture = bridge->run->open_captures; capture; capture = capture->next)
+		if (capture->bridge == bridge)
+			return capture->site;
+	return NULL;
 }
 
 void lab_capture_end(const struct bridge *bridge)

@@ -11,7 +11,6 @@
 struct bridge;
 struct error;
 struct lab_capture;
-struct machine;
 struct member;
 
 struct lab_filter {
@@ -36,8 +35,8 @@ int lab_capture_open(struct lab_capture **result, struct bridge *bridge, const s
 void lab_capture_close(struct lab_capture *capture);
 struct capture *lab_capture_stream(const struct lab_capture *capture);
 
-/* Where the script has opened a capture that is still open, of a bridge that the machine is on; NULL if there is none. */
-const char *lab_capture_site(const struct machine *machine);
+/* Where the script has opened a capture of the bridge that is still open; NULL if there is none. */
+const char *lab_capture_site(const struct bridge *bridge);
 
 /* The bridge is closed: its captures take no more frames. */
 void lab_capture_end(const struct bridge *bridge);

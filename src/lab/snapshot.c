@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The state of a whole machine in a file, and back. */
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "lab/capture.h"
@@ -20,8 +21,13 @@ static int check_kind(const struct machine *machine, const char *what, struct er
 /* What a capture has seen cannot be taken back. */
 static int check_captures(const struct machine *machine, const char *what, struct error *err)
 {
-	const char *site = lab_capture_site(machine);
+	struct member **members;
+	size_t count = machine_members(machine, &members);
+	const char *site = NULL;
 
+	for (size_t i = 0; i < count && !site; i++)
+		site = lab_capture_site(members[i]->bridge);
+	free(members);
 	if (!site)
 		return 0;
 	return error_set(err, EBUSY,

@@ -268,7 +268,11 @@ static int open_capture(lua_State *L, struct bridge *bridge, const struct member
 	lua_getfield(L, -1, "new");
 	lua_pushvalue(L, -3);
 	lua_pushvalue(L, -5);
-	lua_call(L, 2, 1);
+	if (nic)
+		lua_pushfstring(L, "%s@%s", nic->name, bridge->name);
+	else
+		lua_pushstring(L, bridge->name);
+	lua_call(L, 3, 1);
 	return 1;
 }
 
@@ -282,6 +286,13 @@ int script_nic_capture(lua_State *L)
 	struct member *nic = script_check_object(L, 1, &script_class_nic);
 
 	return open_capture(L, nic->bridge, nic);
+}
+
+/* capture_site(bridge) → where a capture of it was opened that is still open, or nil. */
+int script_native_capture_site(lua_State *L)
+{
+	lua_pushstring(L, lab_capture_site(script_open_bridge(L)));
+	return 1;
 }
 
 /* Returns how many such frames have arrived. */

@@ -157,7 +157,7 @@ extern const struct script_function script_lab_members[];
 void script_push_names(lua_State *L, const char **names, size_t count);
 
 /* needs.c: what a file says that it needs, and words of the original of this tool */
-extern const struct script_function script_lab_functions[];
+extern const struct script_function script_lab_functions[], script_vm_absent[];
 int script_lab_claim(lua_State *L);
 int script_lab_barrier(lua_State *L);
 int script_lab_depends_on_file(lua_State *L);
@@ -255,6 +255,7 @@ void script_register_modules(lua_State *L);
 void script_require(lua_State *L, const char *name);
 
 /* saved_rules.c: for native.c */
+int script_native_capture_site(lua_State *L);
 int script_native_rules(lua_State *L);
 int script_native_set_rules(lua_State *L);
 

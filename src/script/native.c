@@ -388,6 +388,7 @@ int script_open_native(lua_State *L)
 		{ "begin_scope", native_begin_scope },
 		{ "strangers", native_strangers },
 		{ "end_scope", native_end_scope },
+		{ "capture_site", script_native_capture_site },
 		{ "rules", script_native_rules },
 		{ "set_rules", script_native_set_rules },
 		{ "make_folder", native_make_folder },

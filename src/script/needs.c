@@ -84,6 +84,39 @@ static int refuse_fixture(lua_State *L)
 			      "prepares the node, and require() it: see docs/porting.md");
 }
 
+static int refuse_agent(lua_State *L)
+{
+	return script_fail(L, "not here: read_file(), write_file() and programs in the node (dd, date, python3) do it; "
+			      "see docs/porting.md");
+}
+
+static int refuse_count(lua_State *L)
+{
+	return script_fail(L, "not here: snapshot() says what is in its way; see docs/porting.md");
+}
+
+static int refuse_button(lua_State *L)
+{
+	return script_fail(L, "not here, for few guests hear it: use run_async(\"poweroff\"), after which state() is "
+			      "\"dead\"");
+}
+
+const struct script_function script_vm_absent[] = {
+	{ "open_file", refuse_agent, 4 },
+	{ "fd_stream", refuse_agent, 4 },
+	{ "clock", refuse_agent, 4 },
+	{ "disk", refuse_agent, 4 },
+	{ "attach_disk", refuse_agent, 4 },
+	{ "syscall", refuse_agent, 4 },
+	{ "ioctl", refuse_agent, 4 },
+	{ "spawn_worker", refuse_agent, 4 },
+	{ "is_quiescent", refuse_count, 4 },
+	{ "open_file_count", refuse_count, 4 },
+	{ "open_stream_count", refuse_count, 4 },
+	{ "power_button", refuse_button, 4 },
+	{ NULL },
+};
+
 const struct script_function script_lab_functions[] = {
 	{ "pack", lab_pack, INT_MAX },
 	{ "unpack", lab_unpack, 4 },

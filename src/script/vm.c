@@ -309,8 +309,8 @@ static int vm_nic(lua_State *L)
 		found = find_device(members, count, name);
 	free(members);
 	if (!found && device_prefix(name, &number))
-		script_fail(L, "vm `%s` has no network card `%s`; name the bridge that it is on, or one like eth0",
-			    machine->name, name);
+		script_fail(L, "no NIC `%s` on vm `%s`; name the bridge that it is on, or one like eth0", name,
+			    machine->name);
 	/* Says which one is not there, and takes a bridge instead of a name. */
 	script_push_nic(L, found ? found : find_place(L, machine, 2));
 	return 1;
@@ -370,6 +370,7 @@ const struct script_class script_class_vm = {
 	.name = "vm",
 	.methods = methods,
 	.more_methods = script_vm_files,
+	.functions = script_vm_absent,
 	.metamethods = metamethods,
 	.ref = ref_vm,
 	.unref = unref_vm,

@@ -65,7 +65,7 @@ test("a paused node", function(t)
 	output:drain("50ms")
 	t:assert_eq(output:next("100ms"), nil, "a process of a paused node still runs")
 	for method, what in pairs({ run = " (cannot run)", pause = " (cannot pause)", read_file = " (cannot read a file)",
-		boot = "" }) do
+		boot = " (cannot boot)" }) do
 		refuses(t, function()
 			a[method](a, ARGUMENT[method])
 		end, "vm `a`: VM is paused; use resume()" .. what)
@@ -79,11 +79,21 @@ test("a paused node", function(t)
 	t:assert_eq(ticks:wait().signal_name, "SIGKILL")
 end)
 
+test("what the original of this tool has and this one has not says what takes its place", function(t)
+	local a = provium:vm("a", "netns")
+	for method, words in pairs({
+		open_file = "read_file(), write_file() and programs in the node", clock = "date", spawn_worker = "python3",
+		is_quiescent = "snapshot() says what is in its way", power_button = 'use run_async("poweroff")',
+	}) do
+		t:assert_error(function() a[method](a, "x", {}, 5) end, words)
+	end
+end)
+
 test("a node that was shut down", function(t)
 	local a = provium:vm("a", "netns"):boot()
 	a:shutdown()
 	for method, what in pairs({ run = " (cannot run)", pause = " (cannot pause)", read_file = " (cannot read a file)",
-		resume = "" }) do
+		resume = " (cannot resume)" }) do
 		refuses(t, function()
 			a[method](a, ARGUMENT[method])
 		end, "vm `a`: VM is shutdown; boot() starts it again" .. what)
@@ -94,10 +104,10 @@ test("booting twice, and resuming what is not paused", function(t)
 	local a = provium:vm("a", "netns"):boot()
 	refuses(t, function()
 		a:boot()
-	end, "vm `a`: VM already booted")
+	end, "vm `a`: VM already booted (cannot boot)")
 	refuses(t, function()
 		a:resume()
-	end, "vm `a`: VM is not paused")
+	end, "vm `a`: VM is not paused (cannot resume)")
 	provium:boot() -- of a lab: those that are not yet
 	t:assert_eq(a:state(), "booted")
 end)
