@@ -85,8 +85,9 @@ local function find(self, method, text, deadline)
 		if failure then
 			return nil, self.name .. ": " .. failure
 		elseif not came then
-			local why = self.ended and "the stream ended before it came, waiting for" or "timed out waiting for"
-			return nil, ("%s:%s: %s `%s`, of %s; last was %s"):format(self.name, method, why, text, self.origin, last_of(self))
+			local why = self.ended and ": the stream ended before it came," or " timed out"
+			return nil, ("%s:%s%s waiting for `%s`, of %s; last was %s"):format(self.name, method, why, text, self.origin,
+				last_of(self))
 		end
 	end
 end

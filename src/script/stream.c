@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Streams of what processes print, and of files that grow: lua/stream.lua over next_chunk(). */
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -50,8 +51,8 @@ void script_push_site(lua_State *L)
 }
 
 /*
- * The source of a stream: what is new, false if nothing came in time, nil at the end. Upvalues: none, the process, which of
- * its outputs, and how much of that was given so far.
+ * The source of a stream: what is new, false if nothing came in time, nil at the end; nil and a text if it failed.
+ * Upvalues: none, the process, which of its outputs, and how much of that was given so far.
  */
 static int next_chunk(lua_State *L)
 {
@@ -83,8 +84,13 @@ static int next_chunk(lua_State *L)
 		if (process->ops->wait(process,
 				       owner->is_overdue || deadline_ns < owner->deadline_ns ? deadline_ns
 											     : owner->deadline_ns,
-				       process_output_size(process), &err))
-			return script_raise(L, &err);
+				       process_output_size(process), &err)) {
+			if (err.code == EINTR)
+				return script_raise(L, &err);
+			lua_pushnil(L);
+			lua_pushstring(L, err.text);
+			return 2;
+		}
 	}
 	return 0;
 }

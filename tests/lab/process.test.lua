@@ -203,7 +203,7 @@ test("read_until and expect say why they gave up, and lose nothing", function(t)
 	for _, method in ipairs({ "read_until", "expect" }) do
 		t:assert_error(function()
 			out[method](out, "else\nneedle", "100ms")
-		end, ("stdout:%s: timed out waiting for `else\nneedle`, of `echo something else; sleep 1000` in vm `a`; "
+		end, ("stdout:%s timed out waiting for `else\nneedle`, of `echo something else; sleep 1000` in vm `a`; "
 			.. [[last was "something else\n"]]):format(method))
 	end
 	t:assert_eq(out:read_until("else\n"), "something else\n")
@@ -356,7 +356,7 @@ test("a file that grows", function(t)
 	t:assert_eq(log:creation_site().file, "process.test.lua")
 	t:assert_error(function()
 		log:expect("never", "50ms")
-	end, "tail:expect: timed out waiting for `never`, of `tail -c +8 -F -- /tmp/log` in vm `a`")
+	end, "tail:expect timed out waiting for `never`, of `tail -c +8 -F -- /tmp/log` in vm `a`")
 	for path, words in pairs({ ["/tmp/missing"] = "No such file", ["/tmp"] = "Is a directory" }) do
 		local message = t:assert_error(function()
 			a:tail_file(path)
