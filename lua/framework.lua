@@ -384,7 +384,7 @@ function framework.wait_until(fn, options)
 	local timeout = native.duration(options.timeout == nil and 10 or options.timeout, "wait_until", "timeout")
 	local interval = native.duration(options.interval == nil and 0.1 or options.interval, "wait_until", "interval")
 	local deadline = native.now() + timeout
-	local desc = options.desc or "the condition"
+	local desc = options.desc or "condition"
 	local outer = native.set_waiting("wait_until: " .. desc)
 	while true do
 		local value, last = look(fn)
@@ -396,7 +396,7 @@ function framework.wait_until(fn, options)
 		native.set_waiting(("wait_until: %s; %s last"):format(desc, last))
 		if native.now() >= deadline then
 			native.set_waiting(outer)
-			error(("wait_until: %s: not true within %g s; %s"):format(desc, timeout / 1e9, last), 2)
+			error(("wait_until: %s not met within %gs; %s"):format(desc, timeout / 1e9, last), 2)
 		end
 		native.sleep(math.min(interval, math.max(0, deadline - native.now())))
 	end

@@ -239,7 +239,8 @@ const char *machine_state_name(enum machine_state state)
 	return names[state];
 }
 
-static int wrong_state(struct machine *machine, struct error *err)
+/* what: "boot", as in "cannot boot". */
+static int wrong_state(struct machine *machine, const char *what, struct error *err)
 {
 	static const char *const reasons[] = {
 		[MACHINE_CREATED] = "VM not booted",
@@ -252,15 +253,14 @@ static int wrong_state(struct machine *machine, struct error *err)
 
 	if (!machine->home)
 		return error_set(err, EINVAL, "vm `%s` is closed; create a new one", machine->name);
-	return error_set(err, EINVAL, "vm `%s`: %s", machine->name, reasons[machine_state(machine)]);
+	return error_set(err, EINVAL, "vm `%s`: %s (cannot %s)", machine->name, reasons[machine_state(machine)], what);
 }
 
 int machine_need_booted(struct machine *machine, const char *what, struct error *err)
 {
 	if (machine_state(machine) == MACHINE_BOOTED)
 		return 0;
-	wrong_state(machine, err);
-	return error_append(err, " (cannot %s)", what);
+	return wrong_state(machine, what, err);
 }
 
 static int finish_boot(struct machine *machine, uint64_t deadline_ns, struct error *err)
@@ -320,7 +320,7 @@ int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns,
 
 	for (size_t i = 0; i < count; i++)
 		if (!machines[i]->home || !machine_is_down(machines[i]))
-			return wrong_state(machines[i], err);
+			return wrong_state(machines[i], "boot", err);
 	before = memory_new((count + 1) * sizeof(*before));
 	for (size_t i = 0; i < count; i++)
 		before[i] = machines[i]->state;
@@ -420,9 +420,9 @@ void machine_heal(struct machine *machine)
 int machine_resume(struct machine *machine, struct error *err)
 {
 	if (machine_state(machine) == MACHINE_BOOTED)
-		return error_set(err, EINVAL, "vm `%s`: VM is not paused", machine->name);
+		return error_set(err, EINVAL, "vm `%s`: VM is not paused (cannot resume)", machine->name);
 	if (machine_state(machine) != MACHINE_PAUSED)
-		return wrong_state(machine, err);
+		return wrong_state(machine, "resume", err);
 	if (machine->kind->resume(machine->node, err))
 		return -err->code;
 	machine->state = MACHINE_BOOTED;

@@ -277,7 +277,8 @@ static int lab_newindex(lua_State *L)
 			return script_refuse(L, 3, "provium.reset_between_tests", "true or false");
 		script->reset_between_tests = lua_toboolean(L, 3);
 	} else {
-		return script_fail(L, "provium.%s cannot be set; the keys are: timeout, reset_between_tests", key);
+		return script_fail(
+			L, "cannot set `provium.%s`; the keys that can be set are: reset_between_tests, timeout", key);
 	}
 	return 0;
 }

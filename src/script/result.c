@@ -67,11 +67,12 @@ static int result_assert_ok(lua_State *L)
 	status = lua_tostring(L, 4);
 	luaL_where(L, 1);
 	if (lua_isnil(L, 8))
-		lua_pushfstring(L, "%s (exit status %s)", status, lua_tostring(L, 7));
+		lua_pushfstring(L, "code=%s", lua_tostring(L, 7));
 	else
-		lua_pushfstring(L, "%s (%s)", status, lua_tostring(L, 8));
-	lua_pushfstring(L, "`%s` in vm `%s`: %s\nstdout: %s\nstderr: %s", lua_tostring(L, 2), lua_tostring(L, 3),
-			lua_tostring(L, -1), lua_tostring(L, 5), lua_tostring(L, 6));
+		lua_pushfstring(L, "signal=%s", lua_tostring(L, 8));
+	lua_pushfstring(L, "command failed: status=%s %s: `%s` in vm `%s`\nstdout: %s\nstderr: %s", status,
+			lua_tostring(L, -1), lua_tostring(L, 2), lua_tostring(L, 3), lua_tostring(L, 5),
+			lua_tostring(L, 6));
 	lua_remove(L, -2);
 	lua_concat(L, 2);
 	return lua_error(L);

@@ -233,7 +233,7 @@ refuse("lab", {
 	{ "provium:sleep(-1)", "provium:sleep: argument `duration` is -1" .. DURATION },
 	{ 'provium:sleep("1x")', 'provium:sleep: argument `duration` is "1x"' .. DURATION },
 	{ "provium:close()", "provium:close: the lab of the file closes by itself; only a sub-lab can be closed" },
-	{ "provium.x = 5", "provium.x cannot be set; the keys are: timeout, reset_between_tests" },
+	{ "provium.x = 5", "cannot set `provium.x`; the keys that can be set are: reset_between_tests, timeout" },
 	{ "provium.timeout = 0", "argument `provium.timeout` is 0; a duration of more than 0 is accepted" },
 	{ 'provium.timeout = "x"', 'argument `provium.timeout` is "x"' .. DURATION },
 	{ "provium.reset_between_tests = 1", "argument `provium.reset_between_tests` is 1; true or false is accepted" },
@@ -493,11 +493,11 @@ refuse("nodes", {
 	{ "c:ip()", 'vm:ip: vm `c` is not attached to any bridge; use bridge:attach("c")' },
 	{
 		'a:nic("eth1")',
-		"vm:nic: vm `a` has no network card `eth1`; name the bridge that it is on, or one like eth0",
+		"vm:nic: no NIC `eth1` on vm `a`; name the bridge that it is on, or one like eth0",
 	},
 	{ 'a:nic("x")', 'vm:nic: vm `a` is not attached to bridge `x`; use bridge:attach("a")' },
 	{ "a:nic(5)", "vm:nic: argument `bridge` is 5; a bridge or the name of one is accepted" },
-	{ "a:boot()", "vm:boot: vm `a`: VM already booted" },
+	{ "a:boot()", "vm:boot: vm `a`: VM already booted (cannot boot)" },
 	{ "a:boot(5)", "vm:boot: argument `options` is 5; a table is accepted" },
 	{
 		"c:boot({x=1})",
@@ -506,8 +506,8 @@ refuse("nodes", {
 	},
 	{ 'c:boot({timeout="x"})', 'vm:boot: argument `timeout` is "x"' .. DURATION },
 	{ "c:pause()", "vm:pause: vm `c`: VM not booted (cannot pause)" },
-	{ "c:resume()", "vm:resume: vm `c`: VM not booted" },
-	{ "a:resume()", "vm:resume: vm `a`: VM is not paused" },
+	{ "c:resume()", "vm:resume: vm `c`: VM not booted (cannot resume)" },
+	{ "a:resume()", "vm:resume: vm `a`: VM is not paused (cannot resume)" },
 })
 
 refuse("commands and files", {
@@ -616,11 +616,11 @@ refuse("wait_until", {
 	{ "wait_until(print, {interval=-1})", "wait_until: argument `interval` is -1" .. DURATION },
 	{
 		'wait_until(function() return false end, {timeout="10ms", interval="1ms"})',
-		"wait_until: the condition: not true within 0.01 s; it returned false",
+		"wait_until: condition not met within 0.01s; it returned false",
 	},
 	{
 		'wait_until(function() error("no luck", 0) end, {timeout="10ms", interval="1ms", desc="luck"})',
-		"wait_until: luck: not true within 0.01 s; it raised: no luck",
+		"wait_until: luck not met within 0.01s; it raised: no luck",
 	},
 	{ "wait_until(print, {desc={1}})", "wait_until: argument `desc` is [1]; a string is accepted" },
 })

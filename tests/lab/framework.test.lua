@@ -562,7 +562,7 @@ test("wait_until", function(t)
 		wait_until(function()
 			return nil
 		end, { timeout = "20ms", interval = "5ms", desc = "the thing" })
-	end, "wait_until: the thing: not true within 0.02 s; it returned nil")
+	end, "wait_until: the thing not met within 0.02s; it returned nil")
 	local result = run([[
 		test("skips", function(t) wait_until(function() t:skip("in the middle") end) end)
 	]])

@@ -39,7 +39,7 @@ test("the n-th card, sorted by bridge", function(t)
 	t:assert_eq(a:nic("enp0s2"), z:nic(a))
 	t:assert_error(function()
 		a:nic("eth3")
-	end, "vm `a` has no network card `eth3`")
+	end, "no NIC `eth3` on vm `a`")
 end)
 
 -- In this order the kernel gives out eth0, eth1, eth2.
@@ -54,11 +54,11 @@ test("the card that the guest calls so, once there is one", function(t)
 	a:nic("eth1"):disconnect()
 	t:assert_eq(a:run("cat /sys/class/net/eth1/carrier").stdout, "0\n")
 	t:assert_eq(a:run("cat /sys/class/net/eth0/carrier /sys/class/net/eth2/carrier").stdout, "1\n1\n")
-	t:assert_error(function() a:nic("eth3") end, "vm `a` has no network card `eth3`")
+	t:assert_error(function() a:nic("eth3") end, "no NIC `eth3` on vm `a`")
 	-- It calls none by this scheme: counted, as before boot.
 	t:assert_eq(a:nic("ens1"), m:nic(a))
 	m:detach(a)
-	t:assert_error(function() a:nic("eth0") end, "no network card `eth0`")
+	t:assert_error(function() a:nic("eth0") end, "no NIC `eth0` on vm `a`")
 	t:assert_eq(a:nic("eth1"), z:nic(a))
 end)
 

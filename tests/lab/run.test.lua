@@ -106,10 +106,10 @@ test("assert_ok tells all", function(t)
 		end):gsub("^[^:]*:%d+: ", "")
 	end
 	t:assert_eq(message("echo x; echo y >&2; exit 9"),
-		"`echo x; echo y >&2; exit 9` in vm `a`: exited (exit status 9)\nstdout: x\n\nstderr: y\n")
-	t:assert_eq(message("kill -9 $$"), "`kill -9 $$` in vm `a`: signalled (SIGKILL)\nstdout: \nstderr: ")
+		"command failed: status=exited code=9: `echo x; echo y >&2; exit 9` in vm `a`\nstdout: x\n\nstderr: y\n")
+	t:assert_eq(message("kill -9 $$"), "command failed: status=signalled signal=SIGKILL: `kill -9 $$` in vm `a`\nstdout: \nstderr: ")
 	t:assert_eq(message("sleep", { args = { 5 }, timeout = 0.05 }),
-		"`sleep 5` in vm `a`: timed_out (exit status 124)\nstdout: \nstderr: ")
+		"command failed: status=timed_out code=124: `sleep 5` in vm `a`\nstdout: \nstderr: ")
 end)
 
 test("ten megabytes each way, at once", { tags = { "smoke" } }, function(t)
