@@ -165,6 +165,15 @@ test("a thousand processes that nobody waits for hold nothing", { timeout = "2m"
 	t:assert_eq(a:run("pgrep -x true | wc -l").stdout, "0\n")
 end)
 
+-- Both pipes are empty until then, and nobody has looked into them since.
+test("the last words of a process whose end is heard while another one is waited for", function(t)
+	local process = a:run_async("until [ -e /tmp/go ]; do sleep 0.01; done; echo out; echo err >&2")
+	a:run(("touch /tmp/go; while kill -0 %d; do sleep 0.01; done 2>&-"):format(process:pid()))
+	local result = process:wait("60s")
+	t:assert_eq(result.stdout, "out\n")
+	t:assert_eq(result.stderr, "err\n")
+end)
+
 test("a stream gives what is printed as it is printed", function(t)
 	local process = a:run_async("echo one; until test -e /tmp/second; do sleep 0.01; done;"
 		.. " echo two; echo three; echo error >&2")
