@@ -196,6 +196,8 @@ test("a backlog of a slow rate holds up nobody at a fast one", FQ, function(t)
 	local frames = listener:stop().frames
 	t:assert_eq(#frames, 2)
 	t:assert_eq(frames[1].kind, "made-up")
+	-- Both at once would be in this order, too.
+	t:assert(frames[1].delay < frames[2].delay / 2, frames[1].delay / 1e9)
 end)
 
 test("a rate that changes midway holds for later frames", FQ, function(t)
