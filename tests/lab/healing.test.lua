@@ -96,6 +96,11 @@ test("a slow link", { tags = { "fq" } }, function(t)
 		lan:bandwidth_limit({ from = a, bps = "1kbit", queue = "1ms" })
 		a:run("ping -4 -n -c 1 -W 0.05 -s 1400 b")
 	end, function() lan:bandwidth_limit({ from = a, bps = 0 }) end)
+	-- The same at 2 s, after which there is room for more.
+	heals(t, nodes, function()
+		lan:bandwidth_limit({ from = a, bps = "5kbit", queue = "1ms" })
+		a:run("ping -4 -n -c 1 -W 0.05 -s 1400 b")
+	end, function() lan:bandwidth_limit({ from = a, bps = "5kbit", queue = "30s" }) end)
 end)
 
 test("somebody who comes, or comes back", function(t)
