@@ -119,9 +119,13 @@ assert(cut_off(c), "another bridge")
 data:route(lan)
 c:run("ip route add default via " .. data:subnet():gsub("0/16", "1")):assert_ok()
 assert(cut_off(c), "another bridge, routed")
+local other, d = provium:bridge("other"), provium:vm("d", "netns"):boot()
+other:attach(d)
+other:enable_uplink()
 lan:disable_uplink()
 lan:disable_uplink()
 assert(not lan:has_uplink())
+assert(reaches(d), "another bridge, whose uplink stays")
 assert(cut_off(a), "disabled")
 assert(a:run("ip route show default").stdout == "", "no default route")
 lan:enable_uplink()
@@ -132,6 +136,14 @@ cat >hold.lua <<'END'
 dofile("lab.lua")
 lan:enable_uplink()
 assert(reaches(a))
+print("up")
+provium:sleep("1h")
+END
+
+cat >given_up.lua <<'END'
+dofile("lab.lua")
+lan:enable_uplink()
+lan:disable_uplink()
 print("up")
 provium:sleep("1h")
 END
@@ -181,6 +193,16 @@ two_side_by_side() {
 	kill -INT "${runs[2]}"
 	wait "${runs[2]}"
 	wait_for eval '[[ $(host_state) == "$before" ]]'
+}
+
+given_up() {
+	start_lab given_up given_up.lua || return
+	[[ $(</proc/sys/net/ipv4/conf/up0/forwarding) == 0 && $(nft list ruleset) == "" &&
+	   $(ip -o link | grep -c provium) == 0 ]]
+	local result=$?
+	kill -INT "$command"
+	wait "$command"
+	return "$result"
 }
 
 killed_leaves_only_the_sysctl() {
@@ -236,6 +258,7 @@ check "nodes reach the outside, with the host's address, and nothing is left" no
 check "so do virtual machines" guests_reach_the_outside
 check "without a default route an error says so" no_default_route
 check "two runs side by side" two_side_by_side
+check "the last uplink that is given up leaves nothing, while the run goes on" given_up
 check "kill -9 leaves at most the sysctl, and the next run switches back" killed_leaves_only_the_sysctl
 check "the host's own networks are avoided" avoids_the_hosts_networks
 check "rules that are there already stay" existing_rules_stay
