@@ -93,6 +93,21 @@ test("addresses follow the order in which names were first heard", function(t)
 	t:assert_eq(third:ip(), "10.99.0.3", "a place is kept")
 end)
 
+test("no two of many nodes have the same addresses", function(t)
+	local lan, names, seen = provium:bridge("lan"), {}, {}
+	for i = 1, 600 do
+		names[i] = "n" .. i
+	end
+	lan:attach(names)
+	for _, name in ipairs(names) do
+		local nic = lan:nic(name)
+		for _, address in ipairs({ nic:mac(), nic:ip(), nic:ip6() }) do
+			t:assert_eq(seen[address], nil, name .. " has " .. address .. ", which is also that of")
+			seen[address] = name
+		end
+	end
+end)
+
 test("a bridge is full when its subnet is", function(t)
 	local tiny = provium:bridge("tiny", { subnet = "10.98.0.0/29" })
 	tiny:attach({ "a", "b", "c" })
