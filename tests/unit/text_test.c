@@ -12,6 +12,7 @@
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/hash.h"
+#include "util/utf8.h"
 
 static void test_empty_buffer(void **state)
 {
@@ -147,6 +148,58 @@ static void test_hash(void **state)
 	assert_true(hash_string("\xff") == 0xaf64724c8602eb6eULL);
 }
 
+static void repairs(const char *text, const char *wanted)
+{
+	struct buffer buffer = { 0 };
+
+	utf8_repair(&buffer, text, strlen(text));
+	assert_string_equal(buffer_string(&buffer), wanted);
+	buffer_free(&buffer);
+}
+
+#define BAD "\uFFFD"
+
+/* The first and the last of each length, and their neighbours that are none: table 3-7 of the Unicode Standard. */
+static void test_utf8(void **state)
+{
+	static const char *const good[] = { "a",
+					    "\x7F",
+					    "\xC2\x80",
+					    "\xDF\xBF",
+					    "\xE0\xA0\x80",
+					    "\xED\x9F\xBF",
+					    "\xEE\x80\x80",
+					    "\xEF\xBF\xBF",
+					    "\xF0\x90\x80\x80",
+					    "\xF4\x8F\xBF\xBF" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		repairs(good[i], good[i]);
+	repairs("a\x80z", "a" BAD "z");
+	repairs("\xC1\xBF", BAD BAD);
+	repairs("\xE0\x9F\xBF", BAD BAD BAD);
+	repairs("\xED\xA0\x80", BAD BAD BAD); /* a surrogate */
+	repairs("\xF0\x8F\xBF\xBF", BAD BAD BAD BAD);
+	repairs("\xF4\x90\x80\x80", BAD BAD BAD BAD); /* behind the last */
+	repairs("\xF5\x80", BAD BAD);
+	/* What begins well is one, however far it comes. */
+	repairs("\xE2\x82z\xF0\x9F\x98z\xC3", BAD "z" BAD "z" BAD);
+}
+
+static void test_utf8_cut(void **state)
+{
+	(void)state;
+	assert_int_equal(utf8_cut("ab", 2, 2), 2);
+	assert_int_equal(utf8_cut("abc", 3, 2), 2);
+	assert_int_equal(utf8_cut("a\xE2\x82\xAC", 4, 4), 4);
+	assert_int_equal(utf8_cut("a\xE2\x82\xAC", 4, 3), 1);
+	assert_int_equal(utf8_cut("a\xE2\x82\xAC", 4, 2), 1);
+	assert_int_equal(utf8_cut("\xF0\x9F\x98\x80z", 5, 3), 0);
+	assert_int_equal(utf8_cut("\xF0\x9F\x98\x80z", 5, 4), 4);
+	assert_int_equal(utf8_cut("\x80\x80\x80\x80\x80", 5, 4), 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +211,8 @@ int main(void)
 		cmocka_unit_test(test_error_is_wrapped_on_its_way_up),
 		cmocka_unit_test(test_error_that_is_too_long_is_cut),
 		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_utf8_cut),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
