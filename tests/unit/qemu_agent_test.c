@@ -332,6 +332,30 @@ static void test_what_was_read(void **state)
 	assert_false(takes("[1]", "", true));
 }
 
+static int write_file(struct fixture *f, const char *guest_says, struct error *err)
+{
+	say(f, guest_says);
+	return agent_write_file(&f->agent, "/x", "abc", 3, LATER, err);
+}
+
+static void test_a_file_is_written_whole_or_not(void **state)
+{
+	struct fixture *f = *state;
+	struct error err;
+
+	say(f, SYNC(1));
+	assert_int_equal(write_file(f, "{\"return\": 5}\n{\"return\": {\"count\": 3}}\n{\"return\": {}}\n", &err), 0);
+	assert_int_equal(write_file(f, "{\"return\": 5}\n{\"return\": {\"count\": 2}}\n{\"return\": {}}\n", &err),
+			 -ENOSPC);
+	assert_string_equal(err.text, "write /x: the guest agent wrote 2 of 3 bytes");
+	assert_int_equal(write_file(f, "{\"error\": {\"desc\": \"no folder\"}}\n", &err), -EIO);
+	/* What the disk has no room for may be known only when the file is closed. */
+	assert_int_equal(
+		write_file(f, "{\"return\": 5}\n{\"return\": {\"count\": 3}}\n{\"error\": {\"desc\": \"full\"}}\n",
+			   &err),
+		-EIO);
+}
+
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
 
 int main(void)
@@ -357,6 +381,7 @@ int main(void)
 		TEST(test_a_guest_that_does_not_read),
 		TEST(test_a_guest_that_is_gone),
 		cmocka_unit_test(test_what_was_read),
+		TEST(test_a_file_is_written_whole_or_not),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
