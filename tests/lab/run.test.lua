@@ -68,6 +68,17 @@ test("the environment is the node's, not that of provium", function(t)
 	t:assert_eq(a:run("echo $PATH", { env = { PATH = "/x" } }).stdout, "/x\n")
 end)
 
+test("what programs leave lying about is a node's own", function(t)
+	local b = provium:vm("b", "netns"):boot()
+	for _, folder in ipairs({ "/tmp", "/dev/shm" }) do
+		local path = folder .. "/provium-run-test"
+		a:run("touch " .. path):assert_ok()
+		t:assert(a:run("test -e " .. path):ok())
+		local seen_by_b, seen_here = b:run("test -e " .. path):ok(), os.remove(path)
+		t:assert(not seen_by_b and not seen_here, path)
+	end
+end)
+
 test("signals", function(t)
 	local result = a:run("kill -SEGV $$")
 	t:assert_eq(result.status, "signalled")
