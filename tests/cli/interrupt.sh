@@ -23,8 +23,9 @@ echo 'test("fine", function() end)' >fine.lua
 # start ARG...: in the background, as pid.
 start() {
 	rm -f waiting.*
-	# In a session of its own: signals are not to go to anybody else. A shell without job control would have SIGINT ignored.
-	setsid env --default-signal=INT "$provium" "$@" >out 2>err </dev/null &
+	# In a session of its own: signals are not to go to anybody else. A shell without job control would have SIGINT ignored,
+	# and nohup(1) SIGHUP.
+	setsid env --default-signal=INT,HUP "$provium" "$@" >out 2>err </dev/null &
 	pid=$!
 }
 
