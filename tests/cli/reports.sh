@@ -208,7 +208,7 @@ tap_half() {
 }
 human_half() {
 	half human "$crashes"
-	exits 1 && prints "  2 more tests were not run" && ends_with "2 passed, 1 failed, 0 skipped"
+	exits 1 && [[ $(grep -F "more tests were not run" out) == "  2 more tests were not run" ]] && ends_with "2 passed, 1 failed, 0 skipped"
 }
 json_half() {
 	half json "$crashes"
