@@ -216,7 +216,7 @@ test("the size of frames, and offloads", function(t)
 	a:run("ping -4 -c1 -W1 -M do -s 8972 b.big"):assert_ok()
 	t:assert(not a:run("ping -4 -c1 -W1 -M do -s 8972 b.plain"):ok())
 	-- A TCP stream over a plain bridge is frames of the wire's size; with offload it may be more.
-	b:run("iperf3 --server --daemon"):assert_ok()
+	b:run_async("iperf3 --server --forceflush"):stdout_stream():expect("listening", "20s")
 	local function average(bridge)
 		local before = a:nic(bridge):counters()
 		a:run("iperf3 --bytes 3M --client b." .. bridge):assert_ok()

@@ -6,7 +6,7 @@ local support = require "support"
 provium.reset_between_tests = true
 
 local lan, a, b = support.network(2)
-b:run("iperf3 --server --daemon"):assert_ok()
+b:run_async("iperf3 --server --forceflush"):stdout_stream():expect("listening", "20s")
 
 local function throughput()
 	local done = a:run("iperf3 --json --time 3 --client b.lan", { timeout = "4m" }):assert_ok()
