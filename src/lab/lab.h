@@ -245,7 +245,9 @@ struct member *bridge_add_place(struct bridge *bridge, const char *name);
 struct member *bridge_find(const struct bridge *bridge, const char *name);
 /* The same, made if need be: this is what gives out port numbers. NULL and an error when there are too many. */
 struct member *bridge_place(struct bridge *bridge, const char *name, struct error *err);
-/* The same, for a rule or a filter: see strangers.h. */
+/* Something is said about it that would mean nobody if it is never attached: see strangers.h. */
+void member_expect(struct member *member);
+/* Both, for a rule or a filter. */
 struct member *bridge_expect(struct bridge *bridge, const char *name, struct error *err);
 /* Takes back the places that were given out since there were so many, by a call that failed. */
 void bridge_drop_places(struct bridge *bridge, size_t count);

@@ -95,14 +95,20 @@ struct member *bridge_place(struct bridge *bridge, const char *name, struct erro
 	return bridge_add_place(bridge, name);
 }
 
+void member_expect(struct member *member)
+{
+	if (member->bridge->closed)
+		return;
+	member->is_expected = true;
+	member->expected_depth = member->bridge->home->depth;
+}
+
 struct member *bridge_expect(struct bridge *bridge, const char *name, struct error *err)
 {
 	struct member *member = bridge_place(bridge, name, err);
 
-	if (member) {
-		member->is_expected = true;
-		member->expected_depth = bridge->home->depth;
-	}
+	if (member)
+		member_expect(member);
 	return member;
 }
 

@@ -102,7 +102,7 @@ static int bridge_nic(lua_State *L)
 	struct bridge *bridge = script_open_bridge(L);
 	struct party party = script_check_party(L, 2, "node");
 	struct error err;
-	struct member *member = bridge_expect(bridge, party.name, &err);
+	struct member *member = bridge_place(bridge, party.name, &err);
 
 	if (!member)
 		return script_raise(L, &err);

@@ -285,6 +285,7 @@ int script_nic_capture(lua_State *L)
 {
 	struct member *nic = script_check_object(L, 1, &script_class_nic);
 
+	member_expect(nic);
 	return open_capture(L, nic->bridge, nic);
 }
 

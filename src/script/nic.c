@@ -58,6 +58,7 @@ static int nic_disconnect(lua_State *L)
 	if (!member->attached && member->was_meant && !member->bridge->closed)
 		script_fail(L, "`%s` is not attached to bridge `%s`; attach it first with bridge:attach(\"%s\")",
 			    member->name, member->bridge->name, member->name);
+	member_expect(member);
 	return set_link(L, false);
 }
 

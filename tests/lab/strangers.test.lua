@@ -19,6 +19,7 @@ test("the test that names nobody fails, in one line for all", function(t)
 		'lan:partition({"cc", a}, "bb")',
 		'lan:isolate("bb")',
 		'lan:nic("bb"):disconnect()',
+		'lan:nic("bb"):capture():close()',
 		'lan:capture({filter = {from = "bb"}}):close()',
 		'pcall(lan.wait_for, lan, {from = "bb"}, 0.01)',
 		'provium:bridge("other"):isolate("bb")',
@@ -49,7 +50,8 @@ test("somebody who comes later is no stranger", function(t)
 		'lan:isolate("b"); lan:attach("b")',
 		'lan:attach("b"); lan:detach("b"); lan:isolate("b")',
 		'lan:partition(a, "router")',
-		'lan:nic("b"):counters(); lan:attach("b")',
+		'lan:nic("b"):counters()',
+		'lan:nic("b"):disconnect(); lan:attach("b")',
 		'pcall(lan.partition, lan, "b", "b c")',
 		'lan:unpartition(a, "b"); lan:unisolate("b")',
 	}) do
