@@ -9,11 +9,6 @@ local FORMAT = "provium lab 1"
 local snapshot = { __name = "provium.lab_snapshot" }
 snapshot.__index = snapshot
 
---- The folder; nil for one that is kept without a name.
-function snapshot:path()
-	return self.folder or nil
-end
-
 --- Bytes of all guests' states.
 function snapshot:size()
 	local sum = 0

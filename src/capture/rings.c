@@ -12,6 +12,7 @@
 #include <linux/perf_event.h>
 
 #include "util/error.h"
+#include "util/limits.h"
 #include "util/memory.h"
 #include "wire/tap.h"
 
@@ -111,9 +112,9 @@ static int open_buffer(struct rings *rings, const struct wire_tap *tap, int *cpu
 	free(keys);
 	if (rings->buffer)
 		return 0;
-	return error_errno(err, code,
-			   "open rings of %llu KiB for captures on %zu CPUs (perf_event_open and locked memory)",
-			   (unsigned long long)(rings->size >> 10), rings->count);
+	error_errno(err, code, "open rings of %llu KiB for captures on %zu CPUs",
+		    (unsigned long long)(rings->size >> 10), rings->count);
+	return limits_explain_locked(err);
 }
 
 int rings_open(struct rings **result, const struct wire_tap *tap, uint64_t size, struct error *err)

@@ -24,15 +24,20 @@ void spool_close(struct spool *spool)
 	spool->file = -1;
 }
 
+static const char *folder_of_files(void)
+{
+	const char *folder = getenv("TMPDIR");
+
+	return folder && *folder ? folder : "/var/tmp";
+}
+
 /* Not every file system has files without a name. */
 static int open_file(struct error *err)
 {
-	const char *folder = getenv("TMPDIR");
+	const char *folder = folder_of_files();
 	char path[4096];
 	int fd;
 
-	if (!folder || !*folder)
-		folder = "/var/tmp";
 	fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		return fd;
@@ -56,7 +61,9 @@ static int write_batch(struct spool *spool, struct error *err)
 		if (size < 0 && errno == EINTR)
 			continue;
 		if (size <= 0)
-			return error_errno(err, size ? errno : ENOSPC, "write to the temporary file of the capture");
+			return error_errno(err, size ? errno : ENOSPC,
+					   "write what was captured to a file in %s (TMPDIR names another folder)",
+					   folder_of_files());
 		done += (size_t)size;
 	}
 	spool->moved += spool->fresh.size;

@@ -210,6 +210,7 @@ static int open_source(struct source *source, struct request *request, struct er
 
 struct output {
 	struct replacement place; /* of -w */
+	const char *name;	  /* for people */
 	int fd;
 	bool is_file;
 	bool in_place; /* there is nothing there that is to be left alone */
@@ -229,6 +230,7 @@ static void end_soon(struct output *output)
 static int open_output(struct output *output, const struct request *request, struct error *err)
 {
 	*output = (struct output){ .place.fd = -1, .fd = STDOUT_FILENO, .in_place = true, .deadline_ns = CLOCK_NEVER };
+	output->name = request->path ? request->path : "standard output";
 	if (!request->path && isatty(STDOUT_FILENO))
 		return error_set(
 			err, EINVAL,
@@ -272,7 +274,7 @@ static int write_all(struct output *output, const char *bytes, size_t size, stru
 		if (err->code)
 			return -err->code;
 		if (written < 0 && errno != EINTR)
-			return error_errno(err, errno, "write the capture");
+			return error_errno(err, errno, "write the capture to %s", output->name);
 		if (written > 0) {
 			bytes += written;
 			size -= (size_t)written;

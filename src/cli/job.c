@@ -14,13 +14,13 @@
 
 #include <linux/close_range.h>
 
-#include "cli/oom.h"
 #include "cli/report.h"
 #include "cli/run.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/limits.h"
+#include "util/oom.h"
 #include "util/utf8.h"
 
 #define EVENTS_FD  3

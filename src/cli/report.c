@@ -61,21 +61,24 @@ static int write_text(lua_State *L)
 	FILE *file = lua_touserdata(L, lua_upvalueindex(1));
 	size_t size;
 	const char *text = luaL_checklstring(L, 1, &size);
+	struct error err;
 
-	if (fwrite(text, 1, size, file) != size || fflush(file)) {
-		lua_pushfstring(L, "write: %s", strerror(errno));
-		return lua_error(L);
-	}
-	return 0;
+	if (fwrite(text, 1, size, file) == size && !fflush(file))
+		return 0;
+	error_errno(&err, errno, "write to %s", lua_tostring(L, lua_upvalueindex(2)));
+	lua_pushstring(L, err.text);
+	return lua_error(L);
 }
 
-static void push_reporter(lua_State *L, const char *format, FILE *file)
+/* `place` is what people call the file. */
+static void push_reporter(lua_State *L, const char *format, FILE *file, const char *place)
 {
 	lua_newtable(L);
 	lua_pushstring(L, format);
 	lua_setfield(L, -2, "format");
 	lua_pushlightuserdata(L, file);
-	lua_pushcclosure(L, write_text, 1);
+	lua_pushstring(L, place);
+	lua_pushcclosure(L, write_text, 2);
 	lua_setfield(L, -2, "write");
 	lua_pushboolean(L, wants_colors(file));
 	lua_setfield(L, -2, "colors");
@@ -119,10 +122,10 @@ static void push_options(struct report *report, const struct plan *plan)
 	script_push_choice(L, &plan->script);
 	lua_setfield(L, -2, "choice");
 	lua_newtable(L);
-	push_reporter(L, report->file ? "human" : plan->format, stdout);
+	push_reporter(L, report->file ? "human" : plan->format, stdout, "standard output");
 	lua_rawseti(L, -2, ++count);
 	if (report->file) {
-		push_reporter(L, plan->format, report->file);
+		push_reporter(L, plan->format, report->file, plan->output);
 		lua_rawseti(L, -2, ++count);
 	}
 	lua_setfield(L, -2, "reporters");

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "cli/oom.h"
+#include "util/oom.h"
 #include "script/script.h"
 #include "util/buffer.h"
 

@@ -75,6 +75,7 @@ struct script_process *script_start_process(lua_State *L, struct machine *machin
 	struct error err;
 
 	memset(process, 0, sizeof(*process));
+	process->oom = oom_mark();
 	luaL_setmetatable(L, PROCESS_TYPE);
 	if (machine->kind->start(machine->node, command, &process->process, &err)) {
 		process->process = NULL;
@@ -292,7 +293,8 @@ static int process_collect(lua_State *L)
 
 	script_close_process(process);
 	free(process->command);
-	process->command = NULL;
+	free(process->killed);
+	process->command = process->killed = NULL;
 	return 0;
 }
 

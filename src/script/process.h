@@ -4,6 +4,7 @@
 #define PROVIUM_SCRIPT_PROCESS_H
 
 #include "script/internal.h"
+#include "util/oom.h"
 
 struct script_process {
 	struct process *process; /* NULL when closed */
@@ -12,6 +13,9 @@ struct script_process {
 	unsigned int depth;		/* of the scope that it was started in */
 	uint64_t deadline_ns, limit_ns; /* when it is ended, and how long it may run; CLOCK_NEVER, 0 */
 	bool is_overdue;		/* it was ended for that */
+	struct oom_mark oom;		/* as it was when the process began */
+	char *killed;			/* why the kernel has killed it, if it has */
+	bool is_explained;
 	struct script *script;
 	struct script_process *older, *younger;
 };
@@ -24,7 +28,7 @@ void script_close_process(struct script_process *process);
 void script_enforce_limit(struct script_process *process);
 
 /* Pushes the result of a process that has ended. Returns 1. */
-int script_push_result(lua_State *L, const struct script_process *process, bool timed_out);
+int script_push_result(lua_State *L, struct script_process *process, bool timed_out);
 extern const struct script_record script_record_result;
 
 enum script_output { SCRIPT_STDOUT, SCRIPT_STDERR, SCRIPT_TAIL };

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What run() and wait() return: how a command ended, and what it printed. */
+#include <signal.h>
 #include <string.h>
 
 #include "script/internal.h"
 #include "script/process.h"
+#include "util/memory.h"
+#include "util/oom.h"
 
 #define TIMED_OUT_CODE 124 /* as timeout(1) and as shells have it */
 #define SIGNALLED_CODE 128
@@ -14,7 +17,23 @@ static void set_string(lua_State *L, const char *key, const char *value)
 	lua_setfield(L, -2, key);
 }
 
-int script_push_result(lua_State *L, const struct script_process *process, bool timed_out)
+/* A shell says by its exit status that it was a child of its own. */
+static bool is_killed(const struct process *ended)
+{
+	return ended->code == (ended->status == PROCESS_SIGNALLED ? 0 : SIGNALLED_CODE) + SIGKILL;
+}
+
+/* Found once: what is killed later has nothing to do with it. */
+static void explain(struct script_process *process)
+{
+	char text[OOM_TEXT_SIZE];
+
+	if (!process->is_explained && is_killed(process->process) && oom_explain(&process->oom, text))
+		process->killed = memory_string(text);
+	process->is_explained = true;
+}
+
+int script_push_result(lua_State *L, struct script_process *process, bool timed_out)
 {
 	const struct process *ended = process->process;
 	bool signalled = ended->status == PROCESS_SIGNALLED && !timed_out;
@@ -35,6 +54,10 @@ int script_push_result(lua_State *L, const struct script_process *process, bool 
 		lua_pushfstring(L, "SIG%s", sigabbrev_np(ended->code) ? sigabbrev_np(ended->code) : "?");
 		lua_setfield(L, -2, "signal_name");
 	}
+	if (!timed_out)
+		explain(process);
+	if (process->killed)
+		set_string(L, "killed", process->killed);
 	set_string(L, "command", process->command);
 	set_string(L, "node", process->node);
 	script_set_record(L, &script_record_result);
@@ -52,7 +75,7 @@ static int result_ok(lua_State *L)
 static int result_assert_ok(lua_State *L)
 {
 	static const char *const keys[] = {
-		"command", "node", "status", "stdout", "stderr", "exit_code", "signal_name",
+		"command", "node", "status", "stdout", "stderr", "exit_code", "signal_name", "killed",
 	};
 	const char *status;
 
@@ -70,6 +93,10 @@ static int result_assert_ok(lua_State *L)
 		lua_pushfstring(L, "code=%s", lua_tostring(L, 7));
 	else
 		lua_pushfstring(L, "signal=%s", lua_tostring(L, 8));
+	if (!lua_isnil(L, 9)) {
+		lua_pushfstring(L, "%s, killed %s", lua_tostring(L, -1), lua_tostring(L, 9));
+		lua_remove(L, -2);
+	}
 	lua_pushfstring(L, "command failed: status=%s %s: `%s` in vm `%s`\nstdout: %s\nstderr: %s", status,
 			lua_tostring(L, -1), lua_tostring(L, 2), lua_tostring(L, 3), lua_tostring(L, 5),
 			lua_tostring(L, 6));
@@ -102,5 +129,5 @@ const struct script_record script_record_result = {
 	.name = "result",
 	.methods = result_methods,
 	.to_string = result_tostring,
-	.optional = (const char *const[]){ "signal", "signal_name", NULL },
+	.optional = (const char *const[]){ "killed", "signal", "signal_name", NULL },
 };

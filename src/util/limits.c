@@ -41,6 +41,11 @@ int limits_explain(struct error *err)
 
 	if (err->code == ENFILE)
 		return error_append(err, " (the limit of open files of the whole machine: sysctl -w fs.file-max=...)");
+	if (err->code == EFBIG && !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY)
+		return error_append(err,
+				    " (the limit of a file's size, RLIMIT_FSIZE, is %llu bytes; raise it: ulimit -f "
+				    "unlimited)",
+				    (unsigned long long)limit.rlim_cur);
 	if (err->code != EMFILE)
 		return -err->code;
 	getrlimit(RLIMIT_NOFILE, &limit);
@@ -62,4 +67,17 @@ int limits_explain_process(struct error *err)
 		" (a limit of processes: RLIMIT_NPROC, which is %lld here (ulimit -u), pids.max of the cgroup, or "
 		"sysctl kernel.pid_max or kernel.threads-max)",
 		limit.rlim_cur == RLIM_INFINITY ? -1LL : (long long)limit.rlim_cur);
+}
+
+int limits_explain_locked(struct error *err)
+{
+	struct rlimit limit;
+
+	if (err->code != EPERM || getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return -err->code;
+	return error_append(
+		err,
+		" (the limit of locked memory, RLIMIT_MEMLOCK, is %llu KiB for who lacks CAP_IPC_LOCK; raise it: "
+		"ulimit -l unlimited; or take smaller rings: {ring = \"256K\"})",
+		(unsigned long long)limit.rlim_cur >> 10);
 }

@@ -16,9 +16,11 @@ struct rlimit limits_raise_files(void);
 /* EMFILE if so few files may be open that not even an empty lab could be. */
 int limits_check_files(struct error *err);
 
-/* After EMFILE, ENFILE: adds which limit that is and how to raise it; after any other code nothing. Returns -err->code. */
+/* After EMFILE, ENFILE, EFBIG: adds which limit that is and how to raise it; after any other code nothing. Returns -err->code. */
 int limits_explain(struct error *err);
 /* After fork() or clone() with EAGAIN, ENOSPC: the same. */
 int limits_explain_process(struct error *err);
+/* After mmap() of rings with EPERM: the same. */
+int limits_explain_locked(struct error *err);
 
 #endif

@@ -56,16 +56,48 @@ in_cgroup() {
 	wait_for rmdir "$folder"
 	return "$result"
 }
-eat() {
-	run eat.lua
-	prints "killed: by the kernel for want of memory (raise memory." && prints "of the cgroup /sys/fs/cgroup/" &&
+# told SCRIPT WHO: the script fails, and says who was killed, and by whose limit.
+told() {
+	run "$1"
+	exits 1 && prints "$2 by the kernel for want of memory (raise memory." && prints "of the cgroup /sys/fs/cgroup/" &&
 		prints "provium-$$"
 }
+# What a tail of zeros keeps has no end, for there is no line in it.
+cat >hungry.lua <<'EOL'
+local a = provium:vm("a", "netns"):boot()
+test("killed", function(t)
+	assert(not a:run("kill -KILL $$").killed)
+	local shell = a:run("tail /dev/zero; exit $?")
+	t:assert_contains(shell.killed, "for want of memory")
+	a:run("tail", {"/dev/zero"}):assert_ok()
+end)
+EOL
+echo 'provium:vm("a", "vm"):boot()' >guest.lua
 echo 'local t = {} for i = 1, 1e9 do t[i] = ("x"):rep(100000) .. i end' >eat.lua
+
+echo 'provium:bridge("lan"):capture()' >capture.lua
+can_capture() { grep -q '^ok *perf ' <("$provium" doctor); }
+small_files() {
+	(ulimit -f 16 && run --output large.json --format json long.lua && echo "$status" >carried)
+	status=$(<carried)
+	exits 2 && complains "write to large.json: File too large (the limit of a file's size, RLIMIT_FSIZE, is 16384 bytes; raise it: ulimit -f unlimited)" &&
+		[[ ! -e large.json ]]
+}
+echo 'for i = 1, 2000 do print("output of many lines") end' >long.lua
+little_to_lock() {
+	(ulimit -l 64 && setpriv --bounding-set -ipc_lock --inh-caps -ipc_lock "$provium" capture.lua >out)
+	prints "(the limit of locked memory, RLIMIT_MEMLOCK, is 64 KiB for who lacks CAP_IPC_LOCK; raise it: ulimit -l unlimited"
+}
 
 check "far too few files" far_too_few
 check "too few files for so many nodes" too_few_for_so_many
 check "few files are enough for a small lab" enough
 check "a soft limit is raised" soft_limit
-check "a cgroup without memory" in_cgroup 60000000 eat
+check "a cgroup without memory" in_cgroup 60000000 told eat.lua "killed:"
+check "a command in a cgroup without memory" in_cgroup 60000000 told hungry.lua "signal=SIGKILL, killed"
+check "a guest in a cgroup without memory" in_cgroup 60000000 told guest.lua "QEMU was killed"
+check "a file that may not be so large" small_files
+if can_capture && (($(</proc/sys/kernel/perf_event_paranoid) > -1)); then
+	check "captures without memory to lock" little_to_lock
+fi
 finish

@@ -327,7 +327,7 @@ nowhere_to_print() {
 	rm -f report.xml
 	status=0
 	"$provium" --format junit --output report.xml mixed.lua 2>err >&- || status=$?
-	exits 2 && complains "write: Bad file descriptor" && [[ ! -e report.xml ]]
+	exits 2 && complains "write to standard output: Bad file descriptor" && [[ ! -e report.xml ]]
 }
 no_standard_files() {
 	status=0
@@ -341,7 +341,7 @@ output_human_too() {
 output_full() {
 	status=0
 	within "$provium" mixed.lua >/dev/full 2>err || status=$?
-	exits 2 && complains "No space left on device"
+	exits 2 && complains "provium: report: write to standard output: No space left on device"
 }
 
 umask 022

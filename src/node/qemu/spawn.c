@@ -147,7 +147,7 @@ int spawn(const struct arguments *arguments, bool as_root, struct child *child, 
 {
 	struct spawn_pipes pipes;
 
-	*child = (struct child){ .pid = -1, .pidfd = -1, .stderr_fd = -1 };
+	*child = (struct child){ .pid = -1, .pidfd = -1, .stderr_fd = -1, .oom = oom_mark() };
 	if (open_pipes(&pipes, err))
 		return -err->code;
 	err->code = 0;

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "util/oom.h"
+
 struct error;
 
 /* A command line, as it grows. */
@@ -24,7 +26,8 @@ void arguments_free(struct arguments *arguments);
 struct child {
 	pid_t pid;
 	int pidfd;
-	int stderr_fd; /* our end of a pipe */
+	int stderr_fd;	     /* our end of a pipe */
+	struct oom_mark oom; /* as it was when it began */
 };
 
 /* The program is looked up in PATH. An error if it cannot be executed. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a guest is doing: running, paused, or at an end, and then why. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,13 +9,14 @@
 #include "node/qemu/qemu.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/oom.h"
 #include "util/wait.h"
 
 /* QEMU has closed its end; its own is a matter of milliseconds. */
 #define ENDING_NS (2 * NS_PER_S)
 /* After a migration QEMU needs a moment before it can go on. */
 #define CONTINUE_NS  (5 * NS_PER_S)
-#define REASON_SIZE  400
+#define REASON_SIZE  (OOM_TEXT_SIZE + 64)
 #define CONSOLE_SIZE 300
 
 void qemu_on_event(void *context, const char *name, const json_t *data)
@@ -49,7 +51,7 @@ static void hear_last_events(struct qemu_node *node)
 static void say_why(struct qemu_node *node, char *reason)
 {
 	const char *cause = node->shutdown_reason ? node->shutdown_reason : "";
-	char complaint[REASON_SIZE / 2];
+	char complaint[REASON_SIZE / 2], text[OOM_TEXT_SIZE];
 	int number = child_signal(&node->child);
 
 	if (strcmp(cause, "guest-shutdown") == 0) {
@@ -58,6 +60,8 @@ static void say_why(struct qemu_node *node, char *reason)
 		strcpy(reason, "it rebooted, or its kernel panicked, which ends a node");
 	} else if (strcmp(cause, "guest-panic") == 0) {
 		strcpy(reason, "its kernel panicked");
+	} else if (number == SIGKILL && oom_explain(&node->child.oom, text)) {
+		snprintf(reason, REASON_SIZE, "QEMU was killed %s", text);
 	} else if (number) {
 		snprintf(reason, REASON_SIZE, "QEMU was ended by signal %d (%s)", number, strsignal(number));
 	} else {

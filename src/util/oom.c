@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/oom.h"
+#include "util/oom.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Whether the kernel has killed for want of memory since a while ago, and whose memory that was. */
-#ifndef PROVIUM_CLI_OOM_H
-#define PROVIUM_CLI_OOM_H
+#ifndef PROVIUM_UTIL_OOM_H
+#define PROVIUM_UTIL_OOM_H
 
 #include <stdint.h>
 
