@@ -241,7 +241,7 @@ static int open_output(struct output *output, const struct request *request, str
 	if (replace_open(&output->place, request->path, err))
 		return error_wrap(err, "open %s", request->path);
 	output->fd = output->place.fd;
-	output->is_file = output->place.temporary;
+	output->is_file = output->place.is_new;
 	output->in_place = !output->is_file;
 	return 0;
 }

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A file that is written anew, all or not at all: it is made beside its place, and put there once what is to be in it is. Until
+ * A file that is written anew, all or not at all: it is made without a name, and put in its place once what is to be in it is. Until
  * then, and if it is given up, what was there stays. A link is followed; a device or a pipe is written to as it is.
  */
 #ifndef PROVIUM_UTIL_REPLACE_H
 #define PROVIUM_UTIL_REPLACE_H
+
+#include <stdbool.h>
 
 struct error;
 
 struct replacement {
 	int fd;		 /* to write to */
 	char *path;	 /* where it is to be */
-	char *temporary; /* where it is; NULL: there */
+	char *temporary; /* where it is meanwhile; NULL: nowhere, or there */
+	bool is_new;	 /* not in its place yet */
 };
 
 /* The error's text is the bare reason. */

@@ -168,6 +168,15 @@ killed() {
 	wait "$pid" 2>/dev/null
 	wait_for no_captures
 }
+killed_before_a_frame() {
+	rm -f none.pcap
+	"$provium" capture "$lab" idle -w none.pcap 2>err &
+	local pid=$!
+	wait_for some_captures || return
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	[[ ! -e none.pcap ]] && nothing_beside none.pcap
+}
 two_at_once() {
 	"$provium" capture "$lab" lan -c 20 -w one.pcap 2>err &
 	local pid=$!
@@ -208,6 +217,7 @@ check "a bad format" refuses "--format=text: pcap or pcapng is accepted" "$lab" 
 check "a file that cannot be" refuses "open /nowhere/x: No such file" "$lab" lan -w /nowhere/x
 check "not to a terminal" no_terminal
 check "nothing is left of one that is killed" killed
+check "nothing is left of one that is killed before the first frame" killed_before_a_frame
 check "it ends with the lab" ends_with_the_lab
 wait
 finish

@@ -282,14 +282,23 @@ output_and_terminal() {
 output_is_atomic() {
 	echo old >atomic.json
 	mkfifo gate 2>/dev/null
-	echo 'test("waits", function() io.open("gate"):read(1) end)' >waits.lua
+	echo 'test("waits", function() print("waiting") io.open("gate"):read(1) end)' >waits.lua
 	"$provium" --format json --output atomic.json waits.lua >out 2>err &
-	local pid=$! beside
-	wait_for compgen -G 'atomic.json.*' >/dev/null || return
-	beside=$(compgen -G 'atomic.json.*')
-	[[ $(<atomic.json) == old ]] || return
+	local pid=$!
+	wait_for prints waiting || return
+	[[ $(<atomic.json) == old ]] && nothing_beside || return
 	echo x >gate
-	wait "$pid" && grep -q '"event":"summary"' atomic.json && [[ ! -e $beside ]]
+	wait "$pid" && grep -q '"event":"summary"' atomic.json && nothing_beside
+}
+nothing_beside() { ! compgen -G 'atomic.json.*' >/dev/null; }
+output_of_a_killed_run() {
+	echo old >atomic.json
+	"$provium" --format json --output atomic.json waits.lua >out 2>err &
+	local pid=$!
+	wait_for prints waiting || return
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	[[ $(<atomic.json) == old ]] && nothing_beside
 }
 output_keeps_a_link() {
 	mkdir -p far
@@ -319,8 +328,11 @@ output_to_standard_output() {
 	grep -q '^</testsuites>$' out && [[ ! -e - ]]
 }
 output_without_a_name() {
-	run --output '' ran.lua
-	exits 2 && complains "name of a file is empty" && [[ ! -e ran ]]
+	local name
+	for name in '' new/; do
+		run --output "$name" ran.lua
+		exits 2 && complains "this is no name of a file" && [[ ! -e ran ]] || return
+	done
 }
 # A descriptor that was closed is not that of the next file that is opened.
 nowhere_to_print() {
@@ -378,6 +390,7 @@ check "json: a line an event" json_lines mixed.lua 4
 check "json: any bytes" json_lines bytes.lua 2
 check "--output: the report there, human on the terminal" output_and_terminal
 check "--output: all at once" output_is_atomic
+check "--output: nothing is left of a run that is killed" output_of_a_killed_run
 check "--output: through a link" output_keeps_a_link
 check "--output: into a pipe" output_into_a_device
 check "--output: a bad place is known before anything runs" output_needs_a_place
