@@ -28,8 +28,8 @@ local function fetch(self, deadline)
 	return piece, failure
 end
 
--- One more piece into self.rest. True if there was one, false when the deadline has passed or the stream has ended; and a
--- text if the source failed.
+-- One more piece into self.rest. True if there was one, false when the deadline has passed or the stream has ended; and
+-- a text if the source failed.
 local function fill(self, deadline)
 	local piece, failure = fetch(self, deadline)
 	self.rest = self.rest .. (piece or "")
@@ -68,7 +68,8 @@ function stream:next(timeout)
 	return nil
 end
 
--- nil and why if it does not come: what waits ends before it raises, for the script may go on and wait for something else.
+-- nil and why if it does not come: what waits ends before it raises, for the script may go on and wait for something
+-- else.
 local function find(self, method, text, deadline)
 	local searched = 1
 	while true do

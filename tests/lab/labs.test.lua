@@ -304,11 +304,12 @@ test("a lab's rules and cables are saved and restored", function(t)
 		os.execute("rm -rf " .. folder)
 	end)
 	for _, bridge in ipairs({ lan, sub.lan }) do
-		local capture <close> = bridge:capture()
+		local capture = bridge:capture()
 		t:assert_error(function()
 			provium:snapshot(folder .. "/new")
 		end, "with 1 open stream: a capture of bridge `lan`, opened at labs.test.lua:")
 		t:assert_eq(io.open(folder .. "/new"), nil)
+		capture:close()
 	end
 	local saved = provium:snapshot()
 	t:assert_eq(provium:snapshot(folder .. "/new"), folder .. "/new")

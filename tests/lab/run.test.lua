@@ -118,7 +118,8 @@ test("assert_ok tells all", function(t)
 	end
 	t:assert_eq(message("echo x; echo y >&2; exit 9"),
 		"command failed: status=exited code=9: `echo x; echo y >&2; exit 9` in vm `a`\nstdout: x\n\nstderr: y\n")
-	t:assert_eq(message("kill -9 $$"), "command failed: status=signalled signal=SIGKILL: `kill -9 $$` in vm `a`\nstdout: \nstderr: ")
+	t:assert_eq(message("kill -9 $$"),
+		"command failed: status=signalled signal=SIGKILL: `kill -9 $$` in vm `a`\nstdout: \nstderr: ")
 	t:assert_eq(message("sleep", { args = { 5 }, timeout = 0.05 }),
 		"command failed: status=timed_out code=124: `sleep 5` in vm `a`\nstdout: \nstderr: ")
 end)
