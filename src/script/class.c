@@ -63,6 +63,12 @@ static void push_new_methods(lua_State *L, const struct script_class *class)
 	prefix = lua_pushfstring(L, "%s.", class->name);
 	lua_insert(L, -2);
 	script_set_functions(L, prefix, class->functions);
+	/* Behind the table of methods, so that no list of what there is has them. */
+	lua_createtable(L, 0, 1);
+	lua_newtable(L);
+	script_set_functions(L, prefix, class->absent);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
 	lua_replace(L, -3);
 	lua_pop(L, 1);
 }

@@ -58,6 +58,7 @@ struct script_class {
 	const struct script_function *methods;
 	const struct script_function *more_methods; /* from a second file, or NULL */
 	const struct script_function *functions;    /* called with a dot or a colon, or NULL */
+	const struct script_function *absent;	    /* likewise: not here, which is all they say; or NULL */
 	const luaL_Reg *metamethods;
 	void (*ref)(void *object);
 	void (*unref)(void *object);
@@ -157,7 +158,7 @@ extern const struct script_function script_lab_members[];
 void script_push_names(lua_State *L, const char **names, size_t count);
 
 /* needs.c: what a file says that it needs, and words of the original of this tool */
-extern const struct script_function script_lab_functions[], script_vm_absent[];
+extern const struct script_function script_lab_functions[], script_lab_absent[], script_vm_absent[];
 int script_lab_claim(lua_State *L);
 int script_lab_barrier(lua_State *L);
 int script_lab_depends_on_file(lua_State *L);

@@ -335,6 +335,7 @@ const struct script_class script_class_lab = {
 	.methods = methods,
 	.more_methods = script_lab_members,
 	.functions = script_lab_functions,
+	.absent = script_lab_absent,
 	.metamethods = metamethods,
 	.ref = ref_lab,
 	.unref = unref_lab,

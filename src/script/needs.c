@@ -120,6 +120,10 @@ const struct script_function script_vm_absent[] = {
 const struct script_function script_lab_functions[] = {
 	{ "pack", lab_pack, INT_MAX },
 	{ "unpack", lab_unpack, 4 },
+	{ NULL },
+};
+
+const struct script_function script_lab_absent[] = {
 	{ "vm_fixture", refuse_fixture, 2 },
 	{ "lab_fixture", refuse_fixture, 2 },
 	{ NULL },

@@ -66,7 +66,7 @@ static int method_index(lua_State *L)
 	struct fields fields = { 0 };
 
 	lua_pushvalue(L, 2);
-	if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL || lua_type(L, 2) != LUA_TSTRING)
+	if (lua_gettable(L, lua_upvalueindex(2)) != LUA_TNIL || lua_type(L, 2) != LUA_TSTRING)
 		return 1;
 	key = lua_tostring(L, 2);
 	fields.nearest.word = key;

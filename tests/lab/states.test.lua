@@ -87,6 +87,8 @@ test("what the original of this tool has and this one has not says what takes it
 	}) do
 		t:assert_error(function() a[method](a, "x", {}, 5) end, words)
 	end
+	local message = t:assert_error(function() a:clok() end, "there is no field `clok`; ")
+	t:assert(not message:find("clock", 1, true), message)
 end)
 
 test("a node that was shut down", function(t)
