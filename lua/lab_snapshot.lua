@@ -88,7 +88,8 @@ local function save_states(self, lab)
 		for _, node in ipairs(described.nodes) do
 			local vm = part:vm(node.name)
 			if is_up(vm) and not self.states[node.path] then
-				self.states[node.path] = vm:snapshot(self:path() and ("%s/%s.snap"):format(self.folder, node.path))
+				local path = self.folder and ("%s/%s.snap"):format(self.folder, node.path) or nil
+				self.states[node.path] = vm:snapshot(path)
 			end
 		end
 	end)
