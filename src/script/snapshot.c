@@ -59,9 +59,11 @@ int script_vm_restore(lua_State *L)
 	return machine_restore(machine, path, &err) ? script_raise(L, &err) : 0;
 }
 
-/* See lua/lab_snapshot.lua. An error of it is one of the call. */
+/* See lua/lab_snapshot.lua. An error of it is one of the call, whose place is that of the script. */
 static int call_lab(lua_State *L, const char *function)
 {
+	const char *text, *place;
+
 	script_check_object(L, 1, &script_class_lab);
 	script_require(L, "lab_snapshot");
 	lua_getfield(L, -1, function);
@@ -69,7 +71,9 @@ static int call_lab(lua_State *L, const char *function)
 	lua_pushvalue(L, 2);
 	if (lua_pcall(L, 2, 1, 0) == LUA_OK)
 		return 1;
-	return script_fail(L, "%s", luaL_tolstring(L, -1, NULL));
+	text = luaL_tolstring(L, -1, NULL);
+	place = strncmp(text, "provium/", strlen("provium/")) == 0 ? strstr(text, ": ") : NULL;
+	return script_fail(L, "%s", place ? place + strlen(": ") : text);
 }
 
 int script_lab_snapshot(lua_State *L)
