@@ -18,6 +18,8 @@ test("b.lan and b, over IPv4 and IPv6", function(t)
 	t:assert_eq(resolves(a, "a.lan", "v4"), a:ip(), "a node knows itself")
 	t:assert_eq(lan:nic(b):ip(), b:ip())
 	t:assert_eq(lan:nic(b):ip6(), b:ip6())
+	t:assert_contains(a:run("ip -4 addr show dev eth0").stdout,
+		("inet %s/16 brd %s.255.255"):format(a:ip(), a:ip():match("^%d+%.%d+")))
 end)
 
 test("a name is found without a network", function(t)
