@@ -57,7 +57,8 @@ make_world() {
 		--listen-address=203.0.113.1 --bind-interfaces --address=/example.test/198.51.100.80 2>dns.log &
 	servers+=($!)
 	trap 'kill "${servers[@]}"; rm -rf "$work"' EXIT
-	echo "nameserver 203.0.113.1" >resolv.conf
+	# The first is out of reach for nodes.
+	printf 'nameserver %s\n' 127.0.0.53 203.0.113.1 >resolv.conf
 	mount --bind resolv.conf /etc/resolv.conf
 	wait_for curl -sf -o /dev/null http://198.51.100.80/ && wait_for curl -sf -o /dev/null http://example.test/
 }
@@ -100,6 +101,7 @@ lan:enable_uplink()
 lan:enable_uplink()
 assert(lan:has_uplink())
 assert(reaches(a))
+assert(not a:run("cat /etc/resolv.conf").stdout:find("127.", 1, true))
 assert(fetch(a, "http://example.test/cgi-bin/who").stdout:find("203.0.113.2", 1, true), "the outside sees the host's address")
 local late = provium:vm("late", "netns"):boot()
 lan:attach(late)
