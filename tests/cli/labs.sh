@@ -126,7 +126,7 @@ nsenter_lines_work() {
 }
 inspects_all() {
 	run inspect --json
-	exits 0 && [[ $(python3 -c 'import json; print(len([l for l in json.load(open("out")) if l["seed"] == '"$seed"']))') == 2 ]]
+	exits 0 && [[ $(python3 -c 'import json; print(len([l for l in json.load(open("out")) if l["title"].startswith("'"$work"'/")]))') == 2 ]]
 }
 goes_with_the_process() {
 	kill -KILL "$lab"
