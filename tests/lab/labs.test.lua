@@ -336,8 +336,8 @@ test("a lab's rules and cables are saved and restored", function(t)
 	t:assert(copy.lan:is_partitioned("elsewhere", "a"))
 	a:boot()
 	local line = debug.getinfo(1, "l").currentline + 1
-	t:assert_error(function() provium:snapshot() end, ("labs.test.lua:%d: provium:snapshot: vm:snapshot: vm `a`: a node of "
-		.. "kind netns has no state of its own to save; use profile \"vm\""):format(line))
+	t:assert_error(function() provium:snapshot() end, ("labs.test.lua:%d: provium:snapshot: vm:snapshot: vm `a`: a node "
+		.. "of kind netns has no state of its own to save; use profile \"vm\""):format(line))
 	t:assert_eq(a:state(), "booted")
 	-- Not what these calls could have made, or not in this kernel.
 	for key, value in pairs({ partition = 4, loss_ppb = 1 << 32, delay_ns = -1, rate_bps = 999, queue_ns = 1 << 62 }) do
