@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "capture/names.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -34,10 +35,10 @@ static bool find(const struct name *names, size_t count, const char *text, unsig
 			return true;
 		}
 	}
-	/* 0x86dd is how EtherTypes are written. */
+	/* 0x86dd is how EtherTypes are written. No blanks, no signs, and 010 is ten. */
 	errno = 0;
-	value = strtoul(text, &end, 0);
-	if (errno || end == text || *end || *text == '-' || value < 1 || value > most)
+	value = strtoul(text, &end, strncasecmp(text, "0x", 2) == 0 ? 16 : 10);
+	if (errno || !isdigit((unsigned char)*text) || *end || value < 1 || value > most)
 		return false;
 	*number = (uint16_t)value;
 	return true;
