@@ -174,6 +174,15 @@ test("the last words of a process whose end is heard while another one is waited
 	t:assert_eq(result.stderr, "err\n")
 end)
 
+test("a stream that has ended is not at its end while something of it is unread", function(t)
+	local out = a:run_async("echo one; echo two"):stdout_stream()
+	t:assert_error(function() out:read_until("three") end, "the stream ended")
+	t:assert(not out:eof())
+	t:assert_eq(out:read_until("one\n"), "one\n")
+	t:assert_eq(out:next(), "two\n")
+	t:assert(out:eof())
+end)
+
 test("a stream gives what is printed as it is printed", function(t)
 	local process = a:run_async("echo one; until test -e /tmp/second; do sleep 0.01; done;"
 		.. " echo two; echo three; echo error >&2")
