@@ -276,17 +276,6 @@ assert any(e["event"] == "output" for e in events), events
 assert sum(e["event"] == "test" for e in events) == int(sys.argv[1]), events' "$2" 2>>err
 }
 
-# A line of any length needs no memory of that length.
-json_long_line() {
-	echo 'print(("x"):rep(1000000))' >long.lua
-	run --format json long.lua
-	exits 0 && python3 -c '
-import json
-pieces = [e["text"] for e in map(json.loads, open("out")) if e["event"] == "output"]
-assert "".join(pieces) == "x" * 1000000, len(pieces)
-assert max(map(len, pieces)) <= 65536, list(map(len, pieces))' 2>>err
-}
-
 output_and_terminal() {
 	run --format junit --output report.xml mixed.lua
 	exits 1 && ends_with "1 passed, 1 failed, 2 skipped" && is_junit report.xml && [[ $(stat -c %a report.xml) == 644 ]]
@@ -400,7 +389,6 @@ check "events that are no object" garbled_events '7'
 check "tests of no status" garbled_events '{"event":"test","name":"x","status":"fine"}'
 check "json: a line an event" json_lines mixed.lua 4
 check "json: any bytes" json_lines bytes.lua 2
-check "json: a line of a million bytes" json_long_line
 check "--output: the report there, human on the terminal" output_and_terminal
 check "--output: all at once" output_is_atomic
 check "--output: nothing is left of a run that is killed" output_of_a_killed_run
