@@ -308,7 +308,10 @@ test("drain collects for the whole time, as a list", function(t)
 	-- Well before its time, for the stream ends.
 	t:assert_eq(table.concat(a:run_async("echo x"):stdout_stream():drain("50s")), "x\n")
 	-- However quickly it is read: no process is sure to be quicker.
-	local endless = require("provium.stream").new(function() return "x" end, "endless", "nowhere", {})
+	local endless = require("provium.stream").new(function()
+		provium:sleep("1ms")
+		return "x"
+	end, "endless", "nowhere", {})
 	t:assert(#endless:drain("1ms") > 1, "one that never runs dry ends, too")
 end)
 
