@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- All that a lab does to a virtual machine, in one go, for a kernel in which a guest takes minutes.
 
-provium.timeout = "15m"
+provium.timeout = "45m"
 
 test("a virtual machine among the others: names, partition, delay, cable, cards", { tags = { "vmsmoke" } }, function(t)
 	local lan = provium:bridge("lan")
 	local v, n = provium:vm("v", "vm"), provium:vm("n", "netns")
 	lan:attach({ v, n })
-	provium:boot()
+	provium:boot({ timeout = "30m" })
 
 	local function ping(from, options)
 		return from:run("ping -n -c 1 " .. options, { timeout = "60s" })
