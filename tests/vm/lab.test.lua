@@ -132,8 +132,12 @@ test("commands: streams, status, signals, environment, input, time limits", func
 	local process = v:run_async("for i in 1 2 3; do echo $i; sleep 0.3; done")
 	process:stdout_stream():expect("2\n", "20s")
 	t:assert_eq(process:wait("20s").stdout, "1\n2\n3\n")
+	process = v:run_async("exec sleep 1000")
+	wait_until(function()
+		return v:run(("cat /proc/%d/comm"):format(process:pid())).stdout == "sleep\n"
+	end, { timeout = "50s" })
+	process:kill()
 	process = v:run_async("exec sleep 1000", { timeout = "1s" })
-	t:assert_eq(v:run(("cat /proc/%d/comm"):format(process:pid())).stdout, "sleep\n")
 	t:assert_eq(process:wait("50s").status, "timed_out")
 	process = v:run_async("exec sleep 1000", { timeout = "1s" })
 	t:assert_eq(process:stdout_stream():next("50s"), nil, "who reads its output ends it, too")
