@@ -12,21 +12,26 @@ test("a virtual machine among the others: names, partition, delay, cable, cards"
 	local function ping(from, options)
 		return from:run("ping -n -c 1 " .. options, { timeout = "60s" })
 	end
-	t:assert(ping(n, "-W 30 -4 v.lan"):ok())
-	t:assert(ping(v, "-W 30 -6 n.lan"):ok())
+	-- Kernels that are so slow give each other up before an answer has come.
+	local function reaches(from, options)
+		return wait_until(function()
+			local answer = ping(from, "-W 30 " .. options)
+			return answer:ok() and answer.stdout
+		end, { timeout = "10m", desc = "an answer to ping " .. options })
+	end
+	reaches(n, "-4 v.lan")
+	reaches(v, "-6 n.lan")
 
 	local before = lan:counters(n, v).packets
 	lan:partition({ from = v, to = n })
 	t:assert(not ping(n, "-W 2 -4 v.lan"):ok())
 	t:assert(lan:counters(n, v).packets > before, "the other way is open")
-	t:assert_dropped(lan, v, n, "partition")
+	wait_until(function() return lan:counters(v, n).dropped.partition > 0 end, { timeout = "10m" })
 	lan:unpartition(v, n)
 
 	lan:add_latency({ from = n, to = v, ms = 300 })
 	lan:add_latency({ from = v, to = n, ms = 200 })
-	local answer = ping(n, "-W 30 -4 v.lan")
-	t:assert(answer:ok(), answer.stdout)
-	local rtt = tonumber(answer.stdout:match("time=([%d.]+) ms"))
+	local rtt = tonumber(reaches(n, "-4 v.lan"):match("time=([%d.]+) ms"))
 	t:assert(rtt >= 500, rtt .. " ms")
 	lan:reset()
 
@@ -35,12 +40,12 @@ test("a virtual machine among the others: names, partition, delay, cable, cards"
 	t:assert(not ping(n, "-W 2 -4 v.lan"):ok())
 	v:nic("lan"):reconnect()
 	wait_until(function() return v:run("cat /sys/class/net/eth0/carrier").stdout == "1\n" end, { timeout = "60s" })
-	t:assert(ping(n, "-W 30 -4 v.lan"):ok())
+	reaches(n, "-4 v.lan")
 
 	local data = provium:bridge("data")
 	data:attach({ v, n })
-	t:assert(ping(n, "-W 30 -4 v.data"):ok())
+	reaches(n, "-4 v.data")
 	data:detach(v)
 	wait_until(function() return not v:run("test -e /sys/class/net/eth1"):ok() end, { timeout = "60s" })
-	t:assert(ping(n, "-W 30 -4 v.lan"):ok(), "the other card works on")
+	reaches(n, "-4 v.lan") -- the other card works on
 end)
