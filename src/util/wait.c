@@ -35,17 +35,22 @@ static void be_idle(void)
 /* A signal that comes between the test of the flag and poll() is seen after this long. */
 #define SLICE_NS (50 * NS_PER_MS)
 
+int wait_slice(struct pollfd *fds, nfds_t count, uint64_t deadline_ns)
+{
+	uint64_t slice_end = clock_after(SLICE_NS);
+
+	return poll(fds, count, clock_poll_ms(deadline_ns < slice_end ? deadline_ns : slice_end));
+}
+
 int wait_poll(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, struct error *err)
 {
 	for (;;) {
-		uint64_t slice_end;
 		int ready;
 
 		if (interrupt_pending(err))
 			return -err->code;
 		be_idle();
-		slice_end = clock_after(SLICE_NS);
-		ready = poll(fds, count, clock_poll_ms(deadline_ns < slice_end ? deadline_ns : slice_end));
+		ready = wait_slice(fds, count, deadline_ns);
 		if (ready > 0)
 			return ready;
 		if (ready < 0 && errno != EINTR)

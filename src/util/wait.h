@@ -17,6 +17,9 @@ struct error;
  */
 int wait_poll(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, struct error *err);
 
+/* A part of a wait for those who look for interruptions themselves: poll(2), for 50 ms at most. Returns what it does. */
+int wait_slice(struct pollfd *fds, nfds_t count, uint64_t deadline_ns);
+
 /*
  * From now on idle() is called about every 50 ms of waiting, and not from within itself: for what goes on beside the thing
  * that is waited for. It must not wait itself.

@@ -15,9 +15,7 @@
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/limits.h"
-
-/* A signal that comes between the look and poll() is seen after this long. */
-#define SLICE_NS (50 * NS_PER_MS)
+#include "util/wait.h"
 
 static int node_gone(struct netns_node *node, struct error *err)
 {
@@ -73,9 +71,7 @@ static int await_init(const struct netns_node *node, short events, uint64_t dead
 	struct pollfd control = { .fd = node->control, .events = events };
 
 	for (;;) {
-		uint64_t slice_end = clock_after(SLICE_NS);
-
-		if (poll(&control, 1, clock_poll_ms(deadline_ns < slice_end ? deadline_ns : slice_end)) > 0)
+		if (wait_slice(&control, 1, deadline_ns) > 0)
 			return 0;
 		if (interrupt_pending(err))
 			return error_wrap(err, "init of node `%s`", node->name);
