@@ -232,6 +232,7 @@ int script_vm_tail_file(lua_State *L);
 int script_bridge_capture(lua_State *L);
 int script_bridge_wait_for(lua_State *L);
 int script_nic_capture(lua_State *L);
+int script_native_capture_site(lua_State *L); /* for native.c */
 void script_register_capture(lua_State *L);
 /* Closes the captures that were opened in a scope of this depth or deeper. */
 void script_close_captures(struct script *script, unsigned int depth);
@@ -256,7 +257,6 @@ void script_register_modules(lua_State *L);
 void script_require(lua_State *L, const char *name);
 
 /* saved_rules.c: for native.c */
-int script_native_capture_site(lua_State *L);
 int script_native_rules(lua_State *L);
 int script_native_set_rules(lua_State *L);
 
