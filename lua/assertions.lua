@@ -37,7 +37,6 @@ end
 local end_with, is_ending, show = module.end_with, module.is_ending, module.show
 
 local assertions = {}
-assertions.__index = assertions
 
 -- A claim that does not hold fails the test, also if the script catches the error.
 local function fail(self, message, level)

@@ -4,7 +4,6 @@
 local class = require "provium.class"
 
 local batch = {}
-batch.__index = batch
 
 for _, name in ipairs {
 	"run", "read_file", "write_file", "push_file", "stat", "listdir", "mkdir", "unlink", "rename",

@@ -5,7 +5,6 @@ local class = require "provium.class"
 local stream = require "provium.stream"
 
 local capture = setmetatable({}, { __index = stream })
-capture.__index = capture
 capture.__name = "provium.capture"
 
 -- The end of its scope closes the handle.

@@ -8,7 +8,6 @@ local native = require "provium.native"
 local stream = require "provium.stream"
 
 local console = {}
-console.__index = console
 console.__name = "provium.console"
 
 local EXPECT_TIMEOUT, WRITE_TIMEOUT = 30, 10

@@ -7,7 +7,6 @@ local native = require "provium.native"
 local FORMAT = "provium lab 1"
 
 local snapshot = { __name = "provium.lab_snapshot" }
-snapshot.__index = snapshot
 
 --- Bytes of all guests' states.
 function snapshot:size()

@@ -7,7 +7,6 @@ local class = require "provium.class"
 local native = require "provium.native"
 
 local stream = {}
-stream.__index = stream
 
 local DEFAULT_TIMEOUT, DRAIN_TIMEOUT = 10, 0.5
 -- A stream that never runs dry must not keep drain() for longer than that, behind its deadline.
