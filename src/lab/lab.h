@@ -41,6 +41,7 @@ struct machine_profile {
 	struct node_config config; /* without a name */
 };
 
+/* What a script says in place of the profile. 0 or NULL: not given. */
 struct machine_options {
 	uint64_t memory_bytes;
 	unsigned int cpus;
@@ -49,8 +50,12 @@ struct machine_options {
 		char *path, *content;
 		size_t size;
 		unsigned int mode; /* permissions; 0: as the node makes them */
-	} * files;		   /* NULL: not given */
+	} * files;
 	size_t file_count;
+	char *root, *disk;	 /* see struct node_config */
+	struct node_bind *binds; /* NULL: not given; its strings are allocated */
+	size_t bind_count;
+	uint64_t pids;
 };
 
 struct machine {

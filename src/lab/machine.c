@@ -27,11 +27,80 @@ static void free_files(struct machine_options *options)
 	free(options->files);
 }
 
+static void free_binds(struct machine_options *options)
+{
+	for (size_t i = 0; i < options->bind_count; i++) {
+		free((char *)options->binds[i].host);
+		free((char *)options->binds[i].guest);
+	}
+	free(options->binds);
+}
+
+/* All that `kept` has not taken over. */
+static void free_options(struct machine_options *options, const struct machine_options *kept)
+{
+	if (options->files != kept->files)
+		free_files(options);
+	if (options->binds != kept->binds)
+		free_binds(options);
+	if (options->kernel_cmdline != kept->kernel_cmdline)
+		free(options->kernel_cmdline);
+	if (options->root != kept->root)
+		free(options->root);
+	if (options->disk != kept->disk)
+		free(options->disk);
+}
+
 void machine_options_free(struct machine_options *options)
 {
-	free_files(options);
-	free(options->kernel_cmdline);
+	free_options(options, &(struct machine_options){ 0 });
 	*options = (struct machine_options){ 0 };
+}
+
+/* What is given takes the place of what was. */
+static void set_options(struct machine_options *options, const struct machine_options *given)
+{
+	if (given->memory_bytes)
+		options->memory_bytes = given->memory_bytes;
+	if (given->cpus)
+		options->cpus = given->cpus;
+	if (given->kernel_cmdline)
+		options->kernel_cmdline = given->kernel_cmdline;
+	if (given->files) {
+		options->files = given->files;
+		options->file_count = given->file_count;
+	}
+	if (given->root)
+		options->root = given->root;
+	if (given->disk)
+		options->disk = given->disk;
+	if (given->binds) {
+		options->binds = given->binds;
+		options->bind_count = given->bind_count;
+	}
+	if (given->pids)
+		options->pids = given->pids;
+}
+
+/* A script may run on one kind of node today and on another tomorrow: what would mean nothing there is refused. */
+static int check_options(const struct machine_options *options, const struct node_kind *kind, const char *name,
+			 struct error *err)
+{
+	const char *key = options->root ? "root" : options->binds ? "binds" : options->pids ? "pids" : NULL;
+
+	if (kind->shares_kernel)
+		return 0;
+	if (options->disk)
+		return error_set(
+			err, EINVAL,
+			"vm `%s`: `disk` is an option of namespace nodes; that of a guest is named by a profile", name);
+	if (key)
+		return error_set(
+			err, EINVAL,
+			"vm `%s`: `%s` is an option of namespace nodes, and this one is a guest; leave it out, or "
+			"use profile \"%s\"",
+			name, key, node_kind_netns.name);
+	return 0;
 }
 
 int machine_new(struct lab *lab, const char *name, const char *profile, const struct machine_options *options,
@@ -42,7 +111,8 @@ int machine_new(struct lab *lab, const char *name, const char *profile, const st
 	struct machine *machine;
 
 	if (lab_check_new_name(lab, "vm", name, same ? same->depth : 0, same != NULL, err) ||
-	    lab->find_profile(lab->profile_context, profile, &found, err))
+	    lab->find_profile(lab->profile_context, profile, &found, err) ||
+	    check_options(options, found->kind, name, err))
 		return -err->code;
 	machine = memory_new(sizeof(*machine));
 	machine->refs = 1;
@@ -283,19 +353,34 @@ static int finish_boot(struct machine *machine, uint64_t deadline_ns, struct err
 	return -err->code;
 }
 
-static int start_boot(struct machine *machine, struct error *err)
+/* What its profile says, and on top of it its options. */
+static struct node_config configure(const struct machine *machine)
 {
 	const struct machine_options *options = &machine->options;
 	struct node_config config = machine->defaults;
 
 	config.name = machine->name;
 	config.kept_disk = machine->kept_disk;
-	if (options->memory_bytes)
-		config.memory_bytes = options->memory_bytes;
-	if (options->cpus)
-		config.cpus = options->cpus;
+	config.memory_bytes = options->memory_bytes ? options->memory_bytes : config.memory_bytes;
+	config.cpus = options->cpus ? options->cpus : config.cpus;
+	config.pids = options->pids ? options->pids : config.pids;
 	if (options->kernel_cmdline)
 		config.kernel_cmdline = options->kernel_cmdline;
+	if (options->disk)
+		config.disk = options->disk;
+	if (options->root)
+		config.root = strcmp(options->root, NODE_ROOT_OWN) == 0 ? NULL : options->root;
+	if (options->binds) {
+		config.binds = options->binds;
+		config.bind_count = options->bind_count;
+	}
+	return config;
+}
+
+static int start_boot(struct machine *machine, struct error *err)
+{
+	struct node_config config = configure(machine);
+
 	if (machine->kind->boot(&config, machine->run->nl, &machine->node, err))
 		return -err->code;
 	host_needs_nodes(machine->run, 1);
@@ -345,27 +430,15 @@ int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns,
 
 int machine_boot(struct machine *machine, struct machine_options *options, uint64_t deadline_ns, struct error *err)
 {
-	struct machine_options before = machine->options, *after = &machine->options;
+	struct machine_options before = machine->options;
 
-	if (options->memory_bytes)
-		after->memory_bytes = options->memory_bytes;
-	if (options->cpus)
-		after->cpus = options->cpus;
-	if (options->kernel_cmdline)
-		after->kernel_cmdline = options->kernel_cmdline;
-	if (options->files) {
-		after->files = options->files;
-		after->file_count = options->file_count;
-	}
-	if (machines_boot(&machine, 1, deadline_ns, err)) {
+	set_options(&machine->options, options);
+	if (check_options(options, machine->kind, machine->name, err) || machines_boot(&machine, 1, deadline_ns, err)) {
 		machine->options = before;
 		machine_options_free(options);
 		return -err->code;
 	}
-	if (options->kernel_cmdline)
-		free(before.kernel_cmdline);
-	if (options->files)
-		free_files(&before);
+	free_options(&before, &machine->options);
 	return 0;
 }
 
@@ -390,7 +463,7 @@ void machines_shutdown(struct machine **machines, size_t count)
 int machine_reboot(struct machine *machine, bool orderly, struct machine_options *options, uint64_t deadline_ns,
 		   struct error *err)
 {
-	if (machine_need_booted(machine, "reboot", err)) {
+	if (machine_need_booted(machine, "reboot", err) || check_options(options, machine->kind, machine->name, err)) {
 		machine_options_free(options);
 		return -err->code;
 	}

@@ -19,21 +19,47 @@
 struct error;
 struct netlink;
 
+/* A place of this machine that a namespace node sees, too: a file, or a folder and all that is mounted in it. */
+struct node_bind {
+	const char *host;  /* absolute */
+	const char *guest; /* absolute, without "." or ".." or a slash too many, and not "/" */
+	bool read_only;
+};
+
+#define NODE_ROOT_SHARED "shared" /* the machine's own file system */
+#define NODE_ROOT_OWN	 "own"	  /* in a script: that above the machine's file system, whatever the profile says */
+
 /*
  * What a node is to be like. The node copies what it keeps. All but the name may be 0 or NULL, which is the kind's own
- * default; a kind without its own kernel has no use for them.
+ * default; a kind without its own kernel has no use for those of its boot.
  */
 struct node_config {
 	const char *name;
-	uint64_t memory_bytes;
+	uint64_t memory_bytes; /* without a kernel of its own: the most that it may use, 0: no limit; so with cpus */
 	unsigned int cpus;
 	const char *kernel, *initrd; /* of a direct boot; without them and without a disk: the built-in guest */
 	const char *kernel_cmdline;  /* added to the kernel's own */
-	const char *disk;	     /* an image, which is never written to */
-	const char *machine;	     /* QEMU's -machine */
-	const char *accel;	     /* "kvm", "tcg"; NULL: what works */
-	bool no_agent;		     /* the guest has none: no commands, no files, no addresses */
-	int kept_disk;		     /* what keep_disk() of the node's last life gave, 0 for none; stays the caller's */
+	/*
+	 * An image, which is never written to. Without a kernel of its own: a folder in which what the node writes is kept while it
+	 * lives, instead of in memory.
+	 */
+	const char *disk;
+	const char *machine; /* QEMU's -machine */
+	const char *accel;   /* "kvm", "tcg"; NULL: what works */
+	bool no_agent;	     /* the guest has none: no commands, no files, no addresses */
+	int kept_disk;	     /* what keep_disk() of the node's last life gave, 0 for none; stays the caller's */
+
+	/* Without a kernel of its own alone: */
+
+	/*
+	 * NULL: its own writes above the machine's file system; NODE_ROOT_SHARED; else the absolute path of a root file system, or
+	 * of an OCI layout, with ":TAG" behind it if a tag was named.
+	 */
+	const char *root;
+	const struct node_bind
+		*binds; /* sorted by guest, so that what is below another comes behind it; no guest twice */
+	size_t bind_count;
+	uint64_t pids; /* most processes and threads, 0: no limit */
 };
 
 /* One network card, as the node's kind needs to know it. */
@@ -60,6 +86,7 @@ struct node {
 
 struct node_kind {
 	const char *name;
+	bool shares_kernel;  /* it has `root`, `binds` and `pids`; and its `disk` is a folder */
 	bool pause_silences; /* a paused node does not answer who asks for its addresses */
 
 	/* Starts to boot, and returns before that is done, so that many nodes boot side by side. */

@@ -58,24 +58,6 @@ static int read_host_file(const char *path, struct buffer *content, unsigned int
 	return -err->code;
 }
 
-/* A relative path is one of the script that calls: it is to mean the same wherever the command is started. Pushes it. */
-static const char *resolve_host_path(lua_State *L, const char *path)
-{
-	lua_Debug caller;
-	const char *slash;
-
-	lua_pushstring(L, path);
-	if (*path == '/' || !lua_getstack(L, 1, &caller) || !lua_getinfo(L, "S", &caller) || *caller.source != '@')
-		return path;
-	slash = strrchr(caller.source, '/');
-	if (!slash)
-		return path;
-	lua_pushlstring(L, caller.source + 1, (size_t)(slash - caller.source));
-	lua_insert(L, -2);
-	lua_concat(L, 2);
-	return lua_tostring(L, -1);
-}
-
 static int vm_push_file(lua_State *L)
 {
 	struct machine *machine = script_check_booted(L, "write a file");
@@ -89,7 +71,7 @@ static int vm_push_file(lua_State *L)
 
 	if (!lua_isnil(L, 4))
 		SCRIPT_READ_OPTIONS(L, 4, keys);
-	host_path = resolve_host_path(L, host_path);
+	host_path = script_push_path(L, script_push_folder(L), host_path);
 	if (!read_host_file(host_path, &content, &file.mode, &err)) {
 		file.content = content.data;
 		file.size = content.size;

@@ -180,6 +180,25 @@ int script_bridge_publish(lua_State *L);
 /* The bridge of argument 1; raises if it is closed. */
 struct bridge *script_open_bridge(lua_State *L);
 
+/*
+ * places.c: what a script or a configuration names on this machine. A relative path begins at the folder of the file that
+ * names it, so that it means the same wherever the command is started; `folder` is "" or ends with a slash. Each pushes what it
+ * returns. What cannot be is refused, in words that begin with the key.
+ */
+
+/* Of the script that calls. */
+const char *script_push_folder(lua_State *L);
+const char *script_push_path(lua_State *L, const char *folder, const char *path);
+/* The absolute path of what is there. */
+const char *script_push_place(lua_State *L, const char *key, const char *folder, const char *path);
+const char *script_push_place_folder(lua_State *L, const char *key, const char *folder, const char *path);
+/* See `root` of struct node_config. NODE_ROOT_OWN stays that. */
+const char *script_push_root(lua_State *L, const char *folder, const char *text);
+/* See `binds` of struct node_config. What is pushed keeps the array and its strings alive. */
+struct node_bind *script_push_binds(lua_State *L, int index, const char *folder, size_t *count);
+
+#define SCRIPT_MAX_PIDS (1U << 22) /* PID_MAX_LIMIT of the kernel */
+
 /* vm.c */
 
 void script_read_machine_options(lua_State *L, int index, struct machine_options *options, uint64_t *timeout_ns);

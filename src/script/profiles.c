@@ -93,27 +93,25 @@ int profiles_find(void *context, const char *name, const struct machine_profile 
 	return *profile ? 0 : unknown(profiles, name, mapped, err);
 }
 
+/* Of the file, with the slash. */
+static const char *push_folder(lua_State *L, const struct profiles *profiles)
+{
+	return lua_pushlstring(L, profiles->file, (size_t)(strrchr(profiles->file, '/') + 1 - profiles->file));
+}
+
+/* What is on top of the stack lives as long as the state. */
+static void keep(lua_State *L)
+{
+	luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 /* A path in the file, relative to the file's folder, as an absolute one; what it leads to must exist. NULL stays NULL. */
 static const char *resolve(lua_State *L, const struct profiles *profiles, const char *key, const char *path)
 {
-	const char *folder_end = strrchr(profiles->file, '/');
-	char *whole = NULL;
-
 	if (!path)
 		return NULL;
-	if (*path == '/')
-		lua_pushstring(L, path);
-	else
-		lua_pushfstring(L, "%s/%s", lua_pushlstring(L, profiles->file, (size_t)(folder_end - profiles->file)),
-				path);
-	whole = realpath(lua_tostring(L, -1), NULL);
-	if (!whole)
-		script_fail(L, "`%s` is %s: %s", key, lua_tostring(L, -1), strerror(errno));
-	lua_pushstring(L, whole);
-	free(whole);
-	path = lua_tostring(L, -1);
-	/* So that it lives as long as the state. */
-	luaL_ref(L, LUA_REGISTRYINDEX);
+	path = script_push_place(L, key, push_folder(L, profiles), path);
+	keep(L);
 	return path;
 }
 
@@ -126,42 +124,95 @@ static void set_string(const char **target, const char *value)
 static const struct machine_profile *base_of(lua_State *L, struct profiles *profiles, int list, const char *base,
 					     int depth);
 
+/* What a profile says, beside strings that go into the configuration as they are. */
+struct profile_keys {
+	const char *base, *kernel, *initrd, *disk, *accel, *root;
+	int binds; /* the stack index */
+	uint64_t cpus, pids;
+	bool agent, agent_given;
+};
+
+static void check_accel(lua_State *L, const char *accel)
+{
+	if (accel && strcmp(accel, "kvm") != 0 && strcmp(accel, "tcg") != 0)
+		script_fail(L, "`accel` is \"%s\"; \"kvm\" or \"tcg\" is accepted, and without it what works is used",
+			    accel);
+}
+
+/* What only a node without its own kernel has. */
+static void check_kind(lua_State *L, const struct machine_profile *profile, const struct profile_keys *keys)
+{
+	const char *key = keys->root ? "root" : !lua_isnil(L, keys->binds) ? "binds" : keys->pids ? "pids" : NULL;
+
+	if (key && !profile->kind->shares_kernel)
+		script_fail(
+			L,
+			"`%s` is of namespace nodes; leave it out, or build the profile on one of them (base = \"%s\")",
+			key, node_kind_netns.name);
+}
+
+static void set_places(lua_State *L, const struct profiles *profiles, const struct profile_keys *keys,
+		       struct machine_profile *profile)
+{
+	struct node_config *config = &profile->config;
+	const char *folder = push_folder(L, profiles);
+
+	if (keys->disk && profile->kind->shares_kernel) {
+		config->disk = script_push_place_folder(L, "disk", folder, keys->disk);
+		keep(L);
+	} else {
+		set_string(&config->disk, resolve(L, profiles, "disk", keys->disk));
+	}
+	if (keys->root) {
+		config->root = script_push_root(L, folder, keys->root);
+		if (strcmp(config->root, NODE_ROOT_OWN) == 0)
+			config->root = NULL;
+		keep(L);
+	}
+	if (!lua_isnil(L, keys->binds)) {
+		config->binds = script_push_binds(L, keys->binds, folder, &config->bind_count);
+		keep(L);
+	}
+}
+
 /* Reads the table on top of the stack. */
 static struct machine_profile read_profile(lua_State *L, struct profiles *profiles, int list, int depth)
 {
-	const char *base = "vm", *kernel = NULL, *initrd = NULL, *cmdline = NULL, *disk = NULL, *machine = NULL,
-		   *accel = NULL;
-	uint64_t memory = 0, cpus = 0;
-	bool agent = true, agent_given = false;
+	struct profile_keys given = { .base = "vm", .agent = true };
+	const char *cmdline = NULL, *machine = NULL;
+	uint64_t memory = 0;
 	const struct option keys[] = {
-		{ "base", OPTION_STRING, &base },
-		{ "kernel", OPTION_STRING, &kernel },
-		{ "initrd", OPTION_STRING, &initrd },
+		{ "base", OPTION_STRING, &given.base },
+		{ "kernel", OPTION_STRING, &given.kernel },
+		{ "initrd", OPTION_STRING, &given.initrd },
 		{ "cmdline", OPTION_STRING, &cmdline },
-		{ "disk", OPTION_STRING, &disk },
+		{ "disk", OPTION_STRING, &given.disk },
 		{ "memory", OPTION_QUANTITY, &memory, .quantity = QUANTITY_SIZE },
-		{ "cpus", OPTION_INTEGER, &cpus, .limit = MAX_CPUS },
+		{ "cpus", OPTION_INTEGER, &given.cpus, .limit = MAX_CPUS },
 		{ "machine", OPTION_STRING, &machine },
-		{ "accel", OPTION_STRING, &accel },
-		{ "agent", OPTION_BOOL, &agent, .given = &agent_given },
+		{ "accel", OPTION_STRING, &given.accel },
+		{ "agent", OPTION_BOOL, &given.agent, .given = &given.agent_given },
+		{ "root", OPTION_STRING, &given.root },
+		{ "binds", OPTION_VALUE, &given.binds },
+		{ "pids", OPTION_INTEGER, &given.pids, .limit = SCRIPT_MAX_PIDS },
 	};
 	struct machine_profile profile;
 	struct node_config *config = &profile.config;
 
 	SCRIPT_READ_OPTIONS(L, lua_gettop(L), keys);
-	if (accel && strcmp(accel, "kvm") != 0 && strcmp(accel, "tcg") != 0)
-		script_fail(L, "`accel` is \"%s\"; \"kvm\" or \"tcg\" is accepted, and without it what works is used",
-			    accel);
-	profile = *base_of(L, profiles, list, base, depth + 1);
-	set_string(&config->kernel, resolve(L, profiles, "kernel", kernel));
-	set_string(&config->initrd, resolve(L, profiles, "initrd", initrd));
-	set_string(&config->disk, resolve(L, profiles, "disk", disk));
+	check_accel(L, given.accel);
+	profile = *base_of(L, profiles, list, given.base, depth + 1);
+	check_kind(L, &profile, &given);
+	set_string(&config->kernel, resolve(L, profiles, "kernel", given.kernel));
+	set_string(&config->initrd, resolve(L, profiles, "initrd", given.initrd));
+	set_places(L, profiles, &given, &profile);
 	set_string(&config->kernel_cmdline, cmdline);
 	set_string(&config->machine, machine);
-	set_string(&config->accel, accel);
+	set_string(&config->accel, given.accel);
 	config->memory_bytes = memory ? memory : config->memory_bytes;
-	config->cpus = cpus ? (unsigned int)cpus : config->cpus;
-	config->no_agent = agent_given ? !agent : config->no_agent;
+	config->cpus = given.cpus ? (unsigned int)given.cpus : config->cpus;
+	config->pids = given.pids ? given.pids : config->pids;
+	config->no_agent = given.agent_given ? !given.agent : config->no_agent;
 	return profile;
 }
 
@@ -173,7 +224,7 @@ static const struct machine_profile *add_profile(lua_State *L, struct profiles *
 
 	if (lua_type(L, -1) != LUA_TTABLE)
 		script_fail(L, "profile `%s` is a %s; a table is accepted", name, luaL_typename(L, -1));
-	luaL_checkstack(L, 32, "profiles");
+	luaL_checkstack(L, 64, "profiles");
 	added.profile = read_profile(L, profiles, list, depth);
 	added.name = memory_string(name);
 	LIST_ADD(profiles->list, profiles->count, added);

@@ -66,18 +66,61 @@ static void read_files_option(lua_State *L, int index, struct machine_options *o
 	}
 }
 
+/* What the node is to see of this machine. */
+struct places {
+	const char *root, *disk;
+	int binds_index;
+	const struct node_bind *binds;
+	size_t bind_count;
+};
+
+/* Nothing is allocated that Lua does not free. */
+static void push_places(lua_State *L, struct places *places)
+{
+	const char *folder = script_push_folder(L);
+
+	if (places->root)
+		places->root = script_push_root(L, folder, places->root);
+	if (places->disk)
+		places->disk = script_push_place_folder(L, "disk", folder, places->disk);
+	if (!lua_isnil(L, places->binds_index))
+		places->binds = script_push_binds(L, places->binds_index, folder, &places->bind_count);
+}
+
+static void copy_places(const struct places *places, struct machine_options *options)
+{
+	options->root = places->root ? memory_string(places->root) : NULL;
+	options->disk = places->disk ? memory_string(places->disk) : NULL;
+	if (!places->binds)
+		return;
+	/* None is other than not given. */
+	options->binds = memory_new((places->bind_count + 1) * sizeof(*options->binds));
+	options->bind_count = places->bind_count;
+	for (size_t i = 0; i < places->bind_count; i++)
+		options->binds[i] = (struct node_bind){
+			.host = memory_string(places->binds[i].host),
+			.guest = memory_string(places->binds[i].guest),
+			.read_only = places->binds[i].read_only,
+		};
+}
+
 /* What is not given stays 0. */
 void script_read_machine_options(lua_State *L, int index, struct machine_options *options, uint64_t *timeout_ns)
 {
 	const char *cmdline = NULL, *more_cmdline = NULL;
 	uint64_t cpus = 0;
 	int files = 0;
+	struct places places = { 0 };
 	const struct option keys[] = {
 		{ "memory", OPTION_QUANTITY, &options->memory_bytes, .quantity = QUANTITY_SIZE },
 		{ "cpus", OPTION_INTEGER, &cpus, .limit = MAX_CPUS },
 		{ "kernel_cmdline", OPTION_STRING, &cmdline },
 		{ "kernel_cmdline_append", OPTION_STRING, &more_cmdline },
 		{ "files", OPTION_VALUE, &files },
+		{ "root", OPTION_STRING, &places.root },
+		{ "binds", OPTION_VALUE, &places.binds_index },
+		{ "disk", OPTION_STRING, &places.disk },
+		{ "pids", OPTION_INTEGER, &options->pids, .limit = SCRIPT_MAX_PIDS },
 		{ "rng_seed", OPTION_LATER },
 		{ "initial_time", OPTION_LATER },
 		{ "disks", OPTION_LATER },
@@ -86,8 +129,10 @@ void script_read_machine_options(lua_State *L, int index, struct machine_options
 	};
 
 	script_read_options(L, index, keys, sizeof(keys) / sizeof(keys[0]) - (timeout_ns ? 0 : 2));
+	push_places(L, &places);
 	if (!lua_isnil(L, files))
 		read_files_option(L, files, options);
+	copy_places(&places, options);
 	options->cpus = (unsigned int)cpus;
 	/* Both are added to the kernel's own. */
 	if (cmdline && more_cmdline)

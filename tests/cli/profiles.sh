@@ -66,6 +66,13 @@ check "refused: unknown base" refuses 'return {profiles = {mine = {base = "none"
 check "refused: a circle" refuses 'return {profiles = {mine = {base = "b"}, b = {base = "mine"}}}' 'profile `'
 check "refused: built-in name" refuses 'return {profiles = {netns = {}}}' 'the profile `netns` is built in'
 check "refused: memory" refuses 'return {profiles = {mine = {memory = "lots"}}}' 'argument `memory` is "lots"'
+check "refused: root" refuses 'return {profiles = {mine = {base = "netns", root = "none"}}}' "\`root\` is $work/project/none: No such file"
+check "refused: binds" refuses 'return {profiles = {mine = {base = "netns", binds = {"none:/x"}}}}' "\`binds\` is $work/project/none: No such file"
+check "refused: disk of a namespace node" refuses 'return {profiles = {mine = {base = "netns", disk = "vmlinuz"}}}' "\`disk\` is $work/project/vmlinuz, which is no folder"
+check "refused: pids" refuses 'return {profiles = {mine = {base = "netns", pids = 0}}}' 'argument `pids` is 0'
+check "refused: root of a guest" refuses 'return {profiles = {mine = {root = "shared"}}}' '`root` is of namespace nodes; leave it out, or build the profile on one of them (base = "netns")'
+check "refused: binds of a guest" refuses 'return {profiles = {mine = {base = "first", binds = {}}, first = {}}}' '`binds` is of namespace nodes'
+check "refused: pids of a guest" refuses 'return {profiles = {mine = {pids = 5}}}' '`pids` is of namespace nodes'
 check "refused: accel" refuses 'return {profiles = {mine = {accel = "fast"}}}' '`accel` is "fast"; "kvm" or "tcg" is accepted'
 check "refused: no table of a profile" refuses 'return {profiles = {mine = 5}}' 'profile `mine` is a number'
 finish

@@ -8,6 +8,7 @@ local b = provium:vm("b", "netns")
 provium:boot()
 lan:attach({ a, b })
 local c = provium:vm("c", "netns")
+local guest = provium:vm("guest", "vm")
 lan:partition({ from = a, to = b })
 lan:drop_rate({ from = b, p = 7 })
 lan:drop_rate(3)
@@ -31,7 +32,7 @@ local function everything()
 	})
 end
 
-local scope = setmetatable({ lan = lan, wan = wan, a = a, b = b, c = c, nan = 0 / 0 }, { __index = _G })
+local scope = setmetatable({ lan = lan, wan = wan, a = a, b = b, c = c, guest = guest, nan = 0 / 0 }, { __index = _G })
 
 -- Each case: what a script says, and the whole error text without the place in front, or its beginning up to "…".
 local function refuse(name, cases)
@@ -58,6 +59,7 @@ local DURATION = '; a number of seconds, or a string like "500ms", "5s" or "2m" 
 local RATE = '; a number of bits per second, or a string like "500kbit", "10Mbit" or "1.5Gbit" is accepted'
 local PERCENT = '; a number of percent, or a string like "0.1%" is accepted'
 local QUEUE = '; a time like "100ms" or a number of bytes like 64000 or "64K" is accepted'
+local BINDS = ' "HOST:GUEST", "HOST:GUEST:ro" or, if a path has a colon, {host=, guest=, read_only=} is accepted'
 local NAME = ' has a character that is none of letters, digits, `-` and `_`'
 
 refuse("lab", {
@@ -107,7 +109,7 @@ refuse("lab", {
 	{
 		'provium:vm("d", "netns", {memroy="1G"})',
 		'provium:vm: unknown key "memroy"; the nearest is "memory"'
-			.. '; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files',
+			.. '; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files, root, binds, disk, pids',
 	},
 	{
 		'provium:vm("d", "netns", {memory="1X"})',
@@ -125,6 +127,71 @@ refuse("lab", {
 		'provium:vm("d", "netns", {cpus="2"})',
 		'provium:vm: argument `cpus` is "2"; a whole number from 1 to 255 is accepted',
 	},
+	{
+		'provium:vm("d", "netns", {pids=0})',
+		"provium:vm: argument `pids` is 0; a whole number from 1 to 4194304 is accepted",
+	},
+	{ 'provium:vm("d", "netns", {root=5})', "provium:vm: argument `root` is 5; a string is accepted" },
+	{
+		'provium:vm("d", "netns", {root="/no/such"})',
+		"provium:vm: `root` is /no/such: No such file or directory",
+	},
+	{ 'provium:vm("d", "netns", {root="/etc/passwd"})', "provium:vm: `root` is /etc/passwd, which is no folder" },
+	{ 'provium:vm("d", "netns", {root="/etc:tag"})', "provium:vm: `root` is /etc:tag: No such file or directory" },
+	{
+		'provium:vm("d", "netns", {disk="/no/such"})',
+		"provium:vm: `disk` is /no/such: No such file or directory",
+	},
+	{ 'provium:vm("d", "netns", {disk="/etc/passwd"})', "provium:vm: `disk` is /etc/passwd, which is no folder" },
+	{ 'provium:vm("d", "netns", {binds="/etc:/x"})', 'provium:vm: argument `binds` is "/etc:/x"; a list of' .. BINDS },
+	{ "provium:vm('d', 'netns', {binds={x='/etc:/x'}})", "provium:vm: argument `binds` has the key \"x\"; a list of…" },
+	{ 'provium:vm("d", "netns", {binds={5}})', "provium:vm: argument `binds` is 5; a list of" .. BINDS },
+	{ 'provium:vm("d", "netns", {binds={"/etc"}})', 'provium:vm: `binds` has "/etc";' .. BINDS },
+	{ 'provium:vm("d", "netns", {binds={":/etc"}})', 'provium:vm: `binds` has ":/etc";' .. BINDS },
+	{ 'provium:vm("d", "netns", {binds={"/etc:"}})', 'provium:vm: `binds` has "/etc:";' .. BINDS },
+	{ 'provium:vm("d", "netns", {binds={"/etc:/x:no"}})', 'provium:vm: `binds` has "/etc:/x:no";' .. BINDS },
+	{ 'provium:vm("d", "netns", {binds={"/etc:/x:ro:"}})', 'provium:vm: `binds` has "/etc:/x:ro:";' .. BINDS },
+	{
+		'provium:vm("d", "netns", {binds={"/no/such:/x"}})',
+		"provium:vm: `binds` is /no/such: No such file or directory",
+	},
+	{
+		'provium:vm("d", "netns", {binds={"/etc:x"}})',
+		'provium:vm: `binds` has the place "x" in the node; an absolute path is accepted',
+	},
+	{
+		'provium:vm("d", "netns", {binds={"/etc:/x/../y"}})',
+		'provium:vm: `binds` has the place "/x/../y" in the node; a path without .. is accepted',
+	},
+	{
+		'provium:vm("d", "netns", {binds={"/etc:/.//"}})',
+		'provium:vm: `binds` has the place "/.//" in the node; use `root` to give it another file system',
+	},
+	{
+		'provium:vm("d", "netns", {binds={"/etc:/x/y", "/usr:/z", "/tmp://x/./y/:ro"}})',
+		"provium:vm: `binds` has /etc and /tmp for the same place in the node, /x/y; leave one out",
+	},
+	{ 'provium:vm("d", "netns", {binds={{guest="/x"}}})', "provium:vm: `binds` has a table without `host`;" .. BINDS },
+	{
+		'provium:vm("d", "netns", {binds={{host="/etc"}}})',
+		'provium:vm: `binds` has the place "" in the node; an absolute path is accepted',
+	},
+	{
+		'provium:vm("d", "netns", {binds={{host="/etc", guest="/x", ro=true}}})',
+		'provium:vm: unknown key "ro"; the keys are: host, guest, read_only',
+	},
+	{
+		'provium:vm("d", "vm", {root="shared"})',
+		"provium:vm: vm `d`: `root` is an option of namespace nodes, and this one is a guest; leave it out, or use "
+			.. 'profile "netns"',
+	},
+	{ 'provium:vm("d", "vm", {binds={}})', "provium:vm: vm `d`: `binds` is an option of namespace nodes, and…" },
+	{ 'provium:vm("d", "vm", {pids=5})', "provium:vm: vm `d`: `pids` is an option of namespace nodes, and…" },
+	{
+		'provium:vm("d", "vm", {disk="/tmp"})',
+		"provium:vm: vm `d`: `disk` is an option of namespace nodes; that of a guest is named by a profile",
+	},
+	{ 'guest:boot({pids=5})', "vm:boot: vm `guest`: `pids` is an option of namespace nodes, and…" },
 	{
 		'provium:vm("d", "netns", {kernel_cmdline=5})',
 		"provium:vm: argument `kernel_cmdline` is 5; a string is accepted",
@@ -502,7 +569,7 @@ refuse("nodes", {
 	{
 		"c:boot({x=1})",
 		'vm:boot: unknown key "x"'
-			.. '; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files, timeout, agent_timeout',
+			.. '; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files, root, binds, disk, pids, timeout, agent_timeout',
 	},
 	{ 'c:boot({timeout="x"})', 'vm:boot: argument `timeout` is "x"' .. DURATION },
 	{ "c:pause()", "vm:pause: vm `c`: VM not booted (cannot pause)" },

@@ -178,6 +178,7 @@ static const char *netns_console(struct node *base)
 
 const struct node_kind node_kind_netns = {
 	.name = "netns",
+	.shares_kernel = true,
 	.boot = netns_boot,
 	.wait_ready = netns_wait_ready,
 	.close = netns_close,
