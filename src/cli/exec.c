@@ -16,6 +16,7 @@
 #include "lab/registry.h"
 #include "node/node.h"
 #include "util/error.h"
+#include "util/proc.h"
 
 #define VISIT_FLAGS (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)
 
@@ -52,22 +53,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static pid_t parent_of(pid_t pid)
-{
-	char path[64];
-	int parent = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	/* The name, in brackets, has no bracket or space in it: it is that of a node. */
-	if (file && fscanf(file, "%*d %*s %*c %d", &parent) != 1)
-		parent = 0;
-	if (file)
-		fclose(file);
-	return parent;
-}
-
 /* A pidfd of the node's init. The registry may be older than its end, and its number be another's by now. */
 static int open_init(const json_t *run, const json_t *node, struct error *err)
 {
@@ -84,7 +69,9 @@ static int open_init(const json_t *run, const json_t *node, struct error *err)
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return error_errno(err, errno, "node `%s`: open a pidfd", labs_text(node, "name"));
-	if (parent_of(pid) == labs_number(run, "pid"))
+	/* Asked for once the descriptor is there, and so of the process that it stands for, unless that has ended. */
+	if (proc_parent(pid) == labs_number(run, "pid") &&
+	    (json_int_t)proc_started(pid) == labs_number(node, "started"))
 		return pidfd;
 	close(pidfd);
 	return error_set(err, ESRCH, "node `%s` is dead", labs_text(node, "name"));

@@ -23,8 +23,9 @@ struct error;
 struct machine;
 struct run;
 
-#define NAME_LIMIT  32
-#define ROUTER_NAME "router"
+#define NAME_LIMIT	   32
+#define ROUTER_NAME	   "router"
+#define BRIDGE_MAX_MEMBERS 1023 /* ports of a Linux bridge: BR_PORT_BITS in net/bridge/br_private.h */
 
 enum machine_state {
 	MACHINE_CREATED,
@@ -69,6 +70,7 @@ struct machine {
 	struct machine_options options;
 	enum machine_state state;
 	struct node *node; /* NULL unless booting, booted or paused */
+	uint64_t started;  /* its process, see proc_started(); 0: that is not known */
 	int kept_disk;	   /* of the last life, 0 for none */
 	struct lab *home;  /* the lab that made it, NULL once closed */
 	struct run *run;

@@ -17,6 +17,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/proc.h"
 
 static void free_files(struct machine_options *options)
 {
@@ -384,6 +385,7 @@ static int start_boot(struct machine *machine, struct error *err)
 	if (machine->kind->boot(&config, machine->run->nl, &machine->node, err))
 		return -err->code;
 	host_needs_nodes(machine->run, 1);
+	machine->started = proc_started(machine->kind->pid(machine->node));
 	machine->state = MACHINE_BOOTING;
 	return 0;
 }

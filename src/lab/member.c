@@ -20,8 +20,6 @@
 #include "util/memory.h"
 #include "wire/wire.h"
 
-#define MAX_MEMBERS 1023 /* ports of a Linux bridge: BR_PORT_BITS in net/bridge/br_private.h */
-
 /* Locally administered, and the same in every run: 02, "pv", the bridge, the port. */
 static void make_addresses(struct member *member)
 {
@@ -64,7 +62,7 @@ static int check_room(const struct bridge *bridge, size_t others, const char *na
 {
 	uint32_t host = (uint32_t)(bridge->member_count + others) + 1;
 
-	if (host <= MAX_MEMBERS && host <= subnet_hosts(&bridge->subnet) && host <= subnet_hosts(&bridge->subnet6))
+	if (host <= BRIDGE_MAX_MEMBERS && host <= subnet_hosts(&bridge->subnet) && host <= subnet_hosts(&bridge->subnet6))
 		return 0;
 	return error_set(err, ENOSPC, "bridge `%s` has no place for `%s`: %zu names and the router are on it already",
 			 bridge->name, name, bridge->member_count + others - 1);

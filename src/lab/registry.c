@@ -12,26 +12,42 @@
 
 #include "lab/lab.h"
 #include "lab/run.h"
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/units.h"
+#include "util/utf8.h"
 #include "wire/wire.h"
 
 #define FILE_NAME "provium-lab"
 #define LINK_TEXT "/memfd:" FILE_NAME " (deleted)"
 
-static char run_title[256];
+static const char *run_title = "";
 static time_t run_started;
 
 void registry_set_title(const char *title)
 {
-	snprintf(run_title, sizeof(run_title), "%s", title);
+	run_title = title;
+}
+
+/* Of bytes that may be no text: the path of a script, the name of a host's device. */
+static json_t *make_text(const char *bytes, size_t most)
+{
+	struct buffer text = { 0 };
+	json_t *value;
+
+	utf8_repair(&text, bytes, strlen(bytes));
+	value = json_stringn_nocheck(buffer_string(&text), utf8_cut(buffer_string(&text), text.size, most));
+	buffer_free(&text);
+	return value;
 }
 
 static json_t *describe_machine(struct machine *machine)
 {
-	return json_pack("{ss ss ss ss si}", "name", machine->name, "profile", machine->profile, "kind",
-			 machine->kind->name, "state", machine_state_name(machine->state), "pid",
-			 machine->node ? machine->kind->pid(machine->node) : 0);
+	return json_pack("{ss so ss ss si sI}", "name", machine->name, "profile",
+			 make_text(machine->profile, REGISTRY_PROFILE_SIZE), "kind", machine->kind->name, "state",
+			 machine_state_name(machine->state), "pid",
+			 machine->node ? machine->kind->pid(machine->node) : 0, "started",
+			 (json_int_t)(machine->node ? machine->started : 0));
 }
 
 static json_t *describe_bridge(const struct bridge *bridge)
@@ -44,13 +60,14 @@ static json_t *describe_bridge(const struct bridge *bridge)
 
 		if (!member->attached)
 			continue;
-		json_array_append_new(members, json_pack("{ss si ss ss ss}", "name", member->name, "port", member->port,
-							 "device", member->plugged ? member->port_name : "", "ip",
-							 address_text(&member->nic.ip, ip), "ip6",
-							 address_text(&member->nic.ip6, ip6)));
+		json_array_append_new(members,
+				      json_pack("{ss si so ss ss}", "name", member->name, "port", member->port,
+						"device", make_text(member->plugged ? member->port_name : "", SIZE_MAX),
+						"ip", address_text(&member->nic.ip, ip), "ip6",
+						address_text(&member->nic.ip6, ip6)));
 	}
-	return json_pack("{ss ss si so}", "name", bridge->name, "device", bridge->device, "number", (int)bridge->number,
-			 "members", members);
+	return json_pack("{ss so sI so}", "name", bridge->name, "device", make_text(bridge->device, SIZE_MAX), "number",
+			 (json_int_t)bridge->number, "members", members);
 }
 
 static void describe_lab(const struct lab *lab, json_t *list)
@@ -91,9 +108,9 @@ void registry_publish(struct run *run, const struct lab *root)
 		run_started = time(NULL);
 	}
 	describe_lab(root, labs);
-	whole = json_pack("{si ss sI sI so so}", "pid", (int)getpid(), "title", run_title, "seed",
-			  (json_int_t)run->seed, "started", (json_int_t)run_started, "bpf", describe_ids(run), "labs",
-			  labs);
+	whole = json_pack("{si so sI sI so so}", "pid", (int)getpid(), "title",
+			  make_text(run_title, REGISTRY_TITLE_SIZE), "seed", (json_int_t)run->seed, "started",
+			  (json_int_t)run_started, "bpf", describe_ids(run), "labs", labs);
 	text = json_dumps(whole, JSON_COMPACT);
 	/* A reader in between sees text that does not parse, and tries again. */
 	if (text && (pwrite(run->registry, text, strlen(text), 0) < 0 || ftruncate(run->registry, (off_t)strlen(text))))
