@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Parts of virtual machines that need none: base64, the console's tail, disk images, the header of snapshots. */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -147,24 +148,179 @@ static int disk_with(const void *bytes, size_t size, off_t whole)
 	return fd;
 }
 
+/* The header of an image of 1 GiB that is fit for use, in big-endian numbers as in the file. */
+struct image_header {
+	uint8_t bytes[QCOW2_HEAD_SIZE];
+};
+
+static void put32(struct image_header *header, size_t at, uint32_t number)
+{
+	number = htobe32(number);
+	memcpy(header->bytes + at, &number, sizeof(number));
+}
+
+static struct image_header *good_header(uint32_t version)
+{
+	static struct image_header header;
+
+	memset(&header, 0, sizeof(header));
+	put32(&header, 0, 0x514649fb);
+	put32(&header, 4, version);
+	put32(&header, 20, 16);
+	put32(&header, 28, 1 << 30);
+	if (version == 3) {
+		put32(&header, 96, 4);
+		put32(&header, 100, 104);
+	}
+	return &header;
+}
+
+static int judge(const struct image_header *header, size_t size, struct qcow2_head *head, struct error *err)
+{
+	/* Of its size to the byte, so that the sanitizers see what is read behind it. */
+	uint8_t *copy = malloc(size ? size : 1);
+	int status;
+
+	memcpy(copy, header->bytes, size);
+	status = qcow2_judge(copy, size, head, err);
+	free(copy);
+	return status;
+}
+
 static void test_disk_images_are_told_apart(void **state)
 {
-	static const char qcow2[32] = "QFI\xfb\0\0\0\3", on_another[32] = "QFI\xfb\0\0\0\3\0\0\0\0\0\0\2",
-			  raw[32] = "\xeb\x3c";
-	int disks[] = { disk_with(qcow2, 32, 512), disk_with(on_another, 32, 512), disk_with(raw, 32, 512),
-			disk_with(raw, 0, 0) };
-	bool is_qcow2;
+	struct qcow2_head head;
 	struct error err;
 
 	(void)state;
-	assert_int_equal(qcow2_recognise(disks[0], &is_qcow2, &err), 0);
-	assert_true(is_qcow2);
-	assert_int_equal(qcow2_recognise(disks[1], &is_qcow2, &err), -EINVAL);
-	assert_int_equal(qcow2_recognise(disks[2], &is_qcow2, &err), 0);
-	assert_false(is_qcow2);
-	assert_int_equal(qcow2_recognise(disks[3], &is_qcow2, &err), 0);
-	for (size_t i = 0; i < 4; i++)
-		close(disks[i]);
+	for (uint32_t version = 2; version <= 3; version++) {
+		assert_int_equal(judge(good_header(version), QCOW2_HEAD_SIZE, &head, &err), 0);
+		assert_true(head.is_qcow2);
+		assert_int_equal(head.size, 1 << 30);
+	}
+	put32(good_header(3), 0, 0xeb3c0000);
+	assert_int_equal(judge(good_header(3), 3, &head, &err), 0);
+	assert_false(head.is_qcow2);
+	assert_int_equal(judge(good_header(3), 0, &head, &err), 0);
+	assert_false(head.is_qcow2);
+}
+
+static void test_harmless_features_pass(void **state)
+{
+	static const uint32_t features[] = { 1 << 0, 1 << 3, 1 << 4 };
+	struct qcow2_head head;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+		struct image_header *header = good_header(3);
+
+		put32(header, 76, features[i]);
+		/* A table of features' names, bitmaps, and one that nobody knows. */
+		put32(header, 104, 0x6803f857);
+		put32(header, 108, 48);
+		put32(header, 160, 0x23852875);
+		put32(header, 164, 24);
+		put32(header, 192, 0x12345678);
+		put32(header, 196, 1);
+		assert_int_equal(judge(header, QCOW2_HEAD_SIZE, &head, &err), 0);
+	}
+}
+
+/* A number at a place, and another where one is needed. */
+struct bad_image {
+	const char *text;
+	size_t at;
+	uint32_t number;
+	size_t at_2;
+	uint32_t number_2;
+};
+
+static void test_dangerous_disk_images_are_refused(void **state)
+{
+	static const struct bad_image bad[] = {
+		{ "has its data in another file", 76, 1 << 2 },
+		{ "has its data in another file", 104, 0x44415441, 108, 8 },
+		/* Behind another one. */
+		{ "has its data in another file", 104, 0x6803f857, 112, 0x44415441 },
+		{ "stands on another image", 12, 200 },
+		{ "stands on another image", 8, 1 },
+		{ "marked as corrupt", 76, 1 << 1 },
+		{ "uses feature 5 of qcow2", 76, 1 << 5 },
+		{ "uses feature 63 of qcow2", 72, 1U << 31 },
+		{ "it is encrypted", 32, 1 },
+		{ "it is encrypted", 32, 2 },
+		{ "it is encrypted", 104, 0x0537be77 },
+		{ "version 4", 4, 4 },
+		{ "version 1", 4, 1 },
+		{ "clusters of 2^8 bytes", 20, 8 },
+		{ "clusters of 2^22 bytes", 20, 22 },
+		{ "clusters of 2^4294967295 bytes", 20, ~0U },
+		{ "larger than 2048 TiB", 24, 1U << 31 },
+		{ "of 72 bytes, which is too few", 100, 72 },
+		{ "longer than a cluster", 100, 65537 },
+		{ "longer than a cluster", 100, ~0U },
+		{ "cut short, or of more than", 100, 65532 },
+		{ "does not end in its first cluster", 104, 1, 108, ~0U },
+		/* Beyond what is read. */
+		{ "cut short, or of more than", 20, 21, 100, 70000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct image_header *header = good_header(3);
+		struct qcow2_head head;
+		struct error err = { 0 };
+
+		put32(header, bad[i].at, bad[i].number);
+		if (bad[i].at_2)
+			put32(header, bad[i].at_2, bad[i].number_2);
+		assert_true(judge(header, QCOW2_HEAD_SIZE, &head, &err) < 0);
+		if (!strstr(err.text, bad[i].text))
+			fail_msg("`%s` instead of `%s`", err.text, bad[i].text);
+	}
+	/* Version 2 has no features, but the same extensions. */
+	for (size_t i = 0; i < 2; i++) {
+		struct image_header *header = good_header(2);
+		struct qcow2_head head;
+		struct error err = { 0 };
+
+		put32(header, i ? 72 : 12, i ? 0x44415441 : 1);
+		assert_int_equal(judge(header, QCOW2_HEAD_SIZE, &head, &err), -EINVAL);
+	}
+}
+
+static void test_disk_images_that_are_cut_short(void **state)
+{
+	struct qcow2_head head;
+	struct error err;
+
+	(void)state;
+	for (size_t size = 4; size < 112; size++)
+		for (uint32_t version = 2; version <= 3; version++)
+			if (version == 3 || size < 80)
+				assert_int_equal(judge(good_header(version), size, &head, &err), -EINVAL);
+	assert_int_equal(judge(good_header(3), 112, &head, &err), 0);
+}
+
+static void test_a_disk_image_is_judged_in_its_place(void **state)
+{
+	struct image_header *header = good_header(3);
+	int disk;
+	struct qcow2_head head;
+	struct error err;
+
+	(void)state;
+	disk = disk_with("", 0, 3 * QCOW2_HEAD_SIZE);
+	assert_int_equal(pwrite(disk, header->bytes, 200, QCOW2_HEAD_SIZE), 200);
+	assert_int_equal(qcow2_look(disk, 0, &head, &err), 0);
+	assert_false(head.is_qcow2);
+	assert_int_equal(qcow2_look(disk, QCOW2_HEAD_SIZE, &head, &err), 0);
+	assert_true(head.is_qcow2);
+	put32(header, 76, 1 << 2);
+	assert_int_equal(pwrite(disk, header->bytes, 200, QCOW2_HEAD_SIZE), 200);
+	assert_int_equal(qcow2_look(disk, QCOW2_HEAD_SIZE, &head, &err), -EINVAL);
+	close(disk);
 }
 
 static void test_files_are_copied_with_their_holes(void **state)
@@ -272,6 +428,10 @@ int main(void)
 		cmocka_unit_test(test_console_keeps_the_last),
 		cmocka_unit_test(test_console_for_errors),
 		cmocka_unit_test(test_disk_images_are_told_apart),
+		cmocka_unit_test(test_harmless_features_pass),
+		cmocka_unit_test(test_dangerous_disk_images_are_refused),
+		cmocka_unit_test(test_disk_images_that_are_cut_short),
+		cmocka_unit_test(test_a_disk_image_is_judged_in_its_place),
 		cmocka_unit_test(test_files_are_copied_with_their_holes),
 		cmocka_unit_test(test_snapshot_header_there_and_back),
 		cmocka_unit_test(test_snapshot_headers_that_are_none),

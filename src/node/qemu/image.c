@@ -120,15 +120,24 @@ int image_renew_overlay(struct image *image, int from, struct error *err)
 			: copy_file(image->overlay, from, err);
 }
 
-/* kept: an overlay from before, 0 for none. */
+/*
+ * kept: an overlay from before, 0 for none. The image is handed over by the descriptor through which it was judged: its path may
+ * lead elsewhere by then.
+ */
 static int open_disk(const char *path, int kept, struct image *image, struct error *err)
 {
-	/* Handed over by descriptor as it is. */
-	image->disk = open(path, O_RDONLY | O_CLOEXEC);
-	if (image->disk < 0)
+	struct qcow2_head head;
+	struct stat file;
+
+	/* Of a pipe, nobody waits for who writes to it. */
+	image->disk = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (image->disk < 0 || fstat(image->disk, &file))
 		return error_errno(err, errno, "open the guest's disk image %s", path);
-	if (qcow2_recognise(image->disk, &image->disk_is_qcow2, err))
+	if (!S_ISREG(file.st_mode) && !S_ISBLK(file.st_mode))
+		return error_set(err, EINVAL, "disk image %s: this is neither a file nor a block device", path);
+	if (qcow2_look(image->disk, 0, &head, err))
 		return error_wrap(err, "disk image %s", path);
+	image->disk_is_qcow2 = head.is_qcow2;
 	if (!kept)
 		return image_renew_overlay(image, -1, err);
 	image->overlay = fcntl(kept, F_DUPFD_CLOEXEC, 0);

@@ -76,10 +76,11 @@ static void add_disk(const struct qemu_node *node, struct arguments *arguments)
 	arguments_add(arguments, "fd=%d,set=2", image->overlay);
 	arguments_add_fd(arguments, image->overlay);
 	arguments_add(arguments, "-blockdev");
+	/* Nothing below it, whatever it says by then; and the driver that it was judged for. */
 	arguments_add(arguments,
-		      "driver=%s,node-name=base,read-only=on,file.driver=file,file.filename=/dev/fdset/1,"
-		      "file.locking=off,file.read-only=on",
-		      image->disk_is_qcow2 ? "qcow2" : "raw");
+		      "{\"driver\": \"%s\"%s, \"node-name\": \"base\", \"read-only\": true, \"file\": {\"driver\": "
+		      "\"file\", \"filename\": \"/dev/fdset/1\", \"locking\": \"off\", \"read-only\": true}}",
+		      image->disk_is_qcow2 ? "qcow2" : "raw", image->disk_is_qcow2 ? ", \"backing\": null" : "");
 	arguments_add(arguments, "-blockdev");
 	arguments_add(arguments, "driver=qcow2,node-name=disk,backing=base,discard=unmap,cache.no-flush=on,"
 				 "file.driver=file,file.filename=/dev/fdset/2,file.locking=off,file.discard=unmap");
