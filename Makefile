@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make help says what there is. Output is in build/ (build/san/ with SAN=1) alone.
+# make help says what there is. Output is in build/ (build/san/ with SAN=1, build/fuzz/ with FUZZ=1) alone.
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -18,7 +18,12 @@ CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 CFLAGS  ?= -O2 -g
 
-B := build$(if $(SAN),/san)
+# Fuzzers are clang's, with all that they are linked with.
+ifdef FUZZ
+CC      := $(CLANG)
+endif
+
+B := build$(if $(SAN),/san)$(if $(FUZZ),/fuzz)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)')
 
@@ -29,8 +34,13 @@ package_libs   = $(eval package_libs := $$(shell pkg-config --libs $(PACKAGES) |
 
 WARNINGS := -Wall -Wextra -Werror -Wformat=2 -Wmissing-prototypes -Wshadow -Wpointer-arith -Wstrict-prototypes \
 	-Wno-missing-field-initializers
+# They are for gcc, which compiles all of this first.
+ifdef FUZZ
+WARNINGS := -w
+endif
 comma    := ,
-SANITIZE := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+SANITIZE := $(if $(SAN)$(FUZZ),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined) \
+	$(if $(FUZZ),-fsanitize=fuzzer-no-link)
 # Every object is fit for both the command and the Lua module; only luaopen_provium is to be seen from outside.
 ALL_CFLAGS = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -DPROVIUM_VERSION='"$(VERSION)"' -fPIC -fvisibility=hidden \
 	-Iinclude -Isrc -I$(B) $(package_cflags) $(WARNINGS) $(SANITIZE)
@@ -121,6 +131,24 @@ $(B)/tests/%_test: $(B)/tests/%_test.o $(LIBRARY) $(B)/lua.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) -llua5.4 -lcmocka $(LDFLAGS)
 
+# An archive, so that a fuzzer has that part of the library that it is about, and counts the coverage of no other.
+$(B)/library.a: $(LIBRARY)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
+
+FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
+$(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/clock.o $(B)/library.a $(B)/lua.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LIBS) -llua5.4 $(LDFLAGS)
+
+# With FUZZ=1, as tools/fuzz asks for it.
+fuzzers: $(FUZZERS)
+
+fuzz: ## run each fuzzer for a minute
+	$(Q)tools/setup build check
+	$(Q)tools/fuzz
+
 # What benchmarks run inside of nodes.
 PROBE := $(B)/tools/bench/probe
 $(PROBE): $(patsubst %.c,$(B)/%.o,$(wildcard tools/bench/*.c)) $(filter $(B)/src/net/% $(B)/src/util/%,$(OBJECTS))
@@ -164,6 +192,6 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-12s%s\n", $$1, $$2}' Makefile
 	@echo "  V=1 shows commands, SAN=1 builds with ASan and UBSan, PREFIX and DESTDIR are for install"
 
-.PHONY: all setup check check-full demo tests bench lint format install uninstall clean help $(BENCHES)
+.PHONY: all setup check check-full demo tests fuzzers fuzz bench lint format install uninstall clean help $(BENCHES)
 # Kept between runs.
 .SECONDARY:
