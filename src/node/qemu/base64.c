@@ -65,6 +65,11 @@ bool base64_decode(struct buffer *bytes, const char *text, size_t size)
 			}
 			group = group << 6 | (uint32_t)value;
 		}
+		/* Bits of no byte: an encoder leaves them 0. */
+		if (group & ((1U << 8 * missing) - 1)) {
+			bytes->size = before;
+			return false;
+		}
 		three[0] = (uint8_t)(group >> 16);
 		three[1] = (uint8_t)(group >> 8);
 		three[2] = (uint8_t)group;
