@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -108,9 +109,13 @@ bool units_from_string(enum quantity quantity, const char *text, uint64_t *resul
 		return false;
 	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
 		return false;
+	errno = 0;
 	number = strtod(text, &end);
 	if (end == text)
 		return false;
+	/* Less than any double, but not nothing. */
+	if (number == 0 && errno == ERANGE)
+		number = DBL_TRUE_MIN;
 	end += strspn(end, BLANKS);
 	if (!trim_into(end, name))
 		return false;
