@@ -186,6 +186,9 @@ static void encode_float(struct encoder *encoder, double value)
 		if (strtod(text, NULL) == value)
 			break;
 	}
+	/* 2^53 has as many digits as it needs, and would read back as an integer. */
+	if (!strpbrk(text, ".e"))
+		strcat(text, ".0");
 	add_raw(encoder, text);
 }
 
