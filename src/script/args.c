@@ -27,8 +27,18 @@ static const char *describe(lua_State *L, int index)
 	}
 }
 
+const char *script_text(lua_State *L, int index)
+{
+	size_t length = 0;
+	const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &length) : NULL;
+
+	return text && strlen(text) == length ? text : NULL;
+}
+
 int script_refuse(lua_State *L, int index, const char *argument, const char *accepted)
 {
+	if (lua_type(L, index) == LUA_TSTRING && !script_text(L, index))
+		script_fail(L, "argument `%s` has a NUL byte in it; %s is accepted", argument, accepted);
 	script_fail(L, "argument `%s` is %s; %s is accepted", argument, describe(L, index), accepted);
 }
 
@@ -45,13 +55,14 @@ int script_refuse_surplus(lua_State *L, int index, int selves, int most)
 
 uint64_t script_check_quantity(lua_State *L, int index, const char *argument, enum quantity quantity)
 {
+	const char *text = script_text(L, index);
 	uint64_t value;
 	bool good = false;
 
 	if (lua_type(L, index) == LUA_TNUMBER)
 		good = units_from_number(quantity, lua_tonumber(L, index), &value);
-	else if (lua_type(L, index) == LUA_TSTRING)
-		good = units_from_string(quantity, lua_tostring(L, index), &value);
+	else if (text)
+		good = units_from_string(quantity, text, &value);
 	if (!good)
 		script_refuse(L, index, argument, units_accepted(quantity));
 	return value;
@@ -65,14 +76,11 @@ uint64_t script_opt_quantity(lua_State *L, int index, const char *argument, enum
 /* A number would be converted by Lua; a name that is one is a slip of the pen. */
 const char *script_check_string(lua_State *L, int index, const char *argument)
 {
-	size_t length = 0;
-	const char *text;
+	const char *text = script_text(L, index);
 
-	if (lua_type(L, index) != LUA_TSTRING)
-		script_refuse(L, index, argument, "a string");
-	text = lua_tolstring(L, index, &length);
-	if (strlen(text) != length)
-		script_fail(L, "argument `%s` has a NUL byte in it; text without one is accepted", argument);
+	if (!text)
+		script_refuse(L, index, argument,
+			      lua_type(L, index) == LUA_TSTRING ? "text without one" : "a string");
 	return text;
 }
 

@@ -111,10 +111,14 @@ static int handle_is_closed(lua_State *L)
 static int handle_save(lua_State *L)
 {
 	struct script_capture *handle = check_handle(L);
-	const char *path = luaL_checkstring(L, 2);
+	const char *path = script_text(L, 2);
 	struct capture *stream;
 	struct error err;
 
+	if (!path) {
+		lua_pushliteral(L, "argument `path` has a NUL byte in it; text without one is accepted");
+		return 1;
+	}
 	if (!handle->capture) {
 		lua_pushliteral(L, "capture closed");
 		return 1;
@@ -174,7 +178,7 @@ static void link_handle(struct script_capture *handle)
 /* A name, or the number itself. */
 static const char *name_or_number(lua_State *L, int index, const char *argument, const char *accepted)
 {
-	if (lua_type(L, index) != LUA_TSTRING && !lua_isinteger(L, index))
+	if (!script_text(L, index) && !lua_isinteger(L, index))
 		script_refuse(L, index, argument, accepted);
 	lua_pushvalue(L, index);
 	return lua_tostring(L, -1);
@@ -211,11 +215,11 @@ static void read_filter(lua_State *L, int index, struct lab_filter *filter, uint
 
 static int choice(lua_State *L, int index, const char *argument, const char *const *choices, const char *accepted)
 {
-	const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
+	const char *text = script_text(L, index);
 
 	if (lua_isnil(L, index))
 		return 0;
-	for (int i = 1; choices[i]; i++)
+	for (int i = 1; text && choices[i]; i++)
 		if (strcmp(text, choices[i]) == 0)
 			return i;
 	return script_refuse(L, index, argument, accepted);

@@ -91,6 +91,8 @@ extern const struct script_class script_class_lab, script_class_bridge, script_c
 
 /* args.c: all of these raise an error that names the method, the argument, the value, and what is accepted. */
 
+/* Of a string. NULL for what is none, or has a NUL byte in it: what stands behind that would be passed over. */
+const char *script_text(lua_State *L, int index);
 uint64_t script_check_quantity(lua_State *L, int index, const char *argument, enum quantity quantity);
 uint64_t script_opt_quantity(lua_State *L, int index, const char *argument, enum quantity quantity, uint64_t otherwise);
 const char *script_check_string(lua_State *L, int index, const char *argument);

@@ -222,11 +222,10 @@ static int lab_index(lua_State *L)
 	struct machine *machine;
 	struct bridge *bridge;
 	struct lab *sub;
-	const char *key;
+	const char *key = script_text(L, 2);
 
-	if (lua_type(L, 2) != LUA_TSTRING)
+	if (!key)
 		return 0;
-	key = lua_tostring(L, 2);
 	script_push_methods(L, &script_class_lab);
 	if (lua_getfield(L, -1, key) != LUA_TNIL)
 		return 1;

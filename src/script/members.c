@@ -214,11 +214,11 @@ static struct thing find_thing(const struct lab *lab, const char *name)
 static int lab_remove(lua_State *L)
 {
 	struct lab *lab = check_lab(L);
-	bool is_name = lua_type(L, 2) == LUA_TSTRING;
-	struct thing thing = is_name ? find_thing(lab, lua_tostring(L, 2)) : test_thing(L, 2);
+	const char *name = script_text(L, 2);
+	struct thing thing = name ? find_thing(lab, name) : test_thing(L, 2);
 	struct error err;
 
-	if (!is_name && !is_thing(&thing))
+	if (!name && !is_thing(&thing))
 		return script_refuse(L, 2, "what", "a node, a bridge or a lab, or the name of one,");
 	if (holds(lab, &thing) && exclude(lab, &thing, &err))
 		return script_raise(L, &err);

@@ -160,8 +160,7 @@ static int native_duration(lua_State *L)
 	uint64_t value = 0;
 	bool good = lua_type(L, 1) == LUA_TNUMBER
 			    ? units_from_number(QUANTITY_DURATION, lua_tonumber(L, 1), &value)
-			    : lua_type(L, 1) == LUA_TSTRING &&
-				      units_from_string(QUANTITY_DURATION, lua_tostring(L, 1), &value);
+			    : script_text(L, 1) && units_from_string(QUANTITY_DURATION, script_text(L, 1), &value);
 
 	if (!good) {
 		const char *quote = lua_type(L, 1) == LUA_TSTRING ? "\"" : "";

@@ -189,7 +189,7 @@ static int process_wait(lua_State *L)
 /* "TERM", "sigterm" or a number. */
 static int check_signal(lua_State *L, int index)
 {
-	const char *name = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
+	const char *name = script_text(L, index);
 
 	if (lua_isnoneornil(L, index))
 		return SIGTERM;

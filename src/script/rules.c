@@ -213,7 +213,7 @@ static int bridge_drop_rate(lua_State *L)
 /* A time has its unit; anything else is bytes. */
 static void read_queue(lua_State *L, int index, struct rate *rate)
 {
-	const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : NULL;
+	const char *text = script_text(L, index);
 	bool is_number = lua_type(L, index) == LUA_TNUMBER;
 
 	if (lua_isnil(L, index))

@@ -51,7 +51,7 @@ int script_vm_restore(lua_State *L)
 {
 	struct machine *machine = script_check_object(L, 1, &script_class_vm);
 	struct snapshot *snapshot = luaL_testudata(L, 2, SNAPSHOT_TYPE);
-	const char *path = snapshot ? snapshot->path : lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
+	const char *path = snapshot ? snapshot->path : script_text(L, 2);
 	struct error err;
 
 	if (!path)

@@ -133,12 +133,12 @@ void script_push_stream(lua_State *L, int index, enum script_output which)
 /* Where to begin, in a file of that size: "end", "beginning", or a place, from the end if it is negative. */
 static uint64_t tail_start(lua_State *L, int index, uint64_t size)
 {
-	const char *word = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
+	const char *word = script_text(L, index);
 	lua_Number place;
 
-	if (lua_isnoneornil(L, index) || strcmp(word, "end") == 0)
+	if (lua_isnoneornil(L, index) || (word && strcmp(word, "end") == 0))
 		return size;
-	if (strcmp(word, "beginning") == 0 || strcmp(word, "start") == 0)
+	if (word && (strcmp(word, "beginning") == 0 || strcmp(word, "start") == 0))
 		return 0;
 	place = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : NAN;
 	if (!(fabs(place) < MAX_PLACE))

@@ -645,6 +645,19 @@ refuse("commands and files", {
 	{ 'a.run("true")', "vm:run: call it with a colon: vm:run(…)" },
 })
 
+-- What stands behind a NUL byte would be passed over.
+refuse("NUL bytes", {
+	{ 'lan:add_latency("50ms\\0h")', "bridge:add_latency: argument `ms` has a NUL byte in it; a number of milliseconds…" },
+	{ 'lan:bandwidth_limit{bps="1Mbit", queue="9K\\0"}', "bridge:bandwidth_limit: argument `queue` has a NUL byte…" },
+	{ 'lan:capture{format="pcap\\0ng"}', "bridge:capture: argument `format` has a NUL byte in it; \"pcap\"…" },
+	{ 'lan:capture{filter={proto="tcp\\0"}}', "bridge:capture: argument `proto` has a NUL byte in it; \"tcp\"…" },
+	{ 'lan:capture():save("x\\0")', "capture:save: argument `path` has a NUL byte in it; text without one is accepted" },
+	{ 'a:restore("/dev/null\\0")', "vm:restore: argument `snapshot` has a NUL byte in it; what snapshot()…" },
+	{ 'a:run_async("sleep 9"):kill("TERM\\0")', "process:kill: argument `signal` has a NUL byte in it; a signal…" },
+	{ 'provium:remove("a\\0")', "provium:remove: argument `what` has a NUL byte in it; a node, a bridge or a lab…" },
+	{ 'wait_until(print, {timeout="1s\\0h"})', "wait_until: argument `timeout` is…" },
+})
+
 refuse("json", {
 	{
 		"json.encode()",
