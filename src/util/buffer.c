@@ -59,6 +59,13 @@ void buffer_keep_end(struct buffer *buffer, size_t count)
 	memmove(buffer->data, from, buffer->size + 1);
 }
 
+void buffer_cut(struct buffer *buffer, size_t size)
+{
+	buffer->size = size;
+	if (buffer->data)
+		buffer->data[size] = '\0';
+}
+
 const char *buffer_string(const struct buffer *buffer)
 {
 	return buffer->data ? buffer->data : "";

@@ -21,6 +21,9 @@ __attribute__((format(printf, 2, 0))) void buffer_vprintf(struct buffer *buffer,
 /* Forgets all but the last lines that fit into count bytes together, or the end of a longer last line. */
 void buffer_keep_end(struct buffer *buffer, size_t count);
 
+/* Forgets all but the first so many bytes, which are there. */
+void buffer_cut(struct buffer *buffer, size_t size);
+
 /* The bytes as a string, "" if there are none. */
 const char *buffer_string(const struct buffer *buffer);
 

@@ -60,14 +60,14 @@ bool base64_decode(struct buffer *bytes, const char *text, size_t size)
 			int value = k < 4 - missing ? value_of(text[i + k]) : 0;
 
 			if (value < 0) {
-				bytes->size = before;
+				buffer_cut(bytes, before);
 				return false;
 			}
 			group = group << 6 | (uint32_t)value;
 		}
 		/* Bits of no byte: an encoder leaves them 0. */
 		if (group & ((1U << 8 * missing) - 1)) {
-			bytes->size = before;
+			buffer_cut(bytes, before);
 			return false;
 		}
 		three[0] = (uint8_t)(group >> 16);
