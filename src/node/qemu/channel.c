@@ -138,24 +138,37 @@ static char *find(const struct channel *channel, size_t from, char byte)
 	return channel->in.size > from ? memchr(channel->in.data + from, byte, channel->in.size - from) : NULL;
 }
 
+static int too_long(const struct channel *channel, struct error *err)
+{
+	return error_set(err, EMSGSIZE, "a line of more than %zu bytes", channel->limit);
+}
+
+/* One that has come as a whole. */
+static int take_line(struct channel *channel, char *end, const char **line, size_t *size, struct error *err)
+{
+	*end = '\0';
+	*line = channel->in.data + channel->taken;
+	*size = (size_t)(end - *line);
+	channel->taken += *size + 1;
+	return *size > channel->limit ? too_long(channel, err) : 0;
+}
+
 int channel_line(struct channel *channel, const char **line, size_t *size, uint64_t deadline_ns, struct error *err)
 {
 	size_t searched = 0; /* behind what is taken */
 
+	if (channel->is_amid && channel_skip(channel, '\n', deadline_ns, err))
+		return -err->code;
 	for (;;) {
 		char *end = find(channel, channel->taken + searched, '\n');
 
-		if (end) {
-			*end = '\0';
-			*line = channel->in.data + channel->taken;
-			*size = (size_t)(end - *line);
-			channel->taken += *size + 1;
-			return 0;
-		}
+		if (end)
+			return take_line(channel, end, line, size, err);
 		searched = channel->in.size - channel->taken;
 		if (searched > channel->limit) {
 			channel->taken = channel->in.size;
-			return error_set(err, EMSGSIZE, "a line of more than %zu bytes", channel->limit);
+			channel->is_amid = true;
+			return too_long(channel, err);
 		}
 		if (receive(channel, deadline_ns, err))
 			return -err->code;
@@ -168,8 +181,10 @@ int channel_skip(struct channel *channel, char byte, uint64_t deadline_ns, struc
 		char *found = find(channel, channel->taken, byte);
 
 		channel->taken = found ? (size_t)(found - channel->in.data) + 1 : channel->in.size;
-		if (found)
+		if (found) {
+			channel->is_amid = false;
 			return 0;
+		}
 		if (receive(channel, deadline_ns, err))
 			return -err->code;
 	}

@@ -7,6 +7,7 @@
 #define PROVIUM_NODE_QEMU_CHANNEL_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct channel {
 	size_t limit; /* of one line, in bytes */
 	struct buffer in;
 	size_t taken; /* of in: what lines handed out before have used */
+	bool is_amid; /* what comes next is the rest of a line over the limit */
 };
 
 void channel_open(struct channel *channel, int fd, size_t limit);
@@ -31,7 +33,7 @@ int channel_send_json(struct channel *channel, const json_t *message, int fd, ui
 
 /*
  * The next line, without its end, as a string that lives until the next call. ETIMEDOUT after the deadline, ENOTCONN when
- * the other side is gone, EMSGSIZE for a line over the limit: what has come of that is thrown away.
+ * the other side is gone, EMSGSIZE for a line over the limit, all of which is thrown away.
  */
 int channel_line(struct channel *channel, const char **line, size_t *size, uint64_t deadline_ns, struct error *err);
 
