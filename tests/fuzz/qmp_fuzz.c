@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What QEMU says on its control socket. The first byte says what is asked; a capital letter, that QEMU falls silent behind its
+ * answers, rather than that its end is closed. Everything behind that is what QEMU says.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+#include "node/qemu/qemu.h"
+#include "util/error.h"
+
+#define MOST	   65536U /* fits into a socket at once */
+#define TIMEOUT_NS (60 * NS_PER_S)
+#define LOW_SLOTS  ((1U << QEMU_FIRST_SLOT) - 1)
+
+static void check_status(int status, const struct error *err)
+{
+	require(status <= 0);
+	if (!status)
+		return;
+	require(err->code == -status);
+	require(*err->text && memchr(err->text, '\0', sizeof(err->text)));
+}
+
+static void greet(struct qemu_node *node)
+{
+	struct error err;
+	int status = qmp_greet(&node->qmp, clock_after(TIMEOUT_NS), &err);
+
+	check_status(status, &err);
+	require(status || node->qmp.greeted);
+}
+
+static void command(struct qemu_node *node)
+{
+	json_t *answer = NULL;
+	struct error err;
+	int status = qmp_command_fd(&node->qmp, "getfd", json_pack("{ss}", "fdname", "x"), STDIN_FILENO, &answer, &err);
+
+	check_status(status, &err);
+	require(!status || !answer);
+	json_decref(answer);
+	/* What an old answer says is not the answer to the next. */
+	check_status(qmp_command(&node->qmp, "query-status", NULL, &err), &err);
+}
+
+static void listen_on(struct qemu_node *node)
+{
+	struct error err;
+	uint64_t deadline = clock_after(TIMEOUT_NS);
+
+	while (clock_now() < deadline && qmp_listen(&node->qmp, deadline, &err) == 0)
+		;
+}
+
+static void remove_device(struct qemu_node *node)
+{
+	struct error err;
+
+	check_status(qemu_remove_device(node, "nic1-slot7", &err), &err);
+}
+
+static void stop_and_go(struct qemu_node *node)
+{
+	struct error err;
+	int status = qemu_stop(node, &err);
+
+	check_status(status, &err);
+	require(node->paused == !status);
+	status = qemu_continue(node, &err);
+	check_status(status, &err);
+	require(status || !node->paused);
+}
+
+static void ask(struct qemu_node *node, uint8_t what)
+{
+	switch (tolower(what)) {
+	case 'c':
+		return command(node);
+	case 'd':
+		return remove_device(node);
+	case 'g':
+		return greet(node);
+	case 'l':
+		return listen_on(node);
+	case 's':
+		return stop_and_go(node);
+	}
+}
+
+static struct console *silent_console(void)
+{
+	static struct console *console;
+	struct error ignored;
+
+	if (!console)
+		require(console_open(&console, open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY), &ignored) == 0);
+	return console;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct qemu_node node = { .name = (char *)"a", .ready = true, .slots = UINT32_MAX };
+	int ends[2];
+
+	if (size < 1 || size > MOST)
+		return 0;
+	node.console = silent_console();
+	node.child.pidfd = -1;
+	require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+	qmp_open(&node.qmp, ends[0]);
+	node.qmp.on_event = qemu_on_event;
+	node.qmp.context = &node;
+	require(send(ends[1], data + 1, size - 1, MSG_DONTWAIT) == (ssize_t)size - 1);
+	if (!isupper(data[0]))
+		shutdown(ends[1], SHUT_WR);
+	ask(&node, data[0]);
+	/* No event gives a place away that no card is ever in. */
+	require((node.slots & LOW_SLOTS) == LOW_SLOTS);
+	qmp_close(&node.qmp);
+	free(node.shutdown_reason);
+	close(ends[1]);
+	return 0;
+}
