@@ -154,11 +154,22 @@ int qemu_insert_nic(struct qemu_node *node, struct qemu_nic *nic, struct error *
 	return qemu_tell_link(node, nic, err) ? qemu_explain(node, err) : 0;
 }
 
+bool qemu_nic_slot(const char *id, unsigned int *slot)
+{
+	char again[sizeof(((struct qemu_nic *)0)->id)];
+	unsigned int number;
+
+	if (sscanf(id, QEMU_NIC_ID, &number, slot) != 2 || *slot < QEMU_FIRST_SLOT || *slot >= QEMU_SLOT_END)
+		return false;
+	snprintf(again, sizeof(again), QEMU_NIC_ID, number, *slot);
+	return strcmp(id, again) == 0;
+}
+
 static bool slot_is_free(const struct qemu_node *node, const char *id)
 {
-	unsigned int number, slot;
+	unsigned int slot;
 
-	return sscanf(id, QEMU_NIC_ID, &number, &slot) == 2 && !(node->slots & 1U << slot);
+	return qemu_nic_slot(id, &slot) && !(node->slots & 1U << slot);
 }
 
 int qemu_remove_device(struct qemu_node *node, const char *id, struct error *err)

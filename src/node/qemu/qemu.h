@@ -80,6 +80,8 @@ void qemu_options(const struct qemu_node *node, int qmp_fd, int agent_fd, int co
 #define QEMU_FIRST_SLOT 5U
 #define QEMU_SLOT_END	32U
 #define QEMU_NIC_ID	"nic%u-slot%u" /* a number that is never used again, and the slot */
+/* The slot in the id of a card. False for what is no id of ours. */
+bool qemu_nic_slot(const char *id, unsigned int *slot);
 /* Whether the machine has PCI Express, whose bus takes new devices only in ports made for that. */
 bool qemu_has_ports(const struct qemu_node *node);
 #define QEMU_PORTS 16U

@@ -61,13 +61,11 @@ static bool parse_mac(const char *text, uint8_t mac[static MAC_SIZE])
 static bool read_nic(const json_t *saved, struct qemu_nic *nic)
 {
 	const char *id = json_string_value(json_object_get(saved, "id"));
-	json_int_t slot = json_integer_value(json_object_get(saved, "slot"));
 
-	if (!id || strlen(id) >= sizeof(nic->id) || slot < (json_int_t)QEMU_FIRST_SLOT ||
-	    slot >= (json_int_t)QEMU_SLOT_END)
+	if (!id || !qemu_nic_slot(id, &nic->slot) ||
+	    json_integer_value(json_object_get(saved, "slot")) != (json_int_t)nic->slot)
 		return false;
 	strcpy(nic->id, id);
-	nic->slot = (unsigned int)slot;
 	nic->wanted.mtu = (uint32_t)json_integer_value(json_object_get(saved, "mtu"));
 	nic->wanted.offload = json_is_true(json_object_get(saved, "offload"));
 	nic->configured = json_is_true(json_object_get(saved, "configured"));

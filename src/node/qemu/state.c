@@ -24,15 +24,14 @@ void qemu_on_event(void *context, const char *name, const json_t *data)
 	struct qemu_node *node = context;
 	const char *reason = json_string_value(json_object_get(data, "reason"));
 	const char *device = json_string_value(json_object_get(data, "device"));
-	unsigned int number, slot;
+	unsigned int slot;
 
 	if (strcmp(name, "SHUTDOWN") == 0 && reason) {
 		free(node->shutdown_reason);
 		node->shutdown_reason = memory_string(reason);
 	}
 	/* A guest may give up its card long after it was asked to. */
-	if (strcmp(name, "DEVICE_DELETED") == 0 && device && sscanf(device, QEMU_NIC_ID, &number, &slot) == 2 &&
-	    slot < QEMU_SLOT_END)
+	if (strcmp(name, "DEVICE_DELETED") == 0 && device && qemu_nic_slot(device, &slot))
 		node->slots &= ~(1U << slot);
 }
 
