@@ -145,18 +145,6 @@ static int find_port(const json_t *bridge, const char *name, uint16_t *port, str
 	return name ? error_set(err, ENOENT, "`%s` is not on bridge `%s`", name, labs_text(bridge, "name")) : 0;
 }
 
-static struct wire_ids read_ids(const json_t *run)
-{
-	const json_t *ids = json_object_get(run, "bpf");
-
-	return (struct wire_ids){
-		.ports = (uint32_t)labs_number(ids, "ports"),
-		.control = (uint32_t)labs_number(ids, "control"),
-		.captures = (uint32_t)labs_number(ids, "captures"),
-		.events = (uint32_t)labs_number(ids, "events"),
-	};
-}
-
 struct source {
 	struct capture_hub *hub;
 	struct capture *stream;
@@ -176,7 +164,7 @@ static int open_stream(struct source *source, struct request *request, const jso
 {
 	struct wire_capture *wanted = &request->options.wanted;
 	json_t *bridge = labs_find_bridge(run, request->bridge, err);
-	struct wire_ids ids = read_ids(run);
+	struct wire_ids ids = registry_ids(run);
 	uint16_t nic = 0;
 
 	if (!bridge || find_port(bridge, request->node, &nic, err) ||

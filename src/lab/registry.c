@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "lab/registry.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,12 +12,8 @@
 #include "lab/run.h"
 #include "util/buffer.h"
 #include "util/error.h"
-#include "util/units.h"
 #include "util/utf8.h"
 #include "wire/wire.h"
-
-#define FILE_NAME "provium-lab"
-#define LINK_TEXT "/memfd:" FILE_NAME " (deleted)"
 
 static const char *run_title = "";
 static time_t run_started;
@@ -86,37 +80,65 @@ static void describe_lab(const struct lab *lab, json_t *list)
 static json_t *describe_ids(const struct run *run)
 {
 	struct wire_ids ids = { 0 };
+	json_t *list = json_object();
 	struct error ignored;
-	json_t *list;
 
 	wire_ids(run->wire, &ids, &ignored);
-	list = json_pack("{si si si si si si si si}", "wire_ingress", (int)ids.ingress, "wire_egress", (int)ids.egress,
-			 "ports", (int)ids.ports, "links", (int)ids.links, "states", (int)ids.states, "counters",
-			 (int)ids.counters, "control", (int)ids.control, "captures", (int)ids.captures);
-	if (ids.events)
-		json_object_set_new(list, "events", json_integer(ids.events));
+	for (size_t i = 0; i < WIRE_OBJECTS; i++) {
+		uint32_t id = *wire_id(&ids, &wire_objects[i]);
+
+		if (id)
+			json_object_set_new(list, wire_objects[i].name, json_integer(id));
+	}
 	return list;
 }
 
-void registry_publish(struct run *run, const struct lab *root)
+static char *describe(struct run *run, const struct lab *root)
 {
 	json_t *labs = json_array(), *whole;
 	char *text;
 
-	if (run->registry < 0) {
-		run->registry = memfd_create(FILE_NAME, MFD_CLOEXEC);
-		run_started = time(NULL);
-	}
 	describe_lab(root, labs);
 	whole = json_pack("{si so sI sI so so}", "pid", (int)getpid(), "title",
 			  make_text(run_title, REGISTRY_TITLE_SIZE), "seed", (json_int_t)run->seed, "started",
 			  (json_int_t)run_started, "bpf", describe_ids(run), "labs", labs);
 	text = json_dumps(whole, JSON_COMPACT);
-	/* A reader in between sees text that does not parse, and tries again. */
-	if (text && (pwrite(run->registry, text, strlen(text), 0) < 0 || ftruncate(run->registry, (off_t)strlen(text))))
-		registry_close(run);
-	free(text);
 	json_decref(whole);
+	return text;
+}
+
+/* Nobody can change it from here on, who has got it by the name of its descriptor neither. */
+static int make_file(const char *text)
+{
+	int fd = memfd_create(REGISTRY_FILE, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	size_t size = strlen(text);
+
+	if (fd >= 0 && (write(fd, text, size) != (ssize_t)size || fcntl(fd, F_ADD_SEALS, REGISTRY_SEALS))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* Each description is a file of its own, which takes the place of the one before: so a reader has the one or the other. */
+void registry_publish(struct run *run, const struct lab *root)
+{
+	char *text;
+	int fd;
+
+	if (run->registry < 0)
+		run_started = time(NULL);
+	text = describe(run, root);
+	fd = text ? make_file(text) : -1;
+	free(text);
+	if (fd >= 0 && run->registry >= 0) {
+		dup3(fd, run->registry, O_CLOEXEC);
+		close(fd);
+	} else if (fd >= 0) {
+		run->registry = fd;
+	} else {
+		registry_close(run);
+	}
 }
 
 void registry_close(struct run *run)
@@ -124,59 +146,4 @@ void registry_close(struct run *run)
 	if (run->registry >= 0)
 		close(run->registry);
 	run->registry = -1;
-}
-
-static json_t *read_description(const char *path)
-{
-	json_t *whole = NULL;
-
-	for (int attempt = 0; attempt < 3 && !whole; attempt++)
-		whole = json_load_file(path, 0, NULL);
-	return whole;
-}
-
-/* The description of one process, NULL if it has none, or is not ours to see. */
-static json_t *find_description(long pid)
-{
-	char path[280], target[64];
-	struct dirent *entry;
-	json_t *whole = NULL;
-	DIR *fds;
-
-	snprintf(path, sizeof(path), "/proc/%ld/fd", pid);
-	fds = opendir(path);
-	while (fds && !whole && (entry = readdir(fds))) {
-		ssize_t length;
-
-		snprintf(path, sizeof(path), "/proc/%ld/fd/%s", pid, entry->d_name);
-		length = readlink(path, target, sizeof(target) - 1);
-		if (length <= 0)
-			continue;
-		target[length] = '\0';
-		if (strcmp(target, LINK_TEXT) == 0)
-			whole = read_description(path);
-	}
-	if (fds)
-		closedir(fds);
-	/* A child between fork and exec has the same descriptors. */
-	if (whole && json_integer_value(json_object_get(whole, "pid")) != pid) {
-		json_decref(whole);
-		whole = NULL;
-	}
-	return whole;
-}
-
-json_t *registry_list(void)
-{
-	json_t *list = json_array(), *one;
-	DIR *processes = opendir("/proc");
-	struct dirent *entry;
-	int64_t pid;
-
-	while (processes && (entry = readdir(processes)))
-		if (units_integer(entry->d_name, 1, INT32_MAX, &pid) && (one = find_description((long)pid)))
-			json_array_append_new(list, one);
-	if (processes)
-		closedir(processes);
-	return list;
 }

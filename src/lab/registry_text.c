@@ -11,6 +11,7 @@
 #include "lab/lab.h"
 #include "lab/registry.h"
 #include "util/error.h"
+#include "wire/wire.h"
 
 #define MAX_PID	      (1 << 22) /* PID_MAX_LIMIT of the kernel, which no pid reaches */
 #define MAX_NUMBER    ((1LL << 53) - 1)
@@ -109,16 +110,21 @@ static bool is_lab(json_t *lab)
 	       (!*name || is_name(name)) && is_list(nodes, is_node) && is_list(bridges, is_bridge);
 }
 
-/* Which ids there have to be, the kernel is asked about. */
-static bool is_ids(json_t *ids)
+/* What they are the ids of, the kernel is asked. */
+static bool is_ids(const json_t *ids)
 {
-	const char *name;
-	json_t *id;
+	size_t count = 0;
 
-	json_object_foreach (ids, name, id)
+	for (size_t i = 0; i < WIRE_OBJECTS; i++) {
+		const json_t *id = json_object_get(ids, wire_objects[i].name);
+
+		if (!id && wire_objects[i].is_optional)
+			continue;
 		if (!json_is_integer(id) || !is_within(json_integer_value(id), 1, UINT32_MAX))
 			return false;
-	return json_is_object(ids);
+		count++;
+	}
+	return count == json_object_size(ids);
 }
 
 static bool is_whole(json_t *whole)

@@ -92,6 +92,25 @@ struct wire_ids {
 };
 int wire_ids(const struct wire *wire, struct wire_ids *ids, struct error *err);
 
+/* What each of these ids stands for. */
+struct wire_object {
+	const char *name; /* in bpf/ */
+	size_t offset;	  /* in struct wire_ids */
+	bool is_program;
+	bool is_optional; /* 0 is allowed */
+	uint32_t map_type, key_size, value_size;
+	uint32_t entries; /* at least */
+};
+#define WIRE_OBJECTS 9
+extern const struct wire_object wire_objects[WIRE_OBJECTS];
+uint32_t *wire_id(struct wire_ids *ids, const struct wire_object *object);
+
+/*
+ * Whether all of them are what they should be: programs and maps of these names, types and sizes, which can be mapped and read as
+ * this program knows them. Whose they are is not asked. Needs CAP_SYS_ADMIN.
+ */
+int wire_check_ids(struct wire_ids *ids, struct error *err);
+
 /* The descriptors of the programs, for tests that run them without a device. */
 int wire_ingress_fd(const struct wire *wire);
 int wire_egress_fd(const struct wire *wire);

@@ -14,15 +14,18 @@
 #include "util/buffer.h"
 #include "util/error.h"
 
-static const char good[] = "{\"pid\":7,\"title\":\"x.lua\",\"seed\":9007199254740991,\"started\":1700000000,\"bpf\":{"
-			   "\"ports\":3},\"labs\":["
-			   "{\"name\":\"\",\"nodes\":[{\"name\":\"a\",\"profile\":\"netns\",\"kind\":\"netns\","
-			   "\"state\":\"booted\",\"pid\":8,"
-			   "\"started\":99}],\"bridges\":[{\"name\":\"lan\",\"device\":\"lan\",\"number\":1,"
-			   "\"members\":[{\"name\":\"router\","
-			   "\"port\":1,\"device\":\"\",\"ip\":\"10.1.0.1\",\"ip6\":\"fd00::1\"}]}]},{\"name\":\"sub\","
-			   "\"nodes\":[],\"bridges\":"
-			   "[]}]}";
+/* clang-format off */
+static const char good[] =
+	"{\"pid\":7,\"title\":\"x.lua\",\"seed\":9007199254740991,\"started\":1700000000,"
+	"\"bpf\":{\"wire_ingress\":1,\"wire_egress\":2,\"ports\":3,\"links\":4,\"states\":5,\"counters\":6,\"control\":7,"
+	"\"captures\":8},"
+	"\"labs\":["
+	"{\"name\":\"\","
+	"\"nodes\":[{\"name\":\"a\",\"profile\":\"netns\",\"kind\":\"netns\",\"state\":\"booted\",\"pid\":8,\"started\":99}],"
+	"\"bridges\":[{\"name\":\"lan\",\"device\":\"lan\",\"number\":1,\"members\":["
+	"{\"name\":\"router\",\"port\":1,\"device\":\"\",\"ip\":\"10.1.0.1\",\"ip6\":\"fd00::1\"}]}]},"
+	"{\"name\":\"sub\",\"nodes\":[],\"bridges\":[]}]}";
+/* clang-format on */
 
 static bool parses(const char *text, size_t size)
 {
@@ -57,6 +60,7 @@ static void test_good(void **state)
 	assert_true(parses_with("\"lan\",\"number\"", "\"\",\"number\""));
 	assert_true(parses_with("\"pid\":8", "\"pid\":0"));
 	assert_true(parses_with("\"ports\":3", "\"ports\":4294967295"));
+	assert_true(parses_with("\"ports\":3", "\"ports\":3,\"events\":9"));
 }
 
 static void test_parts(void **state)
@@ -84,7 +88,9 @@ static void test_wrong(void **state)
 		{ "9007199254740991", "9007199254740992" },
 		{ "9007199254740991", "-1" },
 		{ "1700000000", "-1" },
-		{ "{\"ports\":3}", "[3]" },
+		{ "\"bpf\":{", "\"bpf\":[],\"x\":{" },
+		{ "\"ports\":3,", "" },
+		{ "\"ports\":3", "\"ports\":3,\"more\":3" },
 		{ "\"ports\":3", "\"ports\":0" },
 		{ "\"ports\":3", "\"ports\":4294967296" },
 		{ "\"ports\":3", "\"ports\":\"3\"" },
