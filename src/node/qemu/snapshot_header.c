@@ -5,13 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <linux/if_ether.h>
+
 #include "net/link.h"
 #include "node/qemu/qemu.h"
 #include "node/qemu/snapshot.h"
 #include "util/error.h"
 #include "util/memory.h"
 
-#define FORMAT "provium snapshot 1"
+#define FORMAT	  "provium snapshot 1"
+#define GROUP_BIT 1U /* in the first byte of a MAC address */
 
 static json_t *describe_nic(const struct qemu_nic *nic)
 {
@@ -52,39 +55,72 @@ int snapshot_write_header(const struct qemu_node *node, int fd, off_t disk, stru
 	return -err->code;
 }
 
+/* As mac_text() writes it, of one card alone. */
 static bool parse_mac(const char *text, uint8_t mac[static MAC_SIZE])
 {
-	return text && sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
-			      &mac[5]) == MAC_SIZE;
+	char again[MAC_TEXT_SIZE];
+
+	return sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
+		      &mac[5]) == MAC_SIZE &&
+	       strcmp(mac_text(mac, again), text) == 0 && !(mac[0] & GROUP_BIT);
 }
 
-static bool read_nic(const json_t *saved, struct qemu_nic *nic)
+static bool read_nic(json_t *saved, struct qemu_nic *nic)
 {
-	const char *id = json_string_value(json_object_get(saved, "id"));
+	json_int_t slot, mtu;
+	int offload, configured;
+	const char *id, *mac;
 
-	if (!id || !qemu_nic_slot(id, &nic->slot) ||
-	    json_integer_value(json_object_get(saved, "slot")) != (json_int_t)nic->slot)
+	if (json_unpack_ex(saved, NULL, JSON_STRICT, "{s:s, s:I, s:s, s:I, s:b, s:b}", "id", &id, "slot", &slot, "mac",
+			   &mac, "mtu", &mtu, "offload", &offload, "configured", &configured) ||
+	    !qemu_nic_slot(id, &nic->slot) || slot != (json_int_t)nic->slot || mtu < ETH_MIN_MTU || mtu > ETH_MAX_MTU)
 		return false;
 	strcpy(nic->id, id);
-	nic->wanted.mtu = (uint32_t)json_integer_value(json_object_get(saved, "mtu"));
-	nic->wanted.offload = json_is_true(json_object_get(saved, "offload"));
-	nic->configured = json_is_true(json_object_get(saved, "configured"));
-	return parse_mac(json_string_value(json_object_get(saved, "mac")), nic->wanted.mac);
+	nic->wanted.mtu = (uint32_t)mtu;
+	nic->wanted.offload = offload;
+	nic->configured = configured;
+	return parse_mac(mac, nic->wanted.mac);
 }
 
-static bool read_nics(const json_t *header, struct snapshot *snapshot)
+/* No two cards in one place, or with one address. */
+static bool is_another(const struct snapshot *snapshot, size_t which)
 {
-	const json_t *nics = json_object_get(header, "nics");
+	const struct qemu_nic *nic = &snapshot->nics[which];
+
+	for (size_t i = 0; i < which; i++)
+		if (snapshot->nics[i].slot == nic->slot ||
+		    memcmp(snapshot->nics[i].wanted.mac, nic->wanted.mac, MAC_SIZE) == 0)
+			return false;
+	return true;
+}
+
+static bool read_nics(const json_t *nics, struct snapshot *snapshot)
+{
 	size_t count = json_array_size(nics);
 
-	if (count > QEMU_SLOT_END)
+	if (!json_is_array(nics) || count > QEMU_SLOT_END)
 		return false;
 	snapshot->nics = memory_new((count + 1) * sizeof(*snapshot->nics));
 	snapshot->nic_count = count;
 	for (size_t i = 0; i < count; i++)
-		if (!read_nic(json_array_get(nics, i), &snapshot->nics[i]))
+		if (!read_nic(json_array_get(nics, i), &snapshot->nics[i]) || !is_another(snapshot, i))
 			return false;
 	return true;
+}
+
+/* *guest: borrowed. */
+static bool read_whole(json_t *header, struct snapshot *snapshot, json_t **guest)
+{
+	const char *format;
+	json_t *nics;
+	json_int_t disk;
+
+	if (json_unpack_ex(header, NULL, JSON_STRICT, "{s:s, s:o, s:o, s:I}", "format", &format, "guest", guest, "nics",
+			   &nics, "disk_at", &disk) ||
+	    strcmp(format, FORMAT) != 0 || disk < SNAPSHOT_HEADER_SIZE)
+		return false;
+	snapshot->disk = (off_t)disk;
+	return read_nics(nics, snapshot);
 }
 
 /* Names the first setting that differs. */
@@ -98,6 +134,8 @@ static int compare_guest(const struct qemu_node *node, const json_t *saved, stru
 	json_object_foreach (mine, key, value)
 		if (!err->code && !json_equal(value, json_object_get(saved, key)))
 			error_set(err, EINVAL, "it is of a guest that was made differently: its `%s` is another", key);
+	if (!err->code && !json_equal(mine, saved))
+		error_set(err, EINVAL, "it is of a guest with settings that this version of provium does not know");
 	json_decref(mine);
 	return -err->code;
 }
@@ -106,15 +144,14 @@ int snapshot_read_header(const struct qemu_node *node, int fd, struct snapshot *
 {
 	char *text = memory_new(SNAPSHOT_HEADER_SIZE + 1);
 	ssize_t size = pread(fd, text, SNAPSHOT_HEADER_SIZE, 0);
-	json_t *header = size == SNAPSHOT_HEADER_SIZE ? json_loads(text, 0, NULL) : NULL;
-	const char *format = json_string_value(json_object_get(header, "format"));
+	json_t *header = size == SNAPSHOT_HEADER_SIZE ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	json_t *guest;
 
 	err->code = 0;
-	snapshot->disk = (off_t)json_integer_value(json_object_get(header, "disk_at"));
-	if (!format || strcmp(format, FORMAT) != 0 || !read_nics(header, snapshot))
+	if (!header || !read_whole(header, snapshot, &guest))
 		error_set(err, EINVAL, "it is no snapshot of this version of provium");
 	else
-		compare_guest(node, json_object_get(header, "guest"), err);
+		compare_guest(node, guest, err);
 	json_decref(header);
 	free(text);
 	return -err->code;
