@@ -131,11 +131,11 @@ $(B)/tests/%_test: $(B)/tests/%_test.o $(LIBRARY) $(B)/lua.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) -llua5.4 -lcmocka $(LDFLAGS)
 
-# An archive, so that a fuzzer has that part of the library that it is about, and counts the coverage of no other.
-$(B)/library.a: $(LIBRARY)
+# An archive, so that a fuzzer has that part of the program that it is about, and counts the coverage of no other.
+$(B)/library.a: $(filter-out $(B)/src/cli/main.o,$(OBJECTS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@
-	$(Q)ar rcs $@ $^
+	$(Q)ar qcs $@ $^
 
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
 $(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/clock.o $(B)/library.a $(B)/lua.o
