@@ -31,8 +31,8 @@ static void call(struct qemu_node *node)
 {
 	json_t *answer = NULL;
 	struct error err;
-	int status = agent_call(&node->agent, "guest-info", json_pack("{si}", "a", 1), &answer,
-				clock_after(TIMEOUT_NS), &err);
+	int status = agent_call(&node->agent, "guest-info", json_pack("{si}", "a", 1), &answer, clock_after(TIMEOUT_NS),
+				&err);
 
 	check_status(status, &err);
 	require(!status == (answer != NULL));
@@ -155,7 +155,8 @@ static struct console *silent_console(void)
 	struct error ignored;
 
 	if (!console)
-		require(console_open(&console, open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY), &ignored) == 0);
+		require(console_open(&console, open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY), &ignored) ==
+			0);
 	return console;
 }
 

@@ -13,9 +13,9 @@
 #define OFFSET	   4096 /* of an image within a file */
 #define MOST_BYTES (1ULL << 51)
 /* dirty, compression type, extended L2 entries */
-#define KNOWN	(1ULL << 0 | 1ULL << 3 | 1ULL << 4)
-#define DATA	0x44415441U
-#define CRYPTO	0x0537be77U
+#define KNOWN	    (1ULL << 0 | 1ULL << 3 | 1ULL << 4)
+#define DATA	    0x44415441U
+#define CRYPTO	    0x0537be77U
 #define SEVENTY_TWO 72
 
 static uint32_t get32(const uint8_t *data, size_t at)

@@ -99,7 +99,8 @@ static struct console *silent_console(void)
 	struct error ignored;
 
 	if (!console)
-		require(console_open(&console, open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY), &ignored) == 0);
+		require(console_open(&console, open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY), &ignored) ==
+			0);
 	return console;
 }
 

@@ -11,7 +11,7 @@
 #include "util/memory.h"
 #include "util/units.h"
 
-#define FORGOTTEN 0xdeadbeefULL
+#define FORGOTTEN  0xdeadbeefULL
 #define QUANTITIES (QUANTITY_PROBABILITY + 1)
 
 static uint64_t most(enum quantity quantity)
