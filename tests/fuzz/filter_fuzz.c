@@ -69,6 +69,9 @@ static void check_number(const char *text, bool good, uint16_t value, uint16_t m
 		require(good == (number >= 1 && number <= most) && (!good || number == value));
 	if (!good)
 		return;
+	/* A number has nothing behind it. */
+	if (*text >= '0' && *text <= '9' && strncmp(text, "802", 3) != 0)
+		require(strspn(text, "0123456789xXabcdefABCDEF") == strlen(text));
 	require(value >= 1 && value <= most);
 	snprintf(printed, sizeof(printed), "0x%x", value);
 	require(names_ethertype(printed, &again) && again == value);
@@ -138,13 +141,21 @@ static void check_choice(const struct wire_capture *filter, const struct setting
 	enum capture_verdicts verdicts = setting->kind / 3 % 4;
 	uint16_t nic = setting->ports & 3, from = setting->ports >> 2 & 3, to = setting->ports >> 4 & 3;
 	struct event_room sent = *room;
+	struct wire_capture plain = *filter;
+	bool matches;
 
 	options.wanted.from = from;
 	options.wanted.to = to;
 	capture_choose_events(&options, nic, verdicts);
 	sent.event.kind = WIRE_EVENT_SENT;
 	sent.event.to = 0;
+	plain.kinds = 1U << WIRE_EVENT_OUTCOME;
+	plain.verdicts = UINT16_MAX;
+	matches = wants(&plain, room) && (!from || from == room->event.from) && (!to || to == room->event.to) &&
+		  (!nic || nic == room->event.from || nic == room->event.to);
 	require(!(wants(&options.wanted, room) && wants(&options.wanted, &sent)));
+	if (matches && room->event.verdict == WIRE_DELIVERED && verdicts != CAPTURE_DROPPED)
+		require(wants(&options.wanted, room) || wants(&options.wanted, &sent));
 	if (!wants(&options.wanted, room))
 		return;
 	require(!from || room->event.from == from);
