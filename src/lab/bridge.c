@@ -75,8 +75,12 @@ static int choose_subnets(struct lab *lab, struct bridge *bridge, const struct b
 	if ((given.family && overlaps(lab, &given, err)) || (given6.family && overlaps(lab, &given6, err)))
 		return -err->code;
 	do {
-		/* A number whose subnet a script has taken by hand stays taken until this bridge goes: there are plenty. */
-		if (run_take_subnets(lab->run, &bridge->subnet, &bridge->subnet6, &bridge->subnet_number, err))
+		/*
+		 * A number whose subnet a script has taken by hand stays taken until this bridge goes, so that the n-th bridge
+		 * has the n-th subnet. Without one left, what needs none goes on.
+		 */
+		if (run_take_subnets(lab->run, &bridge->subnet, &bridge->subnet6, &bridge->subnet_number, err) &&
+		    !(given.family && given6.family))
 			return -err->code;
 	} while ((!given.family && overlaps(lab, &bridge->subnet, err)) ||
 		 (!given6.family && overlaps(lab, &bridge->subnet6, err)));

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "net/address.h"
+#include "net/link.h"
 #include "node/node.h"
 #include "util/clock.h"
 
@@ -109,7 +110,7 @@ struct bridge {
 	struct run *run;
 	uint32_t number; /* in the keys of the wire maps */
 	struct address subnet, subnet6;
-	unsigned int subnet_number; /* of the run, 0 if both subnets came from the script */
+	unsigned int subnet_number; /* of the run, 0 if there was none left and both subnets came from the script */
 	uint32_t mtu;
 	bool offload;
 	bool default_options;
@@ -246,6 +247,11 @@ struct party {
 
 /* member.c */
 
+/*
+ * The address of the card at that port, of 1 to 1,023: locally administered, the same in every run, and none that any other
+ * bridge or port of the run has.
+ */
+void member_mac(uint32_t bridge, uint16_t port, uint8_t mac[static MAC_SIZE]);
 /* Gives out the next port number. The name must be new. */
 struct member *bridge_add_place(struct bridge *bridge, const char *name);
 /* The place of that name, whether attached or not; NULL if the bridge never heard of it. */

@@ -20,15 +20,27 @@
 #include "util/memory.h"
 #include "wire/wire.h"
 
-/* Locally administered, and the same in every run: 02, "pv", the bridge, the port. */
+/*
+ * 02, "pv", the bridge, the port. A port takes ten bits of the last two bytes, and a bridge has a number of 32: what is above its
+ * eighth goes to the six bits that are left there, to the two bytes of "pv", and to the first byte beside its flags.
+ */
+void member_mac(uint32_t bridge, uint16_t port, uint8_t mac[static MAC_SIZE])
+{
+	uint32_t high = (bridge - 1) >> 8;
+
+	mac[0] = (uint8_t)(0x02 | high >> 22 << 2);
+	mac[1] = (uint8_t)('p' ^ high >> 14);
+	mac[2] = (uint8_t)('v' ^ high >> 6);
+	mac[3] = (uint8_t)bridge;
+	mac[4] = (uint8_t)(high << 2 | port >> 8);
+	mac[5] = (uint8_t)port;
+}
+
 static void make_addresses(struct member *member)
 {
 	const struct bridge *bridge = member->bridge;
-	uint8_t mac[MAC_SIZE] = {
-		0x02, 'p', 'v', (uint8_t)bridge->number, (uint8_t)(member->port >> 8), (uint8_t)member->port
-	};
 
-	memcpy(member->nic.mac, mac, MAC_SIZE);
+	member_mac(bridge->number, member->port, member->nic.mac);
 	member->nic.ip = subnet_host(&bridge->subnet, member->port);
 	member->nic.ip6 = subnet_host(&bridge->subnet6, member->port);
 	member->nic.mtu = bridge->mtu;

@@ -132,7 +132,8 @@ int run_take_subnets(struct run *run, struct address *subnet, struct address *su
 	if (!*n)
 		*n = find_number(run, false);
 	if (!*n)
-		return error_set(err, EADDRNOTAVAIL, "no subnet is left; close bridges, or give this one a `subnet`");
+		return error_set(err, EADDRNOTAVAIL,
+				 "no subnet is left; close bridges, or give this one both a `subnet` and a `subnet6`");
 	run->subnets[*n] = 1;
 	make_subnets(*n, subnet, subnet6);
 	return 0;

@@ -136,7 +136,7 @@ static int make_link(struct uplink *uplink, struct error *err)
 		.name = uplink->host_device,
 		.peer_pid = router->machine.kind->pid(router->machine.node),
 		.peer_name = UPLINK_DEVICE,
-		.peer_mac = { 0x02, 'p', 'v', 0xff, 0xff, 0xff },
+		.peer_mac = { 0x02, 'p', 'v', 0, 0, 0 }, /* no member's: there is no port 0 */
 		.mtu = LINK_MTU,
 		.peer_mtu = LINK_MTU,
 	};
