@@ -22,6 +22,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/wait.h"
 
 /* The descriptors that the keeper has, beside 0 to 2. */
 #define RUN_FD	3
@@ -34,8 +35,12 @@ struct device {
 	struct netlink *switch_nl;
 	int host;
 	struct link_state state; /* in the host */
-	pid_t keeper;		 /* 0: the device is at home */
-	int run_fd;		 /* its other end is the keeper's: when this closes, the device goes home */
+	char port_name[IFNAMSIZ];
+	pid_t keeper; /* 0: there is none */
+	int run_fd;   /* its other end is the keeper's: when this closes, the device goes home */
+	bool is_away;
+	char transit[IFNAMSIZ]; /* the name under which it comes home: nobody else has it */
+	struct wait_idler idler;
 };
 
 struct look {
@@ -105,52 +110,53 @@ int device_open(const char *name, int host, struct netlink *switch_nl, struct no
 	return 0;
 }
 
-/* In the host, where it came under a name that nobody else has. */
-static int settle_in(const struct device *device, const char *name, struct error *err)
+/* In the host. It is not there if its owner is gone, or if somebody else has brought it home. */
+static int settle_in(void *context, struct error *err)
 {
+	const struct device *device = context;
 	struct error renaming = { 0 };
 	struct netlink *nl;
 	int ifindex;
 
 	if (netlink_open(&nl, err))
 		return -err->code;
-	if (!link_index(nl, name, &ifindex, err)) {
+	if (!link_index(nl, device->transit, &ifindex, err)) {
 		if (link_rename(nl, ifindex, device->state.name, &renaming))
-			error_append(&renaming, "; it is %s now", name);
+			error_append(&renaming, "; it is %s now", device->transit);
 		if (!device->state.up || !link_set_up(nl, ifindex, true, err))
 			*err = renaming;
 	}
 	netlink_close(nl);
-	return -err->code;
+	return err->code == ENODEV ? err->code = 0 : -err->code;
 }
 
-static int send_home(const struct device *device, const char *port_name, struct error *err)
+/* From the switch, wherever whoever began it has come. */
+static int send_home(struct device *device, int host, struct error *err)
 {
 	struct netlink *nl;
-	char name[IFNAMSIZ];
 	int ifindex;
 
-	snprintf(name, sizeof(name), "pv%d", getpid());
 	if (netlink_open(&nl, err))
 		return -err->code;
 	err->code = 0;
-	if (!link_index(nl, port_name, &ifindex, err))
-		link_move(nl, ifindex, HOST_FD, name, err);
+	if (!link_index(nl, device->port_name, &ifindex, err))
+		link_move(nl, ifindex, host, device->transit, err);
 	netlink_close(nl);
-	/* Gone with its owner, or it never came. */
-	if (err->code == ENODEV)
-		return 0;
-	if (err->code)
+	if (err->code && err->code != ENODEV)
 		return -err->code;
-	return setns(HOST_FD, CLONE_NEWNET) ? error_errno(err, errno, "enter the host's network namespace")
-					    : settle_in(device, name, err);
+	return namespace_visit(host, settle_in, device, err);
+}
+
+static void tell_failure(const struct device *device, const struct error *err)
+{
+	fprintf(stderr, "provium: give device %s back: %s\n", device->state.name, err->text);
 }
 
 /*
  * Holds a device for as long as the run lives and wants it. Only descriptors that it needs: others would outlive the run. Under
  * a name of its own, so that who ends all processes of ours by name does not end this one.
  */
-__attribute__((noreturn)) static void keep(const struct device *device, const char *port_name, int end)
+__attribute__((noreturn)) static void keep(struct device *device, int end)
 {
 	int run = fcntl(end, F_DUPFD, HOST_FD + 1), host = fcntl(device->host, F_DUPFD, HOST_FD + 1);
 	int nothing = open("/dev/null", O_RDWR);
@@ -167,12 +173,12 @@ __attribute__((noreturn)) static void keep(const struct device *device, const ch
 	syscall(SYS_close_range, HOST_FD + 1U, ~0U, 0U);
 	while (read(RUN_FD, &byte, 1) < 0 && errno == EINTR)
 		;
-	if (send_home(device, port_name, &err))
-		fprintf(stderr, "provium: give device %s back: %s\n", device->state.name, err.text);
-	_exit(err.code != 0);
+	if (send_home(device, HOST_FD, &err))
+		tell_failure(device, &err);
+	_exit(0);
 }
 
-static int start_keeper(struct device *device, const char *port_name, struct error *err)
+static int start_keeper(struct device *device, struct error *err)
 {
 	int ends[2];
 
@@ -180,7 +186,7 @@ static int start_keeper(struct device *device, const char *port_name, struct err
 		return error_errno(err, errno, "make a pipe");
 	device->keeper = fork();
 	if (device->keeper == 0)
-		keep(device, port_name, ends[0]);
+		keep(device, ends[0]);
 	close(ends[0]);
 	if (device->keeper > 0) {
 		device->run_fd = ends[1];
@@ -191,23 +197,61 @@ static int start_keeper(struct device *device, const char *port_name, struct err
 	return error_errno(err, errno, "start the keeper of device %s", device->state.name);
 }
 
-/* If it cannot, the keeper says why. */
-static void end_keeper(struct device *device)
+/* Whether it ended by itself, and not because somebody killed it: then it has seen to the device. */
+static bool has_kept(int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* While the run waits: a keeper that is gone would be missed when the run is killed, too. */
+static void look_after(void *context)
+{
+	struct device *device = context;
+	pid_t lost = device->keeper;
+	struct error err;
+
+	if (!lost || waitpid(lost, NULL, WNOHANG) != lost)
+		return;
+	close(device->run_fd);
+	device->keeper = 0;
+	fprintf(stderr, "provium: the keeper of device %s, process %d, was killed; ", device->state.name, lost);
+	if (start_keeper(device, &err))
+		fprintf(stderr, "there is no other, so do not kill the run as well: %s\n", err.text);
+	else
+		fprintf(stderr, "process %d has taken its place\n", device->keeper);
+}
+
+/* False if it was killed before it had seen to the device. If it cannot, it says why. */
+static bool end_keeper(struct device *device)
 {
 	uint64_t deadline = clock_after(RETURN_NS);
 	const struct timespec pause = { .tv_nsec = NS_PER_MS / 2 };
-	pid_t ended;
+	pid_t keeper = device->keeper, ended;
+	int status = 0;
 
-	if (!device->keeper)
-		return;
+	if (!keeper)
+		return false;
 	close(device->run_fd);
+	device->keeper = 0;
 	/* Also while the run is being interrupted. */
-	while ((ended = waitpid(device->keeper, NULL, WNOHANG)) == 0 && clock_now() < deadline)
+	while ((ended = waitpid(keeper, &status, WNOHANG)) == 0 && clock_now() < deadline)
 		nanosleep(&pause, NULL);
 	if (!ended)
 		fprintf(stderr, "provium: device %s is not back after %llu s; process %d is still about it\n",
-			device->state.name, RETURN_NS / NS_PER_S, device->keeper);
-	device->keeper = 0;
+			device->state.name, RETURN_NS / NS_PER_S, keeper);
+	return !ended || has_kept(status);
+}
+
+static void give_back(struct device *device)
+{
+	struct error err;
+
+	if (!device->is_away)
+		return;
+	wait_remove_idler(&device->idler);
+	if (!end_keeper(device) && send_home(device, device->host, &err))
+		tell_failure(device, &err);
+	device->is_away = false;
 }
 
 struct fetch {
@@ -241,16 +285,26 @@ static int device_plug(struct node *base, struct node_nic *nic, struct error *er
 {
 	struct device *device = (struct device *)base;
 	struct fetch order = { .device = device, .port_name = nic->port_name };
+	static unsigned int plugged;
 
 	if (check_mtu(device, nic, err))
 		return -err->code;
 	order.home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (order.home < 0)
 		return error_errno(err, errno, "open the network namespace of the run");
+	snprintf(device->port_name, sizeof(device->port_name), "%s", nic->port_name);
+	snprintf(device->transit, sizeof(device->transit), "pv%d_%u", getpid(), plugged++);
 	/* The keeper first, so that there is no moment without. */
-	if (start_keeper(device, nic->port_name, err) || namespace_visit(device->host, fetch, &order, err) ||
+	if (start_keeper(device, err)) {
+		close(order.home);
+		return -err->code;
+	}
+	device->is_away = true;
+	device->idler = (struct wait_idler){ .call = look_after, .context = device };
+	wait_add_idler(&device->idler);
+	if (namespace_visit(device->host, fetch, &order, err) ||
 	    link_index(device->switch_nl, nic->port_name, &nic->ifindex, err)) {
-		end_keeper(device);
+		give_back(device);
 		close(order.home);
 		return -err->code;
 	}
@@ -262,7 +316,7 @@ static int device_plug(struct node *base, struct node_nic *nic, struct error *er
 static int device_unplug(struct node *base, const struct node_nic *nic, struct error *err)
 {
 	(void)nic;
-	end_keeper((struct device *)base);
+	give_back((struct device *)base);
 	return err->code = 0;
 }
 
@@ -280,7 +334,7 @@ static bool device_is_alive(struct node *base)
 
 static void device_close(struct node *base)
 {
-	end_keeper((struct device *)base);
+	give_back((struct device *)base);
 	free(base);
 }
 

@@ -21,6 +21,7 @@
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/units.h"
+#include "util/wait.h"
 
 struct profiles;
 struct script_capture;
@@ -35,6 +36,7 @@ struct script {
 	const char *path;		  /* of a script that sends events */
 	struct script_process *processes; /* all that are open, the youngest first */
 	struct script_capture *captures;  /* the same */
+	struct wait_idler idler;	  /* collects what processes print */
 	uint64_t timeout_ns;		  /* of a test */
 	bool reset_between_tests;
 	bool claimed; /* by lab:claim() */

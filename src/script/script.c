@@ -62,7 +62,7 @@ static int close_script(lua_State *L)
 
 	if (!script->run)
 		return 0;
-	wait_set_idle(NULL, NULL);
+	wait_remove_idler(&script->idler);
 	script_close_captures(script, 0);
 	script_close_processes(script, 0);
 	lab_close(script->root);
@@ -155,7 +155,8 @@ static int attach(lua_State *L, const char *folder, const struct script_options 
 	preload(L, "provium.native", script_open_native);
 	set_globals(L, script);
 	lab_refresh(script->root);
-	wait_set_idle(script_collect_output, script);
+	script->idler = (struct wait_idler){ .call = script_collect_output, .context = script };
+	wait_add_idler(&script->idler);
 	return 0;
 }
 

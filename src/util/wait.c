@@ -2,6 +2,7 @@
 #include "util/wait.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/clock.h"
@@ -10,25 +11,35 @@
 
 #define IDLE_NS (50 * NS_PER_MS)
 
-static void (*idle_call)(void *context);
-static void *idle_context;
+static struct wait_idler *idlers;
 
-void wait_set_idle(void (*idle)(void *context), void *context)
+void wait_add_idler(struct wait_idler *idler)
 {
-	idle_call = idle;
-	idle_context = context;
+	idler->next = idlers;
+	idlers = idler;
+}
+
+void wait_remove_idler(struct wait_idler *idler)
+{
+	for (struct wait_idler **place = &idlers; *place; place = &(*place)->next) {
+		if (*place != idler)
+			continue;
+		*place = idler->next;
+		return;
+	}
 }
 
 static void be_idle(void)
 {
 	static uint64_t next_ns;
-	void (*idle)(void *context) = idle_call;
+	static bool is_idle;
 
-	if (!idle || clock_now() < next_ns)
+	if (is_idle || clock_now() < next_ns)
 		return;
-	idle_call = NULL;
-	idle(idle_context);
-	idle_call = idle;
+	is_idle = true;
+	for (struct wait_idler *idler = idlers; idler; idler = idler->next)
+		idler->call(idler->context);
+	is_idle = false;
 	next_ns = clock_after(IDLE_NS);
 }
 

@@ -20,11 +20,16 @@ int wait_poll(struct pollfd *fds, nfds_t count, uint64_t deadline_ns, struct err
 /* A part of a wait for those who look for interruptions themselves: poll(2), for 50 ms at most. Returns what it does. */
 int wait_slice(struct pollfd *fds, nfds_t count, uint64_t deadline_ns);
 
-/*
- * From now on idle() is called about every 50 ms of waiting, and not from within itself: for what goes on beside the thing
- * that is waited for. It must not wait itself.
- */
-void wait_set_idle(void (*idle)(void *context), void *context);
+/* What goes on beside the thing that is waited for. Its owner's, between the two calls. */
+struct wait_idler {
+	void (*call)(void *context); /* must not wait itself, and neither add nor remove any */
+	void *context;
+	struct wait_idler *next;
+};
+
+/* From now on it is called about every 50 ms of waiting, and not from within any other. */
+void wait_add_idler(struct wait_idler *idler);
+void wait_remove_idler(struct wait_idler *idler); /* safe twice */
 
 /* Sleeps. Returns 0, or -EINTR as above. */
 int wait_sleep(uint64_t duration_ns, struct error *err);

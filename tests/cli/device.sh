@@ -152,6 +152,45 @@ comes_back_when_all_are_killed_by_name() {
 	wait "$command" 2>/dev/null
 	wait_for is_home
 }
+# Of this test alone: others may run beside it.
+keepers() {
+	local pid
+	for pid in $(pgrep -x pv-keeper); do
+		[[ $(readlink "/proc/$pid/cwd") != "$work" ]] || echo "$pid"
+	done
+}
+kill_keeper() {
+	keeper=$(keepers)
+	[[ $keeper ]] && kill -KILL "$keeper" && wait_for is_gone "$keeper"
+}
+# The run waits, and sees it.
+comes_back_when_the_keeper_is_killed_and_then_the_run() {
+	start_waiting && kill_keeper || return
+	wait_for grep -q "place$" waits.out
+	kill -KILL "$lab" "$command"
+	wait "$command" 2>/dev/null
+	wait_for is_home && grep -q "the keeper of device vnet0, process $keeper, was killed; process" waits.out
+}
+comes_back_when_the_keeper_is_killed_and_the_run_ends() {
+	start_waiting && kill_keeper || return
+	kill -INT "$command"
+	wait "$command"
+	is_home
+}
+# It does not wait in between, and so has not seen it.
+comes_back_from_a_run_that_did_not_wait() {
+	cat >busy.lua <<-END
+		local lan = provium:bridge("lan"):attach_device("vnet0")
+		local kill = [[for pid in \$(pgrep -x pv-keeper); do
+			[ "\$(readlink /proc/\$pid/cwd)" != "$work" ] || { kill -KILL \$pid && echo killed; }
+		done]]
+		assert(io.popen(kill):read("a") == "killed\n")
+		lan:detach("vnet0")
+		print("detached")
+	END
+	run busy.lua
+	exits 0 && prints detached && is_home
+}
 comes_back_when_interrupted() {
 	start_waiting || return
 	kill -INT "$command"
@@ -175,7 +214,7 @@ other_name() {
 	wait "$command"
 	cp waits.out out
 	local name
-	name=$(sed -n 's/.*give device vnet0 back: .*File exists; it is \(pv[0-9]*\) now$/\1/p' waits.out)
+	name=$(sed -n 's/.*give device vnet0 back: .*File exists; it is \(pv[0-9_]*\) now$/\1/p' waits.out)
 	[[ $name ]] && ip -o link show dev "$name" | grep -q '[<,]UP[,>]'
 }
 
@@ -193,6 +232,9 @@ check "on two bridges" not_on_two
 check "a script that fails gives it back" comes_back_after_a_failure
 check "kill -9 gives it back" comes_back_when_killed
 check "kill -9 of all that are called provium gives it back" comes_back_when_all_are_killed_by_name
+check "kill -9 of its keeper, and then of the run, gives it back" comes_back_when_the_keeper_is_killed_and_then_the_run
+check "kill -9 of its keeper, and the end of the run, gives it back" comes_back_when_the_keeper_is_killed_and_the_run_ends
+check "kill -9 of its keeper while the run does not wait" comes_back_from_a_run_that_did_not_wait
 check "Ctrl-C gives it back" comes_back_when_interrupted
 check "a device whose owner ends" may_go_with_its_owner
 check "its name was given to another meanwhile" other_name
