@@ -79,8 +79,7 @@ const char *script_check_string(lua_State *L, int index, const char *argument)
 	const char *text = script_text(L, index);
 
 	if (!text)
-		script_refuse(L, index, argument,
-			      lua_type(L, index) == LUA_TSTRING ? "text without one" : "a string");
+		script_refuse(L, index, argument, lua_type(L, index) == LUA_TSTRING ? "text without one" : "a string");
 	return text;
 }
 
