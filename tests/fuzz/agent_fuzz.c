@@ -16,6 +16,7 @@
 
 #define MOST	   65536U /* fits into a socket at once */
 #define TIMEOUT_NS (60 * NS_PER_S)
+#define LIMIT_NS   (300 * NS_PER_S) /* of all that is asked */
 #define CHUNKS	   4
 
 static void check_status(int status, const struct error *err)
@@ -163,6 +164,7 @@ static struct console *silent_console(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct qemu_node node = { .name = (char *)"a", .has_agent = true, .ready = true, .folder = "/run" };
+	uint64_t begin_ns;
 	int ends[2];
 
 	if (size < 1 || size > MOST)
@@ -175,7 +177,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(send(ends[1], data + 1, size - 1, MSG_DONTWAIT) == (ssize_t)size - 1);
 	if (!isupper(data[0]))
 		shutdown(ends[1], SHUT_WR);
+	begin_ns = clock_now();
 	ask(&node, data[0]);
+	require(clock_now() - begin_ns < LIMIT_NS);
 	agent_close(&node.agent);
 	close(ends[1]);
 	return 0;

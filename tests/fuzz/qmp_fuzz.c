@@ -17,6 +17,7 @@
 
 #define MOST	   65536U /* fits into a socket at once */
 #define TIMEOUT_NS (60 * NS_PER_S)
+#define LIMIT_NS   (150 * NS_PER_S) /* of all that is asked */
 #define LOW_SLOTS  ((1U << QEMU_FIRST_SLOT) - 1)
 
 static void check_status(int status, const struct error *err)
@@ -166,6 +167,7 @@ static struct console *silent_console(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct qemu_node node = { .name = (char *)"a", .ready = true, .slots = UINT32_MAX };
+	uint64_t begin_ns;
 	int ends[2];
 
 	if (size < 1 || size > MOST)
@@ -179,7 +181,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(send(ends[1], data + 1, size - 1, MSG_DONTWAIT) == (ssize_t)size - 1);
 	if (!isupper(data[0]))
 		shutdown(ends[1], SHUT_WR);
+	begin_ns = clock_now();
 	ask(&node, data, size);
+	require(clock_now() - begin_ns < LIMIT_NS);
 	/* No event gives a place away that no card is ever in. */
 	require((node.slots & LOW_SLOTS) == LOW_SLOTS);
 	qmp_close(&node.qmp);
