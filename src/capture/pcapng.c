@@ -42,9 +42,10 @@ static void add_option(struct buffer *out, enum option code, const void *value, 
 	add_padding(out, size);
 }
 
+/* What is longer than an option can be is cut off. */
 static void add_text(struct buffer *out, enum option code, const char *text)
 {
-	add_option(out, code, text, strlen(text));
+	add_option(out, code, text, strnlen(text, UINT16_MAX));
 }
 
 /* Every block has its length at both ends, which is not known before it is there. Returns where it begins. */

@@ -101,6 +101,23 @@ static void test_a_section(void **state)
 	}
 }
 
+/* An option has a 16-bit size: the path of a script, or the name of a chunk, may be longer. */
+static void test_a_comment_that_is_too_long(void **state)
+{
+	static char comment[70000];
+	struct buffer out = { 0 };
+	uint16_t size;
+	struct block block;
+
+	(void)state;
+	memset(comment, 'x', sizeof(comment) - 1);
+	pcapng_add_section(&out, comment);
+	block = only_block(&out, SECTION);
+	assert_memory_equal(option(block.body + SECTION_FIXED, block.end, OPT_COMMENT, &size), "xxxx", 4);
+	assert_int_equal(size, UINT16_MAX);
+	buffer_free(&out);
+}
+
 /* Without a resolution, readers take the times for microseconds. */
 static void test_an_interface(void **state)
 {
@@ -173,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_section),
+		cmocka_unit_test(test_a_comment_that_is_too_long),
 		cmocka_unit_test(test_an_interface),
 		cmocka_unit_test(test_a_frame),
 		cmocka_unit_test(test_a_frame_that_is_cut),
