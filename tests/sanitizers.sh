@@ -15,8 +15,8 @@ clean() {
 	(cd "$root" && "$@") >out 2>err || status=$?
 	exits 0 && ! grep -qE 'Sanitizer|runtime error' out err
 }
-# What needs fq runs in a test kernel, which has no room for this.
-lua() { clean build/san/provium -j 4 --timeout 10m --tag '!fq' --tag '!fqperf' "$@"; }
+# What needs fq or limits runs in a test kernel, which has no room for this.
+lua() { clean build/san/provium -j 4 --timeout 10m --tag '!fq' --tag '!fqperf' --tag '!cgroup' "$@"; }
 unit() {
 	local test
 	for test in build/san/tests/unit/*_test; do

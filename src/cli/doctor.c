@@ -117,9 +117,8 @@ int cli_doctor(int argc, char **argv)
 		parse,
 		NULL,
 		"Try all that labs need from this machine, and say how to get what is missing."
-		"\vExit status: 0 if the basics are there, 1 if not. fq, perf, btf, qemu, kvm, nft, settings, left and "
-		"limits are no "
-		"basics.",
+		"\vExit status: 0 if the basics are there, 1 if not. fq, perf, btf, qemu, kvm, nft, freezer, cgroups, "
+		"settings, left and limits are no basics.",
 	};
 	json_t *results = json_array();
 	bool able = true;

@@ -14,6 +14,7 @@
 #include "cli/cli.h"
 #include "cli/labs.h"
 #include "lab/registry.h"
+#include "node/netns/cgroup.h"
 #include "node/node.h"
 #include "util/error.h"
 #include "util/proc.h"
@@ -90,9 +91,15 @@ static int find_node(const struct request *request, struct error *err)
 
 __attribute__((noreturn)) static void child_main(const struct request *request, int pidfd)
 {
+	struct error err;
+
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
+	if (cgroup_join(pidfd, &err)) {
+		fprintf(stderr, "provium: enter node `%s`: %s\n", request->node, err.text);
+		_exit(EXIT_NOT_EXECUTABLE);
+	}
 	if (setns(pidfd, VISIT_FLAGS) || chdir("/")) {
 		fprintf(stderr, "provium: enter node `%s`: %s\n", request->node, strerror(errno));
 		_exit(EXIT_NOT_EXECUTABLE);

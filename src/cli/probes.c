@@ -27,6 +27,7 @@
 #include "net/nat.h"
 #include "net/netlink.h"
 #include "net/qdisc.h"
+#include "node/netns/cgroup.h"
 #include "util/error.h"
 #include "wire/wire.h"
 
@@ -295,6 +296,14 @@ const struct probe probes[] = {
 	{ "nft", "uplinks",
 	  "modprobe nf_tables nft_chain_nat nft_masq, or a kernel with CONFIG_NF_TABLES_INET and CONFIG_NFT_MASQ",
 	  .in_switch = true, .attempt = try_nft },
+	{ "freezer", "a pause of namespace nodes that their programs do not notice; without it signals stop them",
+	  "mount -t cgroup2 none /sys/fs/cgroup, or beside version 1: /sys/fs/cgroup/unified; in a container: start it "
+	  "privileged",
+	  .degrades = true, .attempt = cgroup_try_freezer },
+	{ "cgroups", "limits of namespace nodes: memory, cpus, pids",
+	  "a machine whose cgroups are of version 2 alone (kernel command line: systemd.unified_cgroup_hierarchy=1, or "
+	  "cgroup_no_v1=all)",
+	  .degrades = true, .attempt = cgroup_try_limits },
 	{ "settings", "labs in which many nodes talk to many: a run raises what the kernel has one of for all nodes",
 	  "sysctl -w each of them on the machine itself; in a container: start it privileged, with the machine's "
 	  "network",

@@ -13,6 +13,7 @@
 
 #include "cli/cli.h"
 #include "cli/report.h"
+#include "node/netns/cgroup.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/limits.h"
@@ -21,7 +22,9 @@
 #define END_CLEANLY_NS (10 * NS_PER_S)
 /* A process that does not even go by SIGKILL is stuck in the kernel: it is left to it. */
 #define END_KILLED_NS (10 * NS_PER_S)
-#define FDS_PER_JOB   3U
+/* Nodes of a process that was killed are ended by the kernel. */
+#define END_NODES_NS (2 * NS_PER_S)
+#define FDS_PER_JOB  3U
 
 struct runner {
 	const struct plan *plan;
@@ -216,6 +219,8 @@ int cli_run(int argc, char **argv)
 
 	if (plan_find_files(&plan, paths, &err) || run_plan(&plan, &status, &err))
 		cli_fail(&err);
+	/* Of files whose process was killed, or ended itself. */
+	cgroup_sweep(clock_after(END_NODES_NS));
 	free(paths);
 	plan_free(&plan);
 	return status;

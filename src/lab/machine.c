@@ -378,12 +378,22 @@ static struct node_config configure(const struct machine *machine)
 	return config;
 }
 
+/* Once a run: it is the same for all of them. */
+static void note_unkept(const struct machine *machine)
+{
+	const char *why = machine->kind->unkept ? machine->kind->unkept(machine->node) : NULL;
+
+	if (why && !machine->run->unkept)
+		machine->run->unkept = memory_string(why);
+}
+
 static int start_boot(struct machine *machine, struct error *err)
 {
 	struct node_config config = configure(machine);
 
 	if (machine->kind->boot(&config, machine->run->nl, &machine->node, err))
 		return -err->code;
+	note_unkept(machine);
 	host_needs_nodes(machine->run, 1);
 	machine->started = proc_started(machine->kind->pid(machine->node));
 	machine->state = MACHINE_BOOTING;

@@ -69,6 +69,16 @@ int run_open(struct run **result, uint64_t seed, struct error *err)
 	return 0;
 }
 
+/* A limit that is not there must not be taken for one. */
+static void tell_unkept(const struct run *run)
+{
+	if (run->unkept)
+		fprintf(stderr,
+			"provium: `memory` and `cpus` of nodes without a kernel of their own are not kept on this "
+			"machine: %s\n",
+			run->unkept);
+}
+
 void run_close(struct run *run)
 {
 	if (!run)
@@ -76,6 +86,7 @@ void run_close(struct run *run)
 	router_close(run);
 	if (run->is_open)
 		losses_tell(run);
+	tell_unkept(run);
 	strangers_close(run);
 	registry_close(run);
 	host_needs_close(run);
@@ -83,6 +94,7 @@ void run_close(struct run *run)
 		close(run->host);
 	wire_close(run->wire);
 	netlink_close(run->nl);
+	free(run->unkept);
 	free(run->host_networks);
 	free(run);
 }

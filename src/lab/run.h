@@ -38,6 +38,7 @@ struct run {
 		uint64_t asked_nodes, asked_pairs; /* for so many the settings are good */
 	} needs;
 	struct losses losses;
+	char *unkept; /* why limits of nodes are not kept, as run_close() tells it; NULL: all are */
 	/* NULL, or told by run_close() what the machine lost. cause: a word for programs. */
 	void (*hear_loss)(void *context, const char *cause, uint64_t frames);
 	void *hear_context;

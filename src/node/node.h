@@ -101,6 +101,11 @@ struct node_kind {
 	/* Ends the node and all that runs in it, and frees it. */
 	void (*close)(struct node *node);
 
+	/* Why `memory` and `cpus` are not kept on this machine, NULL if they are. NULL: they always are. */
+	const char *(*unkept)(const struct node *node);
+	/* The folder of the cgroup of all that runs in it, which may be NULL. NULL: a kind that has a kernel of its own. */
+	const char *(*cgroup)(const struct node *node);
+
 	bool (*is_alive)(struct node *node);
 	int (*pause)(struct node *node, struct error *err);
 	int (*resume)(struct node *node, struct error *err);

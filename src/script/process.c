@@ -7,6 +7,7 @@
 #include "script/internal.h"
 #include "script/process.h"
 #include "util/clock.h"
+#include "util/memory.h"
 
 #define PROCESS_TYPE "provium.process"
 #define KILL_WAIT_NS (5 * NS_PER_S)
@@ -66,6 +67,17 @@ void script_enforce_limit(struct script_process *process)
 	process->is_overdue = base->ops->kill(base, SIGKILL, &ignored) == 0;
 }
 
+static void mark_oom(struct script_process *process, const struct machine *machine)
+{
+	const char *cgroup = machine->kind->cgroup ? machine->kind->cgroup(machine->node) : NULL;
+
+	process->oom = oom_mark();
+	if (!cgroup)
+		return;
+	process->cgroup = memory_string(cgroup);
+	process->cgroup_oom = oom_met(cgroup);
+}
+
 /* A server that a script started and forgot is to go on until its scope ends, so the registry refers to it until then. */
 struct script_process *script_start_process(lua_State *L, struct machine *machine, const struct command *command,
 					    uint64_t limit_ns)
@@ -75,7 +87,7 @@ struct script_process *script_start_process(lua_State *L, struct machine *machin
 	struct error err;
 
 	memset(process, 0, sizeof(*process));
-	process->oom = oom_mark();
+	mark_oom(process, machine);
 	luaL_setmetatable(L, PROCESS_TYPE);
 	if (machine->kind->start(machine->node, command, &process->process, &err)) {
 		process->process = NULL;
@@ -294,7 +306,8 @@ static int process_collect(lua_State *L)
 	script_close_process(process);
 	free(process->command);
 	free(process->killed);
-	process->command = process->killed = NULL;
+	free(process->cgroup);
+	process->command = process->killed = process->cgroup = NULL;
 	return 0;
 }
 

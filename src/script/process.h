@@ -14,6 +14,8 @@ struct script_process {
 	uint64_t deadline_ns, limit_ns; /* when it is ended, and how long it may run; CLOCK_NEVER, 0 */
 	bool is_overdue;		/* it was ended for that */
 	struct oom_mark oom;		/* as it was when the process began */
+	char *cgroup;			/* of its node, NULL if it has none */
+	uint64_t cgroup_oom;		/* see oom_met(), as it was then */
 	char *killed;			/* why the kernel has killed it, if it has */
 	bool is_explained;
 	struct script *script;

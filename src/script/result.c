@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What run() and wait() return: how a command ended, and what it printed. */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "script/internal.h"
@@ -28,9 +29,17 @@ static void explain(struct script_process *process)
 {
 	char text[OOM_TEXT_SIZE];
 
-	if (!process->is_explained && is_killed(process->process) && oom_explain(&process->oom, text))
-		process->killed = memory_string(text);
+	if (process->is_explained)
+		return;
 	process->is_explained = true;
+	if (!is_killed(process->process))
+		return;
+	if (process->cgroup && oom_met(process->cgroup) > process->cgroup_oom) {
+		snprintf(text, sizeof(text), "by the kernel, for node `%s` has used up its `memory`", process->node);
+		process->killed = memory_string(text);
+	} else if (oom_explain(&process->oom, text)) {
+		process->killed = memory_string(text);
+	}
 }
 
 int script_push_result(lua_State *L, struct script_process *process, bool timed_out)

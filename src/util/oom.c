@@ -60,6 +60,15 @@ static uint64_t read_cgroup(char folder[static PATH_SIZE], bool *first_version)
 	return read_count(path, "oom_kill");
 }
 
+uint64_t oom_met(const char *folder)
+{
+	char path[PATH_SIZE + 32];
+
+	snprintf(path, sizeof(path), "%.*s/memory.events", PATH_SIZE, folder);
+	/* "oom_kill" counts what was killed in it, for whatever limit. */
+	return read_count(path, "oom");
+}
+
 struct oom_mark oom_mark(void)
 {
 	char folder[PATH_SIZE];

@@ -13,6 +13,8 @@ struct oom_mark {
 };
 
 struct oom_mark oom_mark(void);
+/* How often a cgroup of version 2 has met a limit of memory of its own or of one below it, such that the kernel killed for it. */
+uint64_t oom_met(const char *folder);
 /* NULL if nobody was killed since then. */
 const char *oom_explain(const struct oom_mark *before, char text[static OOM_TEXT_SIZE]);
 

@@ -65,7 +65,7 @@ in_testkernel() {
 	run doctor
 	status=0
 	"$here/../../tools/testkernel" --engine uml "$provium" doctor >out 2>err || status=$?
-	exits 0 && has ok fq && has degraded btf && has ok wire
+	exits 0 && has ok fq && has degraded btf && has ok wire && has ok freezer && has ok cgroups
 }
 
 check "this machine can run labs" able
@@ -73,6 +73,12 @@ check "fq, as tc has it" knows_fq
 check "--json" as_json
 check "without rights" without_rights
 check "without /dev/net/tun and /dev/kvm" without_tun_and_kvm
+without_cgroups() {
+	status=0
+	unshare --mount bash -c 'mount -t tmpfs none /sys/fs/cgroup && exec "$1" doctor' bash "$provium" >out 2>err || status=$?
+	exits 0 && has degraded freezer && has degraded cgroups && prints "reason: no cgroup hierarchy of version 2 is mounted"
+}
+check "without cgroups" without_cgroups
 check "few open files" few_files
 check "without QEMU" no_qemu
 check "leaves no device" leaves_nothing

@@ -50,25 +50,33 @@ static void set_patience(struct node *node, uint64_t patience_ns)
 	((struct netns_node *)node)->patience_ns = patience_ns;
 }
 
+/* A request that changes nothing: the process runs. */
+static int ask(struct process *process, struct error *err)
+{
+	return process->ops->kill(process, SIGCONT, err);
+}
+
 static void test_late_answers_are_nobody_elses(void **state)
 {
 	struct node *node = boot();
-	struct process *process;
+	struct process *process, *other;
 	struct error err;
 
 	(void)state;
+	must(start(node, "exec tail -f /dev/null", &other, &err), &err);
 	for (int i = 0; i < 3; i++) {
 		set_patience(node, 20 * NS_PER_MS);
 		assert_int_equal(kill(node_kind_netns.pid(node), SIGSTOP), 0);
 		assert_int_equal(start(node, "exec sleep 1000", &process, &err), -ETIMEDOUT);
 		assert_string_equal(err.text, "init of node `a` does not answer");
 		if (i)
-			assert_int_equal(node_kind_netns.resume(node, &err), -ETIMEDOUT);
+			assert_int_equal(ask(other, &err), -ETIMEDOUT);
 		set_patience(node, 60 * NS_PER_S);
 		assert_int_equal(kill(node_kind_netns.pid(node), SIGCONT), 0);
 		expect_code(node, "exit 7", 7);
 		expect_code(node, "exit 8", 8);
 	}
+	other->ops->close(other);
 	node_kind_netns.close(node);
 }
 
@@ -92,10 +100,11 @@ static void test_what_was_started_too_late_is_ended(void **state)
 static void test_an_interruption_ends_the_wait_for_init(void **state)
 {
 	struct node *node = boot();
-	struct process *process;
+	struct process *process, *other;
 	struct error err;
 
 	(void)state;
+	must(start(node, "exec tail -f /dev/null", &other, &err), &err);
 	interrupt_install(NULL);
 	set_patience(node, 60 * NS_PER_S);
 	assert_int_equal(kill(node_kind_netns.pid(node), SIGSTOP), 0);
@@ -104,9 +113,10 @@ static void test_an_interruption_ends_the_wait_for_init(void **state)
 	assert_non_null(strstr(err.text, "init of node `a`: the time limit of 0.001 s has passed"));
 	assert_int_equal(kill(node_kind_netns.pid(node), SIGCONT), 0);
 	/* What cleans up behind it is answered. */
-	must(node_kind_netns.resume(node, &err), &err);
+	must(ask(other, &err), &err);
 	interrupt_swap_limit((struct interrupt_limit){ 0 });
 	expect_code(node, "while pidof sleep; do :; done", 0);
+	other->ops->close(other);
 	node_kind_netns.close(node);
 }
 

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "node/netns/cgroup.h"
 #include "node/netns/netns.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -28,6 +29,7 @@
 struct init_context {
 	const char *name;
 	int control;
+	int cgroup; /* -1: none */
 	struct rlimit files;
 };
 
@@ -93,7 +95,7 @@ __attribute__((noreturn)) static void init_main(const struct init_context *init)
 	/* If the parent died before the death signal was set, nobody reads this, and the write ends the node. */
 	if (send(init->control, &err, sizeof(err), MSG_NOSIGNAL) != sizeof(err) || err.code)
 		_exit(1);
-	netns_serve(init->control, &init->files);
+	netns_serve(init->control, init->cgroup, &init->files);
 }
 
 int netns_init_start(struct netns_node *node, struct error *err)
@@ -104,6 +106,7 @@ int netns_init_start(struct netns_node *node, struct error *err)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control))
 		return error_errno(err, errno, "make a socket pair");
 	init.control = control[1];
+	init.cgroup = cgroup_descriptor(node->cgroup);
 	/* As fork(), but with new namespaces from the first instruction on; clone flags have no libc call of that form. */
 	node->pid = (pid_t)syscall(SYS_clone, INIT_FLAGS | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (node->pid == 0)
@@ -115,6 +118,8 @@ int netns_init_start(struct netns_node *node, struct error *err)
 		node->pidfd = (int)syscall(SYS_pidfd_open, node->pid, 0);
 	}
 	close(control[1]);
+	if (init.cgroup >= 0)
+		close(init.cgroup);
 	node->control = control[0];
 	node->patience_ns = ANSWER_NS;
 	if (node->pid > 0 && node->pidfd < 0)

@@ -21,6 +21,8 @@ struct netns_node {
 	bool is_ready;
 	uint64_t patience_ns;		 /* for an answer of init */
 	uint32_t last_request, awaited;	 /* numbers of requests; 0: no answer is waited for */
+	struct cgroup *cgroup;		 /* of all that runs in it but init; NULL: this machine has none */
+	char *unkept;			 /* why limits that were asked for are not kept, NULL if they are */
 	struct netlink *switch_nl;	 /* the lab's */
 	struct netlink *nl;		 /* bound to the node's network namespace */
 	struct netns_process *processes; /* that were started and have not ended, the youngest first */

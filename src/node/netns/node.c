@@ -15,6 +15,7 @@
 
 #include "net/namespace.h"
 #include "net/netlink.h"
+#include "node/netns/cgroup.h"
 #include "node/netns/netns.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -47,13 +48,38 @@ static void netns_close(struct node *base)
 			waitpid(node->pid, NULL, 0);
 	}
 	netns_processes_lost(node);
+	cgroup_close(node->cgroup);
 	if (node->pidfd >= 0)
 		close(node->pidfd);
 	if (node->control >= 0)
 		close(node->control);
 	netlink_close(node->nl);
+	free(node->unkept);
 	free(node->name);
 	free(node);
+}
+
+/*
+ * `memory` and `cpus` are options of guests too, and scripts that give them run everywhere; but where they are not kept, that is
+ * told. `pids` is none: who asks for it means it. Without a cgroup, pause() has signals.
+ */
+static int open_cgroup(struct netns_node *node, const struct node_config *config, struct error *err)
+{
+	struct cgroup_limits limits = { config->memory_bytes, config->cpus, config->pids };
+	struct error why;
+
+	if (!cgroup_open(&node->cgroup, node->name, &limits, &why))
+		return 0;
+	if (limits.memory_bytes || limits.cpus) {
+		node->unkept = memory_string(why.text);
+		limits = (struct cgroup_limits){ .pids = config->pids };
+		if (!cgroup_open(&node->cgroup, node->name, &limits, &why))
+			return 0;
+	}
+	if (!config->pids)
+		return 0;
+	return error_set(err, why.code, "node `%s`: `pids` cannot be kept on this machine: %s (leave it out)",
+			 node->name, why.text);
 }
 
 static int netns_boot(const struct node_config *config, struct netlink *switch_nl, struct node **result,
@@ -65,7 +91,7 @@ static int netns_boot(const struct node_config *config, struct netlink *switch_n
 	node->name = memory_string(config->name);
 	node->switch_nl = switch_nl;
 	node->pidfd = node->control = -1;
-	if (netns_init_start(node, err)) {
+	if (open_cgroup(node, config, err) || netns_init_start(node, err)) {
 		netns_close(&node->node);
 		return -err->code;
 	}
@@ -115,12 +141,32 @@ static int signal_all(struct node *base, int number, struct error *err)
 
 static int netns_pause(struct node *base, struct error *err)
 {
-	return signal_all(base, SIGSTOP, err);
+	struct netns_node *node = (struct netns_node *)base;
+
+	if (!node->cgroup)
+		return signal_all(base, SIGSTOP, err);
+	return cgroup_freeze(node->cgroup, err) ? error_wrap(err, "pause node `%s`", node->name) : 0;
 }
 
 static int netns_resume(struct node *base, struct error *err)
 {
-	return signal_all(base, SIGCONT, err);
+	struct netns_node *node = (struct netns_node *)base;
+
+	if (!node->cgroup)
+		return signal_all(base, SIGCONT, err);
+	return cgroup_thaw(node->cgroup, err) ? error_wrap(err, "resume node `%s`", node->name) : 0;
+}
+
+static const char *netns_unkept(const struct node *base)
+{
+	return ((const struct netns_node *)base)->unkept;
+}
+
+static const char *netns_cgroup(const struct node *base)
+{
+	const struct netns_node *node = (const struct netns_node *)base;
+
+	return node->cgroup ? cgroup_path(node->cgroup) : NULL;
 }
 
 /* In the node's own view: an absolute symbolic link on the way must not lead out of it. */
@@ -182,6 +228,8 @@ const struct node_kind node_kind_netns = {
 	.boot = netns_boot,
 	.wait_ready = netns_wait_ready,
 	.close = netns_close,
+	.unkept = netns_unkept,
+	.cgroup = netns_cgroup,
 	.is_alive = netns_is_alive,
 	.pause = netns_pause,
 	.resume = netns_resume,

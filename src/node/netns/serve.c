@@ -20,11 +20,13 @@
 #include <unistd.h>
 
 #include <linux/close_range.h>
+#include <linux/sched.h>
 
 #define CONTROL	 3
 #define MAX_PIDS (1U << 22) /* PID_MAX_LIMIT of the kernel */
 
 struct server {
+	bool has_cgroup;
 	const struct rlimit *files;
 	/* A bit for each process that was started here and whose end has not been told. Pages that are not used cost nothing. */
 	unsigned char *started;
@@ -145,6 +147,21 @@ __attribute__((noreturn)) static void run_command(const struct start *start, con
 	_exit(127);
 }
 
+/*
+ * As fork(), but without what the C library does around it, which needs locks that other threads may have held. A child that was
+ * moved into its cgroup later would run outside of it before, and moving waits for all processors.
+ */
+static pid_t clone_command(const struct server *server)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+
+	if (!server->has_cgroup)
+		return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	args.flags = CLONE_INTO_CGROUP;
+	args.cgroup = NETNS_CGROUP_FD;
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
 /* Returns the pid, or -errno. */
 static int start_command(struct server *server, const struct netns_request *request, const int *fds)
 {
@@ -160,8 +177,7 @@ static int start_command(struct server *server, const struct netns_request *requ
 		munmap((void *)start.strings, request->size);
 		return -code;
 	}
-	/* As fork(), but without what the C library does around it, which needs locks that other threads may have held. */
-	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	pid = clone_command(server);
 	if (pid == 0)
 		run_command(&start, server->files, fds);
 	code = errno;
@@ -257,20 +273,27 @@ static void reap(struct server *server)
 	}
 }
 
-void netns_serve(int control, const struct rlimit *files)
+/* The lowest numbers stay taken, so that descriptors that come with requests get higher ones. */
+static void settle_descriptors(int control, int cgroup)
 {
-	struct server server = { .files = files };
+	control = fcntl(control, F_DUPFD, NETNS_CGROUP_FD + 1);
+	cgroup = cgroup < 0 ? control : fcntl(cgroup, F_DUPFD, NETNS_CGROUP_FD + 1);
+	for (int fd = 0; fd <= CONTROL; fd++)
+		dup3(control, fd, fd == CONTROL ? O_CLOEXEC : 0);
+	dup3(cgroup, NETNS_CGROUP_FD, O_CLOEXEC);
+	syscall(SYS_close_range, NETNS_CGROUP_FD + 1U, ~0U, 0U);
+}
+
+void netns_serve(int control, int cgroup, const struct rlimit *files)
+{
+	struct server server = { .has_cgroup = cgroup >= 0, .files = files };
 	struct signalfd_siginfo signals[16];
 	struct pollfd fds[2] = { { .fd = CONTROL }, { .events = POLLIN } };
 	sigset_t child;
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	/* The lowest numbers stay taken, so that descriptors that come with requests get higher ones. */
-	control = fcntl(control, F_DUPFD, CONTROL + 1);
-	for (int fd = 0; fd <= CONTROL; fd++)
-		dup3(control, fd, fd == CONTROL ? O_CLOEXEC : 0);
-	syscall(SYS_close_range, CONTROL + 1U, ~0U, 0U);
+	settle_descriptors(control, cgroup);
 	fds[1].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 	server.started =
 		mmap(NULL, MAX_PIDS / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -43,7 +43,16 @@ struct netns_answer {
 
 enum { NETNS_FD_STRINGS, NETNS_FD_INPUT, NETNS_FD_OUTPUT, NETNS_FD_ERRORS, NETNS_FD_REPORT, NETNS_FDS };
 
-/* Process 1 of a node, for the rest of its life. The limit on open files is that of its commands. */
-__attribute__((noreturn)) void netns_serve(int control, const struct rlimit *files);
+/*
+ * Where init has the cgroup of its commands, if there is one (see cgroup_join()). Who enters the node from outside
+ * finds it here.
+ */
+#define NETNS_CGROUP_FD 4
+
+/*
+ * Process 1 of a node, for the rest of its life. Commands are born in the cgroup, unless it is -1, and have that limit on open
+ * files.
+ */
+__attribute__((noreturn)) void netns_serve(int control, int cgroup, const struct rlimit *files);
 
 #endif
