@@ -5,6 +5,7 @@ local assertions = require "provium.assertions"
 local choice = require "provium.choice"
 local class = require "provium.class"
 local native = require "provium.native"
+local search = require "provium.search"
 local source = require "provium.source"
 local utf8_bytes = require "provium.utf8"
 
@@ -439,6 +440,7 @@ end
 function framework.run_file(path, folder, text, roots)
 	file = { name = path, text = text, tests = 0, names = {} }
 	-- require finds what lies beside the script, and below the roots of the configuration.
+	search.install()
 	package.path = folder .. "?.lua;" .. folder .. "?/init.lua;" .. roots .. package.path
 	emit { event = "start", file = path, seed = native.seed() }
 	local body, message = load_script(path, text)

@@ -16,8 +16,9 @@ struct error;
 struct report;
 
 struct plan_file {
-	char *path;   /* as it was named, or found in a folder */
-	char *folder; /* where its modules and its configuration are looked for; ends with a slash */
+	char *path;    /* as it was named, or found in a folder */
+	bool is_found; /* the latter */
+	char *folder;  /* where its modules and its configuration are looked for; ends with a slash */
 	struct buffer text;
 };
 

@@ -14,16 +14,17 @@
 #include "cli/run.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/trust.h"
 
 #define READ_SIZE  65536U
 #define SIZE_LIMIT (64U << 20) /* what is larger is no script, and may have no end */
 
 static const char suffix[] = ".test.lua";
 
-static void add_file(struct plan *plan, const char *path)
+static void add_file(struct plan *plan, const char *path, bool is_found)
 {
 	plan->files = memory_resize(plan->files, (plan->file_count + 1) * sizeof(*plan->files));
-	plan->files[plan->file_count++] = (struct plan_file){ .path = memory_string(path) };
+	plan->files[plan->file_count++] = (struct plan_file){ .path = memory_string(path), .is_found = is_found };
 }
 
 bool plan_is_standard_input(const char *path)
@@ -58,7 +59,7 @@ static int take_entry(struct plan *plan, FTS *tree, FTSENT *entry, struct error 
 		return 0;
 	case FTS_F:
 		if (is_test(entry))
-			add_file(plan, entry->fts_path);
+			add_file(plan, entry->fts_path, true);
 		return 0;
 	case FTS_SLNONE:
 		/* A link that leads nowhere matters only where it has the name of a test. */
@@ -119,14 +120,25 @@ static char *folder_of(const char *path)
 	return strndup(path, (size_t)(slash - path) + 1);
 }
 
+/* Whose the file is that somebody named, is his to judge; and so not that of one which just lay there. */
+static int open_file(const struct plan_file *file, struct error *err)
+{
+	int fd;
+
+	if (file->is_found)
+		return trust_open(file->path, err);
+	fd = plan_is_standard_input(file->path) ? dup(STDIN_FILENO) : open(file->path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? error_errno(err, errno, "open %s", file->path) : fd;
+}
+
 static int read_file(struct plan_file *file, struct error *err)
 {
 	bool from_input = plan_is_standard_input(file->path);
-	int fd = from_input ? dup(STDIN_FILENO) : open(file->path, O_RDONLY | O_CLOEXEC);
+	int fd = open_file(file, err);
 
 	file->folder = folder_of(file->path);
 	if (fd < 0)
-		return error_errno(err, errno, "open %s", file->path);
+		return -err->code;
 	if (read_all(fd, file->path, &file->text, err))
 		return -err->code;
 	/* An empty file passes, as any without tests. But here whoever was to write the script has failed. */
@@ -164,7 +176,7 @@ int plan_find_files(struct plan *plan, char **paths, struct error *err)
 
 	for (; *paths; paths++) {
 		if (plan_is_standard_input(*paths)) {
-			add_file(plan, *paths);
+			add_file(plan, *paths, false);
 			continue;
 		}
 		if (stat(*paths, &status)) {
@@ -174,7 +186,7 @@ int plan_find_files(struct plan *plan, char **paths, struct error *err)
 				       : error_append(err, " (nor is it a command; see provium --help)");
 		}
 		if (!S_ISDIR(status.st_mode))
-			add_file(plan, *paths);
+			add_file(plan, *paths, false);
 		else if (find_below(plan, *paths, err))
 			return -err->code;
 	}

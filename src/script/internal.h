@@ -283,6 +283,11 @@ void script_require(lua_State *L, const char *name);
 int script_native_rules(lua_State *L);
 int script_native_set_rules(lua_State *L);
 
+/* found.c: files of Lua that were found by search, see util/trust.h; as the module provium.found, for lua/search.lua */
+int script_open_found(lua_State *L);
+/* As luaL_loadfilex() does it, of a file that was read. */
+int script_load(lua_State *L, const struct buffer *text, const char *path, const char *mode);
+
 /* native.c: what the Lua side needs and scripts do not: see lua/framework.lua */
 int script_open_native(lua_State *L);
 

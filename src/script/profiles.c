@@ -16,6 +16,7 @@
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/trust.h"
 
 #define FILE_NAME "provium.lua"
 #define MAX_CPUS  255
@@ -306,33 +307,37 @@ static int read_file(lua_State *L)
 	return 0;
 }
 
-/* From the script's folder upwards. */
-static char *find_file(const char *script_path)
+/* From the script's folder upwards. What is found first is read, or is an error: a script may need what it is not to have. */
+static int find_file(const char *script_path, struct profiles *profiles, struct buffer *text, struct error *err)
 {
-	char *path = realpath(script_path, NULL), *found = NULL, *slash;
+	char *path = realpath(script_path, NULL), *slash;
 	size_t length;
 
+	err->code = 0;
 	if (!path)
-		return NULL;
+		return 0;
 	length = strlen(script_path);
 	path = memory_resize(path, strlen(path) + 2);
 	if (length && script_path[length - 1] == '/')
 		strcat(path, "/");
-	while (!found && (slash = strrchr(path, '/'))) {
+	while (!profiles->file && !err->code && (slash = strrchr(path, '/'))) {
 		struct buffer candidate = { 0 };
 
 		*slash = '\0';
 		buffer_printf(&candidate, "%s/" FILE_NAME, path);
-		if (access(candidate.data, F_OK) == 0)
-			found = candidate.data;
-		else
-			buffer_free(&candidate);
+		if (!trust_read(candidate.data, text, err)) {
+			profiles->file = candidate.data;
+			break;
+		}
+		buffer_free(&candidate);
+		if (trust_found_nothing(err))
+			err->code = 0;
 	}
 	free(path);
-	return found;
+	return -err->code;
 }
 
-static int load_file(struct profiles *profiles, struct error *err)
+static int load_file(struct profiles *profiles, const struct buffer *text, struct error *err)
 {
 	lua_State *L = profiles->L = luaL_newstate();
 
@@ -340,7 +345,7 @@ static int load_file(struct profiles *profiles, struct error *err)
 	lua_pushstring(L, profiles->file);
 	lua_pushcclosure(L, read_file, 1);
 	lua_pushlightuserdata(L, profiles);
-	if (luaL_loadfilex(L, profiles->file, "t") || lua_pcall(L, 2, 0, 0))
+	if (script_load(L, text, profiles->file, "t") || lua_pcall(L, 2, 0, 0))
 		return error_set(err, EINVAL, "%s", lua_tostring(L, -1) ? lua_tostring(L, -1) : "unknown error");
 	return 0;
 }
@@ -349,10 +354,13 @@ int profiles_open(struct profiles **result, const char *script_path, const struc
 		  struct error *err)
 {
 	struct profiles *profiles = memory_new(sizeof(*profiles));
+	struct buffer text = { 0 };
 
 	profiles->options = options;
-	profiles->file = find_file(script_path);
-	if (profiles->file && load_file(profiles, err)) {
+	if (!find_file(script_path, profiles, &text, err) && profiles->file)
+		load_file(profiles, &text, err);
+	buffer_free(&text);
+	if (err->code) {
 		profiles_close(profiles);
 		return -err->code;
 	}

@@ -132,6 +132,7 @@ static void open_common(lua_State *L)
 	luaL_requiref(L, "provium.json", script_open_json, 0);
 	lua_setglobal(L, "json");
 	preload(L, "provium.utf8", script_open_utf8);
+	preload(L, "provium.found", script_open_found);
 	script_register_modules(L);
 }
 
@@ -186,6 +187,10 @@ lua_State *script_open(const struct script_options *options, struct error *err)
 		lua_close(L);
 		return NULL;
 	}
+	script_require(L, "search");
+	lua_getfield(L, -1, "install");
+	lua_call(L, 0, 0);
+	lua_pop(L, 1);
 	interactive(L);
 	return L;
 }

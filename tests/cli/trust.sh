@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What others can put in the way of who runs provium as root: processes that pass for labs.
+# What others can put in the way of who runs provium as root: processes that pass for labs, files that are found beside the
+# script or above it.
 # shellcheck disable=SC2016     # what stands in single quotes is for another shell
 # shellcheck source=tests/cli/tap.bash
 source "${BASH_SOURCE[0]%/*}/tap.bash"
 
 nobody=65534
+unset PROVIUM_TRUST SUDO_UID
 
 cat >lab.lua <<'END'
 local lan = provium:bridge("lan"):attach { provium:vm("a", "netns"):boot(), provium:vm("b", "netns"):boot() }
@@ -96,6 +98,90 @@ is_sealed() {
 	! sh -c 'echo "{}" >"$1"' sh "$fd" 2>err && complains "Operation not permitted"
 }
 
+# A folder with a script, its modules, and a configuration above them, all root's. What is run leaves a mark.
+fresh() {
+	rm -rf top mark
+	mkdir -p top/project/tests
+	echo "io.open('$work/mark', 'w'):close() return {}" | tee top/provium.lua >top/project/tests/helper.lua
+	echo 'provium:vm("a", "netns")' | tee top/project/tests/plain.lua >top/project/tests/found.test.lua
+	echo 'require "helper"' >top/project/tests/needs.lua
+}
+# reads SCRIPT, and refuses SCRIPT TEXT: with what was found, and without having run it.
+reads() {
+	run "$1"
+	exits 0 && [[ -e mark ]]
+}
+refuses() {
+	run "$1"
+	((status != 0)) && cat out err >both && grep -qF -- "$2" both && [[ ! -e mark ]]
+}
+script=top/project/tests/plain.lua
+
+# is_read COMMAND...: once the command has changed something. is_refused TEXT COMMAND...
+is_read() {
+	fresh && "$@" && reads "$script"
+}
+is_refused() {
+	fresh && "${@:2}" && refuses "$script" "$work/top/provium.lua is not read: $1"
+}
+link_of() {
+	mv top/provium.lua top/other.lua && ln -s other.lua top/provium.lua && chown -h "$1" top/provium.lua
+}
+in_sticky() {
+	chmod 1777 top && chown "$1" top/provium.lua
+}
+# For user 1 of every Debian, who has a group of his own.
+lend() {
+	chown "$1" top/provium.lua && chmod g+w top/provium.lua
+}
+lend_by_list() {
+	chmod g+w top/provium.lua && python3 -c '
+import os, struct
+entries = [(1, 6, -1), (2, 6, 65534), (4, 0, -1), (0x10, 6, -1), (0x20, 4, -1)]
+os.setxattr("top/provium.lua", "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *e) for e in entries))'
+}
+is_no_regular_file() {
+	fresh && rm top/provium.lua && mkfifo top/provium.lua && refuses "$script" "$work/top/provium.lua: this is no regular file"
+}
+names_the_way() {
+	fresh && chown $nobody top/provium.lua &&
+		refuses "$script" "(to allow it: chown -h root $work/top/provium.lua; or list a folder whose files are yours in spite of that: PROVIUM_TRUST=$work/top)" &&
+		chown -h root "$work/top/provium.lua" && reads "$script"
+}
+# with NAME=VALUE is_read ...
+with() {
+	local -x "$1"
+	"${@:2}"
+}
+repl_refuses() {
+	fresh && chown $nobody top/provium.lua && cd top/project || return
+	run repl
+	mv out err ../.. && cd ../..
+	exits 2 && complains "$work/top/provium.lua is not read" && [[ ! -e mark ]]
+}
+runs_a_named_one() {
+	fresh && rm top/provium.lua && chown -R $nobody top && run "$script" && exits 0
+}
+refuses_a_found_one() {
+	fresh && chown $nobody top/project/tests/found.test.lua && refuses top/project "top/project/tests/found.test.lua is not read" &&
+		with PROVIUM_TRUST="$work/top/project" reads top/project
+}
+refuses_modules() {
+	local file=top/project/tests/helper.lua
+	fresh && rm top/provium.lua && chown $nobody "$file" && refuses top/project/tests/needs.lua "$file is not read" &&
+		rm "$file" && mkfifo "$file" && refuses top/project/tests/needs.lua "$file: this is no regular file"
+}
+# refuses_around FILE MODULE: Lua looks for modules in the working folder, too, and for libraries nowhere else.
+refuses_around() {
+	fresh && rm -rf top/provium.lua top/project/tests/helper.lua around && mkdir around && touch "around/$1" && chown $nobody around || return
+	echo "require '$2'" >top/project/tests/needs.lua
+	cd around || return
+	refuses ../top/project/tests/needs.lua "./$1 is not read: the folder $work/around belongs to"
+	local result=$?
+	mv out err both .. && cd ..
+	return $result
+}
+
 check "a process that is as a lab is one" is_taken
 check "another user's process is not entered" is_not_entered
 for uid in real effective saved; do
@@ -114,4 +200,34 @@ check "nor one whose maps are others" is_passed_over other_maps
 check "the description is sealed" is_sealed
 kill "$lab_command"
 wait
+
+check "root's own configuration is read" is_read true
+check "another user's is not" is_refused "$work/top/provium.lua belongs to nobody (uid $nobody)" chown $nobody top/provium.lua
+check "nor one that others can write to" is_refused "others can write to $work/top/provium.lua, whose mode is 0646" chmod 646 top/provium.lua
+check "nor one that a group can write to" is_refused "others can write to $work/top/provium.lua, whose mode is 0664" lend root:$nobody
+check "nor one in a folder of another user's" is_refused "the folder $work/top belongs to nobody" chown $nobody top
+check "nor one in a folder that others can write to" is_refused "others can write to the folder $work/top, whose mode is 0777" chmod 777 top
+check "nor one by another user's link" is_refused "the link $work/top/provium.lua belongs to nobody" link_of $nobody
+check "but one by root's link" is_read link_of root
+check "and root's in a sticky folder" is_read in_sticky root
+check "where another user's is not read" is_refused "$work/top/provium.lua belongs to nobody" in_sticky $nobody
+check "root's group may write to it" is_read lend root:root
+check "unless others may by a list" is_refused "others can write to $work/top/provium.lua" lend_by_list
+check "called by sudo, it may be the user's" with SUDO_UID=1 is_read chown 1 top/provium.lua
+check "and his own group's" with SUDO_UID=1 is_read lend 1:1
+check "but no other group's" with SUDO_UID=1 is_refused "others can write to" lend 1:$nobody
+check "nor another user's" with SUDO_UID=1 is_refused "$work/top/provium.lua belongs to nobody" chown $nobody top/provium.lua
+check "nor by a number that is none" with SUDO_UID=${nobody}x is_refused "$work/top/provium.lua belongs to nobody" chown $nobody top/provium.lua
+check "PROVIUM_TRUST allows what is in a folder" with PROVIUM_TRUST="/nowhere:$work/top" is_read chown -R $nobody top
+check "and below it" with PROVIUM_TRUST="$work" is_read chown -R $nobody top
+check "and nothing beside it" with PROVIUM_TRUST="$work/top/project" is_refused "the folder $work/top belongs to nobody" chown -R $nobody top
+check "a FIFO is not waited for" is_no_regular_file
+check "the error says how to allow it, and that works" names_the_way
+check "the prompt has the same configuration" repl_refuses
+check "a script is run if it is named, whose it may be" runs_a_named_one
+check "but not if it is found in a folder" refuses_a_found_one
+check "modules are read by the same rule" refuses_modules
+check "and what is in the working folder" refuses_around helper.lua helper
+check "and a library" refuses_around linked.so linked
+check "and one with several modules" refuses_around linked.so linked.part
 finish
