@@ -281,7 +281,6 @@ static int take(const char *above, unsigned int wanted, struct cgroup_place **re
 
 int cgroup_place_take(unsigned int wanted, struct cgroup_place **result, struct error *err)
 {
-	static bool has_swept;
 	const struct cgroup_home *home;
 	struct cgroup_place *place;
 	char above[PATH_MAX];
@@ -295,9 +294,6 @@ int cgroup_place_take(unsigned int wanted, struct cgroup_place **result, struct 
 		*result = place;
 		return 0;
 	}
-	if (!has_swept)
-		cgroup_sweep(0);
-	has_swept = true;
 	lock = lock_all();
 	if (lock < 0)
 		return error_errno(err, errno, "open and lock " LOCK_FILE);

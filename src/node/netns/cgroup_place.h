@@ -4,8 +4,8 @@
  * the process is in, or, for limits that cannot be had there, below the nearest above it that has the controllers.
  *
  * The kernel takes no cgroup away with a process. Each folder is locked by its process, by a descriptor of a file in it that only
- * root can open; whoever comes or goes removes those that nobody holds any more. Controllers that had to be switched on are
- * noted at that cgroup, as an extended attribute, and switched off again once no cgroup is left there.
+ * root can open; those that nobody holds any more go by cgroup_sweep(). Controllers that had to be switched on are noted at that
+ * cgroup, as an extended attribute, and switched off again once no cgroup is left there.
  */
 #ifndef PROVIUM_NODE_NETNS_CGROUP_PLACE_H
 #define PROVIUM_NODE_NETNS_CGROUP_PLACE_H
