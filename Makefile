@@ -47,20 +47,21 @@ ALL_CFLAGS = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -DPROVIUM_VERSION='"$(VERSION)"'
 # -l:liblua5.4.a for the command alone: the module takes Lua from the interpreter that loads it.
 LIBS = $(package_libs) -lpthread -lm
 
-SOURCES   := $(shell find src -name '*.c' | LC_ALL=C sort)
+SOURCES   := $(shell find src -name '*.c' ! -path 'src/init/*' | LC_ALL=C sort)
 OBJECTS   := $(SOURCES:%.c=$(B)/%.o)
 CLI       := $(filter $(B)/src/cli/%,$(OBJECTS))
 LIBRARY   := $(filter-out $(CLI),$(OBJECTS))
 LUA_FILES := $(shell find lua -name '*.lua' ! -path 'lua/examples/*' | LC_ALL=C sort)
+EMBEDDED  := $(B)/lua.o $(B)/node_init.o
 BPF_FILES := $(wildcard bpf/*.c bpf/*.h) include/provium/wire.h
 
 all: $(B)/provium $(B)/provium.so ## the command build/provium and the Lua module build/provium.so
 
-$(B)/provium: $(OBJECTS) $(B)/lua.o
+$(B)/provium: $(OBJECTS) $(EMBEDDED)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) -llua5.4 -ledit $(LDFLAGS)
 
-$(B)/provium.so: $(LIBRARY) $(B)/lua.o
+$(B)/provium.so: $(LIBRARY) $(EMBEDDED)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -shared -o $@ $^ $(LIBS) $(LDFLAGS)
 
@@ -74,6 +75,16 @@ $(B)/lua.o: $(LUA_FILES)
 	$(call say,EMBED,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)ld -r -b binary -z noexecstack -o $@ $^
+
+# Process 1 of namespace nodes: static, for a node has the libraries of its own root.
+$(B)/node_init: $(wildcard src/init/*.[ch] src/node/netns/report.[ch]) src/util/error.c src/util/limits.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) -static -s -o $@ $(filter %.c,$^)
+
+$(B)/node_init.o: $(B)/node_init
+	$(call say,EMBED,$@)
+	$(Q)cd $(@D) && ld -r -b binary -z noexecstack -o $(@F) $(<F)
 
 # A line MODULE("report.tap", report_tap_lua) for each of them; ld makes the symbols from the paths in the same way.
 $(B)/lua_modules.h: $(LUA_FILES)
@@ -127,7 +138,7 @@ $(B)/tests/lab/frame: $(wildcard tests/lab/frame/*.c tests/lab/frame/*.h)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -static -o $@ $(filter %.c,$^)
 
-$(B)/tests/%_test: $(B)/tests/%_test.o $(LIBRARY) $(B)/lua.o
+$(B)/tests/%_test: $(B)/tests/%_test.o $(LIBRARY) $(EMBEDDED)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) -llua5.4 -lcmocka $(LDFLAGS)
 
@@ -138,7 +149,7 @@ $(B)/library.a: $(filter-out $(B)/src/cli/main.o,$(OBJECTS))
 	$(Q)ar qcs $@ $^
 
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*_fuzz.c))
-$(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/clock.o $(B)/library.a $(B)/lua.o
+$(B)/tests/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/clock.o $(B)/library.a $(EMBEDDED)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LIBS) -llua5.4 $(LDFLAGS)
 

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* `provium exec`: a command in a node of a running lab, at this terminal. */
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,16 +11,10 @@
 #include "cli/cli.h"
 #include "cli/labs.h"
 #include "lab/registry.h"
-#include "node/netns/cgroup.h"
+#include "node/netns/visit.h"
 #include "node/node.h"
 #include "util/error.h"
 #include "util/proc.h"
-
-#define VISIT_FLAGS (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)
-
-/* As shells have it. */
-#define EXIT_NOT_EXECUTABLE 126
-#define EXIT_NOT_FOUND	    127
 
 struct request {
 	const char *lab, *node;
@@ -78,35 +69,16 @@ static int open_init(const json_t *run, const json_t *node, struct error *err)
 	return error_set(err, ESRCH, "node `%s` is dead", labs_text(node, "name"));
 }
 
-static int find_node(const struct request *request, struct error *err)
+static int find_node(const struct request *request, pid_t *pid, struct error *err)
 {
 	json_t *list = registry_list();
 	json_t *run = labs_find(list, request->lab, err);
 	json_t *node = run ? labs_find_node(run, request->node, err) : NULL;
 	int pidfd = node ? open_init(run, node, err) : -err->code;
 
+	*pid = (pid_t)labs_number(node, "pid");
 	json_decref(list);
 	return pidfd;
-}
-
-__attribute__((noreturn)) static void child_main(const struct request *request, int pidfd)
-{
-	struct error err;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGQUIT, SIG_DFL);
-	if (cgroup_join(pidfd, &err)) {
-		fprintf(stderr, "provium: enter node `%s`: %s\n", request->node, err.text);
-		_exit(EXIT_NOT_EXECUTABLE);
-	}
-	if (setns(pidfd, VISIT_FLAGS) || chdir("/")) {
-		fprintf(stderr, "provium: enter node `%s`: %s\n", request->node, strerror(errno));
-		_exit(EXIT_NOT_EXECUTABLE);
-	}
-	execvp(request->command[0], request->command);
-	fprintf(stderr, "provium: run `%s` in node `%s`: %s\n", request->command[0], request->node, strerror(errno));
-	_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
 static pid_t child;
@@ -116,27 +88,7 @@ static void pass_on(int number)
 	kill(child, number);
 }
 
-/* Children are born in the process namespace that their parent chose for them: it is chosen around the fork. */
-static int start_inside(const struct request *request, int pidfd, struct error *err)
-{
-	int home = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-
-	if (home < 0)
-		return error_errno(err, errno, "open the process namespace of this command");
-	if (setns(pidfd, CLONE_NEWPID))
-		return error_errno(err, errno, "enter node `%s`", request->node);
-	child = fork();
-	if (child == 0)
-		child_main(request, pidfd);
-	if (child < 0)
-		return error_errno(err, errno, "fork");
-	if (setns(home, CLONE_NEWPID))
-		return error_errno(err, errno, "return from node `%s`", request->node);
-	close(home);
-	return 0;
-}
-
-static int run_inside(const struct request *request, int pidfd, struct error *err)
+static int run_inside(const struct request *request, int pidfd, pid_t pid, struct error *err)
 {
 	struct sigaction action = { .sa_handler = pass_on };
 	int status;
@@ -144,8 +96,9 @@ static int run_inside(const struct request *request, int pidfd, struct error *er
 	/* The terminal sends these to the command too, which decides. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
-	if (start_inside(request, pidfd, err))
-		return -err->code;
+	child = netns_visit(pidfd, pid, request->node, request->command, err);
+	if (child < 0)
+		return child;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
 	while (waitpid(child, &status, 0) < 0)
@@ -170,12 +123,13 @@ int cli_exec(int argc, char **argv)
 	struct request request = { 0 };
 	struct error err = { 0 };
 	int pidfd, status;
+	pid_t pid;
 
 	/* Options behind LAB are the command's. */
 	cli_parse(&argp, argc, argv, ARGP_IN_ORDER, &request);
-	pidfd = find_node(&request, &err);
+	pidfd = find_node(&request, &pid, &err);
 	if (pidfd < 0)
 		return cli_fail(&err);
-	status = run_inside(&request, pidfd, &err);
+	status = run_inside(&request, pidfd, pid, &err);
 	return status < 0 ? cli_fail(&err) : status;
 }

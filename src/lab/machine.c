@@ -361,6 +361,7 @@ static struct node_config configure(const struct machine *machine)
 	struct node_config config = machine->defaults;
 
 	config.name = machine->name;
+	config.folder = machine->run->folder;
 	config.kept_disk = machine->kept_disk;
 	config.memory_bytes = options->memory_bytes ? options->memory_bytes : config.memory_bytes;
 	config.cpus = options->cpus ? options->cpus : config.cpus;
@@ -409,6 +410,15 @@ static void heal_booted(struct machine **machines, size_t count)
 	free(arrived);
 }
 
+/* A disk that was there before is there afterwards. */
+static void abandon_boot(struct machine **machines, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (machines[i]->kept_disk)
+			keep_disk(machines[i], false);
+	end_nodes(machines, count, MACHINE_SHUTDOWN);
+}
+
 int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns, struct error *err)
 {
 	enum machine_state *before;
@@ -429,7 +439,7 @@ int machines_boot(struct machine **machines, size_t count, uint64_t deadline_ns,
 		finish_boot(machines[done++], deadline_ns, err);
 	code = err->code;
 	if (code)
-		end_nodes(machines, started, MACHINE_SHUTDOWN);
+		abandon_boot(machines, started);
 	for (size_t i = 0; code && i < count; i++)
 		machines[i]->state = before[i];
 	free(before);

@@ -96,6 +96,7 @@ void run_close(struct run *run)
 	netlink_close(run->nl);
 	free(run->unkept);
 	free(run->host_networks);
+	free(run->folder);
 	free(run);
 }
 

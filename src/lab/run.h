@@ -28,6 +28,7 @@ struct run {
 	struct wire *wire;
 	bool is_open;
 	uint64_t seed;
+	char *folder;			/* of the script; NULL: none */
 	uint32_t last_bridge;		/* bridge numbers are not used again within a run */
 	unsigned char subnets[256];	/* which second octets are taken */
 	int registry;			/* see registry.h */

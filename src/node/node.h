@@ -59,7 +59,8 @@ struct node_config {
 	const struct node_bind
 		*binds; /* sorted by guest, so that what is below another comes behind it; no guest twice */
 	size_t bind_count;
-	uint64_t pids; /* most processes and threads, 0: no limit */
+	uint64_t pids;	    /* most processes and threads, 0: no limit */
+	const char *folder; /* where commands start if nothing else is said, and it is there; NULL: / */
 };
 
 /* One network card, as the node's kind needs to know it. */
@@ -96,6 +97,7 @@ struct node_kind {
 	/*
 	 * Before close(), if the node is to come back: a descriptor of what it has written to its disk, or -1 if it has none. In
 	 * good order, if it is still there: all is written that its programs have handed to the kernel. NULL: no disk of its own.
+	 * A node whose boot has failed gives back what it was given.
 	 */
 	int (*keep_disk)(struct node *node, bool orderly);
 	/* Ends the node and all that runs in it, and frees it. */

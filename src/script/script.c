@@ -148,6 +148,7 @@ static int attach(lua_State *L, const char *folder, const struct script_options 
 		profiles_close(script->profiles);
 		return -err->code;
 	}
+	script->run->folder = realpath(folder, NULL);
 	script->root = lab_new(script->run);
 	script->root->find_profile = profiles_find;
 	script->root->profile_context = script->profiles;

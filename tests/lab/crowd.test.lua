@@ -52,7 +52,7 @@ test("every node gets an inotify instance", function()
 	end
 	provium:boot()
 	for i, node in ipairs(nodes) do
-		waiting[i] = node:run_async("tail", { "-f", "/etc/hostname" })
+		waiting[i] = node:run_async("touch /dev/shm/log; exec tail -f /dev/shm/log")
 	end
 	for i, node in ipairs(nodes) do
 		wait_until(function()

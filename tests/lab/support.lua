@@ -188,7 +188,7 @@ end
 
 -- The process 1 of a node, as this machine numbers it: from inside no signal reaches it.
 function support.init_of(node)
-	local space = node:run("readlink /proc/1/ns/net").stdout:gsub("\n", "")
+	local space = node:run("readlink /proc/self/ns/net").stdout:gsub("\n", "")
 	return ask("for p in /proc/[0-9]*; do [ \"$(readlink $p/ns/net)\" = '" .. space
 		.. "' ] && echo ${p#/proc/}; done | head -n1")
 end

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The run's side of the conversation with a node's init: see serve.h. */
+/* The run's side of the conversation with a node's init: see init/init.h. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -141,7 +141,8 @@ static void add_string(struct buffer *strings, const char *text)
 }
 
 /* Arguments, variables and folder in a memory file: a message has room for less than a command line may have. */
-static int write_strings(const struct command *command, struct netns_request *request, struct error *err)
+static int write_strings(const struct netns_node *node, const struct command *command, struct netns_request *request,
+			 struct error *err)
 {
 	struct buffer strings = { 0 };
 	int file = memfd_create("command", MFD_CLOEXEC);
@@ -151,7 +152,8 @@ static int write_strings(const struct command *command, struct netns_request *re
 		add_string(&strings, *next);
 	for (const char *const *next = command->env; next && *next; next++, request->variables++)
 		add_string(&strings, *next);
-	add_string(&strings, command->cwd ? command->cwd : "/");
+	request->any_folder = !command->cwd;
+	add_string(&strings, command->cwd ? command->cwd : node->folder ? node->folder : "/");
 	request->size = strings.size;
 	written = file < 0 ? -1 : write(file, strings.data, strings.size);
 	if (written != (ssize_t)strings.size) {
@@ -170,7 +172,7 @@ int netns_ask_start(struct netns_node *node, const struct command *command, int 
 	struct netns_request request = { .kind = NETNS_START, .clear = command->env_clear };
 	int status;
 
-	fds[NETNS_FD_STRINGS] = write_strings(command, &request, err);
+	fds[NETNS_FD_STRINGS] = write_strings(node, command, &request, err);
 	if (fds[NETNS_FD_STRINGS] < 0)
 		return -err->code;
 	status = netns_ask(node, &request, fds, pid, err);

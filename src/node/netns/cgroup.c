@@ -17,7 +17,7 @@
 
 #include "node/netns/cgroup_home.h"
 #include "node/netns/cgroup_place.h"
-#include "node/netns/serve.h"
+#include "init/init.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -182,7 +182,7 @@ static int join(int folder, struct error *err)
 
 int cgroup_join(int pidfd, struct error *err)
 {
-	int folder = (int)syscall(SYS_pidfd_getfd, pidfd, NETNS_CGROUP_FD, 0);
+	int folder = (int)syscall(SYS_pidfd_getfd, pidfd, INIT_CGROUP, 0);
 	struct statfs found;
 	int status = 0;
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "node/netns/serve.h"
+#include "init/init.h"
 #include "node/node.h"
 
 struct netns_process;
@@ -15,9 +15,12 @@ struct netns_process;
 struct netns_node {
 	struct node node; /* first: a struct node is cast to this */
 	char *name;
-	pid_t pid;   /* of its init */
-	int pidfd;   /* stands for its namespaces too */
-	int control; /* to init, which sends a struct error when it is ready, and then see serve.h */
+	pid_t pid;    /* of its init */
+	int pidfd;    /* stands for its namespaces too */
+	int control;  /* to init: first see report.h, then init/init.h */
+	int etc;      /* a folder with its own hosts and resolv.conf: see view.h. -1 until it is ready */
+	int store;    /* a detached mount of what it writes; -1: it has none of its own */
+	char *folder; /* where commands start if nothing else is said, and it is there; NULL: / */
 	bool is_ready;
 	uint64_t patience_ns;		 /* for an answer of init */
 	uint32_t last_request, awaited;	 /* numbers of requests; 0: no answer is waited for */
@@ -29,7 +32,7 @@ struct netns_node {
 };
 
 /* init.c: starts pid 1 of the node. */
-int netns_init_start(struct netns_node *node, struct error *err);
+int netns_init_start(struct netns_node *node, const struct node_config *config, struct error *err);
 
 /* nic.c */
 int netns_plug(struct node *base, struct node_nic *nic, struct error *err);

@@ -7,16 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <linux/openat2.h>
 
 #include "net/namespace.h"
 #include "net/netlink.h"
 #include "node/netns/cgroup.h"
 #include "node/netns/netns.h"
+#include "node/netns/report.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -37,6 +36,12 @@ static bool is_over(const struct netns_node *node, uint64_t deadline_ns)
 	return ready > 0;
 }
 
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 static void netns_close(struct node *base)
 {
 	struct netns_node *node = (struct netns_node *)base;
@@ -49,11 +54,12 @@ static void netns_close(struct node *base)
 	}
 	netns_processes_lost(node);
 	cgroup_close(node->cgroup);
-	if (node->pidfd >= 0)
-		close(node->pidfd);
-	if (node->control >= 0)
-		close(node->control);
+	close_fd(node->pidfd);
+	close_fd(node->control);
+	close_fd(node->etc);
+	close_fd(node->store);
 	netlink_close(node->nl);
+	free(node->folder);
 	free(node->unkept);
 	free(node->name);
 	free(node);
@@ -90,8 +96,11 @@ static int netns_boot(const struct node_config *config, struct netlink *switch_n
 	node->node.kind = &node_kind_netns;
 	node->name = memory_string(config->name);
 	node->switch_nl = switch_nl;
-	node->pidfd = node->control = -1;
-	if (open_cgroup(node, config, err) || netns_init_start(node, err)) {
+	node->pidfd = node->control = node->etc = node->store = -1;
+	/* In the machine's own file system commands start where they always did. */
+	if (config->folder && !(config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0))
+		node->folder = memory_string(config->folder);
+	if (open_cgroup(node, config, err) || netns_init_start(node, config, err)) {
 		netns_close(&node->node);
 		return -err->code;
 	}
@@ -99,28 +108,59 @@ static int netns_boot(const struct node_config *config, struct netlink *switch_n
 	return 0;
 }
 
+/* One of init's messages about its boot. Sets is_ready when no other comes. */
+static int take_report(struct netns_node *node, struct error *err)
+{
+	struct boot_report report;
+
+	if (report_take(node->control, &report))
+		return error_set(err, ECHILD, "node `%s` ended while it booted", node->name);
+	node->is_ready = report.error.code || report.files.etc < 0;
+	if (report.files.etc >= 0)
+		node->etc = report.files.etc;
+	if (report.files.store >= 0)
+		node->store = report.files.store;
+	*err = report.error;
+	return err->code ? error_wrap(err, "boot node `%s`", node->name) : 0;
+}
+
 static int netns_wait_ready(struct node *base, uint64_t deadline_ns, struct error *err)
 {
 	struct netns_node *node = (struct netns_node *)base;
-	struct pollfd poll_ready = { .fd = node->control, .events = POLLIN };
-	struct error report;
-	int ready;
+	struct pollfd told = { .fd = node->control, .events = POLLIN };
 
 	if (node->is_ready)
 		return 0;
-	ready = wait_poll(&poll_ready, 1, deadline_ns, err);
-	if (ready < 0)
-		return ready;
-	if (ready == 0)
-		return error_set(err, ETIMEDOUT, "node `%s` was not ready in time", node->name);
-	if (recv(node->control, &report, sizeof(report), 0) != sizeof(report))
-		return error_set(err, ECHILD, "node `%s` ended while it booted", node->name);
-	node->is_ready = true;
-	if (report.code) {
-		*err = report;
-		return error_wrap(err, "boot node `%s`", node->name);
+	while (!node->is_ready) {
+		int ready = wait_poll(&told, 1, deadline_ns, err);
+
+		if (ready < 0)
+			return ready;
+		if (ready == 0)
+			return error_set(err, ETIMEDOUT, "node `%s` was not ready in time", node->name);
+		if (take_report(node, err))
+			return -err->code;
 	}
 	return netns_prepare_network(node, err);
+}
+
+/*
+ * It is all in the kernel's memory, or with the file system, which survives the node: orderly or not makes no difference. Init
+ * tells of it within a moment, whether its boot goes well or not.
+ */
+static int netns_keep_disk(struct node *base, bool orderly)
+{
+	struct netns_node *node = (struct netns_node *)base;
+	struct pollfd told = { .fd = node->control, .events = POLLIN };
+	struct error ignored;
+	int store;
+
+	(void)orderly;
+	if (!node->is_ready && node->store < 0 && poll(&told, 1, (int)(END_NS / NS_PER_MS)) > 0)
+		take_report(node, &ignored);
+	store = node->store;
+	node->store = -1;
+	return store;
 }
 
 static bool netns_is_alive(struct node *base)
@@ -169,30 +209,30 @@ static const char *netns_cgroup(const struct node *base)
 	return node->cgroup ? cgroup_path(node->cgroup) : NULL;
 }
 
-/* In the node's own view: an absolute symbolic link on the way must not lead out of it. */
-static int open_in_node(const struct netns_node *node, const char *file)
+/*
+ * The folder is the node's alone, and so is all that can be reached from it: whatever the node has put there, nothing of the
+ * machine's is written to. What is no regular file makes place for one.
+ */
+static int open_private(const struct netns_node *node, const char *file)
 {
-	struct open_how how = { .flags = O_WRONLY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
-	char path[32];
-	int root, fd;
+	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, fd = openat(node->etc, file, flags, 0644);
+	struct stat status;
 
-	snprintf(path, sizeof(path), "/proc/%d/root", node->pid);
-	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return -1;
-	fd = (int)syscall(SYS_openat2, root, file, &how, sizeof(how));
-	close(root);
-	return fd;
+	if (fd >= 0 ? fstat(fd, &status) == 0 && S_ISREG(status.st_mode) : errno != ELOOP && errno != ENXIO)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return unlinkat(node->etc, file, 0) ? -1 : openat(node->etc, file, flags | O_EXCL, 0644);
 }
 
 /* Written before it is cut to its new length: a reader in between sees lines of both texts, but never none. */
 static int replace_file(struct netns_node *node, const char *file, const char *text, struct error *err)
 {
 	size_t size = strlen(text);
-	int fd = open_in_node(node, file);
+	int fd = open_private(node, file);
 
 	if (fd < 0 || pwrite(fd, text, size, 0) != (ssize_t)size || ftruncate(fd, (off_t)size))
-		error_errno(err, errno, "write %s of node `%s`", file, node->name);
+		error_errno(err, errno, "write /etc/%s of node `%s`", file, node->name);
 	else
 		err->code = 0;
 	if (fd >= 0)
@@ -202,12 +242,12 @@ static int replace_file(struct netns_node *node, const char *file, const char *t
 
 static int netns_set_hosts(struct node *base, const char *text, struct error *err)
 {
-	return replace_file((struct netns_node *)base, "/etc/hosts", text, err);
+	return replace_file((struct netns_node *)base, "hosts", text, err);
 }
 
 static int netns_set_resolver(struct node *base, const char *text, struct error *err)
 {
-	return replace_file((struct netns_node *)base, "/etc/resolv.conf", text, err);
+	return replace_file((struct netns_node *)base, "resolv.conf", text, err);
 }
 
 static int netns_pid(const struct node *base)
@@ -227,6 +267,7 @@ const struct node_kind node_kind_netns = {
 	.shares_kernel = true,
 	.boot = netns_boot,
 	.wait_ready = netns_wait_ready,
+	.keep_disk = netns_keep_disk,
 	.close = netns_close,
 	.unkept = netns_unkept,
 	.cgroup = netns_cgroup,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What process 1 of a namespace node does once it is up: starts commands, tells of their end, reaps orphans. It was cloned
- * from a process that may have had other threads, so nothing here may allocate by malloc().
+ * Process 1 of a namespace node: starts commands, tells of their end, reaps orphans. Its namespaces and its root were made
+ * before it was executed (src/node/netns/init.c). When it ends, the kernel ends every process of the node; and it ends when
+ * the run does, however that ends: by its parent-death signal, or because nobody holds the other end of its socket.
  */
-#include "node/netns/serve.h"
+#include "init/init.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +12,10 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -22,12 +25,14 @@
 #include <linux/close_range.h>
 #include <linux/sched.h>
 
-#define CONTROL	 3
+#include "init/enter.h"
+#include "node/netns/report.h"
+
+#define CONTROL	 INIT_CONTROL
 #define MAX_PIDS (1U << 22) /* PID_MAX_LIMIT of the kernel */
 
 struct server {
 	bool has_cgroup;
-	const struct rlimit *files;
 	/* A bit for each process that was started here and whose end has not been told. Pages that are not used cost nothing. */
 	unsigned char *started;
 	bool is_full; /* the socket: nobody reads now */
@@ -46,18 +51,6 @@ static void set_started(struct server *server, pid_t pid, bool value)
 		server->started[(unsigned int)pid / 8] |= bit;
 	else
 		server->started[(unsigned int)pid / 8] &= (unsigned char)~bit;
-}
-
-/* A node is a machine of its own: proxies, paths of libraries and secrets of the run have no meaning there. */
-static bool is_for_nodes(const char *variable)
-{
-	static const char *const names[] = { "PATH=", "HOME=", "USER=", "LOGNAME=", "SHELL=",
-					     "TERM=", "LANG=", "LC_",	"TZ=" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strncmp(variable, names[i], strlen(names[i])) == 0)
-			return true;
-	return false;
 }
 
 static bool same_name(const char *variable, const char *other)
@@ -106,7 +99,7 @@ static int lay_out(struct start *start)
 		start->env[i] = (char *)next;
 	start->cwd = next;
 	for (size_t i = 0, end = variables; environ[i] && !start->request->clear; i++)
-		if (is_for_nodes(environ[i]) && !is_replaced(start, environ[i]))
+		if (!is_replaced(start, environ[i]))
 			start->env[end++] = environ[i];
 	return 0;
 }
@@ -125,17 +118,16 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-__attribute__((noreturn)) static void run_command(const struct start *start, const struct rlimit *files, const int *fds)
+__attribute__((noreturn)) static void run_command(const struct start *start, const int *fds)
 {
 	int code = 0;
 
 	setsid();
 	reset_signals();
-	setrlimit(RLIMIT_NOFILE, files);
 	for (int i = 0; i < 3 && !code; i++)
 		if (dup2(fds[NETNS_FD_INPUT + i], i) < 0)
 			code = errno;
-	if (!code && chdir(start->cwd))
+	if (!code && chdir(start->cwd) && (!start->request->any_folder || chdir("/")))
 		code = errno;
 	if (!code) {
 		environ = start->env;
@@ -148,17 +140,19 @@ __attribute__((noreturn)) static void run_command(const struct start *start, con
 }
 
 /*
- * As fork(), but without what the C library does around it, which needs locks that other threads may have held. A child that was
- * moved into its cgroup later would run outside of it before, and moving waits for all processors.
+ * As fork(). A child that was moved into its cgroup later would run outside of it before, and moving waits for all
+ * processors.
  */
 static pid_t clone_command(const struct server *server)
 {
-	struct clone_args args = { .exit_signal = SIGCHLD };
+	struct clone_args args = {
+		.exit_signal = SIGCHLD,
+		.flags = CLONE_INTO_CGROUP,
+		.cgroup = INIT_CGROUP,
+	};
 
 	if (!server->has_cgroup)
-		return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
-	args.flags = CLONE_INTO_CGROUP;
-	args.cgroup = NETNS_CGROUP_FD;
+		return fork();
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
@@ -179,7 +173,7 @@ static int start_command(struct server *server, const struct netns_request *requ
 	}
 	pid = clone_command(server);
 	if (pid == 0)
-		run_command(&start, server->files, fds);
+		run_command(&start, fds);
 	code = errno;
 	munmap((void *)start.strings, request->size);
 	munmap(start.pointers, start.pointers_size);
@@ -273,40 +267,68 @@ static void reap(struct server *server)
 	}
 }
 
-/* The lowest numbers stay taken, so that descriptors that come with requests get higher ones. */
-static void settle_descriptors(int control, int cgroup)
+static int serve(struct server *server)
 {
-	control = fcntl(control, F_DUPFD, NETNS_CGROUP_FD + 1);
-	cgroup = cgroup < 0 ? control : fcntl(cgroup, F_DUPFD, NETNS_CGROUP_FD + 1);
-	for (int fd = 0; fd <= CONTROL; fd++)
-		dup3(control, fd, fd == CONTROL ? O_CLOEXEC : 0);
-	dup3(cgroup, NETNS_CGROUP_FD, O_CLOEXEC);
-	syscall(SYS_close_range, NETNS_CGROUP_FD + 1U, ~0U, 0U);
-}
-
-void netns_serve(int control, int cgroup, const struct rlimit *files)
-{
-	struct server server = { .has_cgroup = cgroup >= 0, .files = files };
 	struct signalfd_siginfo signals[16];
 	struct pollfd fds[2] = { { .fd = CONTROL }, { .events = POLLIN } };
 	sigset_t child;
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	settle_descriptors(control, cgroup);
 	fds[1].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-	server.started =
+	server->started =
 		mmap(NULL, MAX_PIDS / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (fds[1].fd < 0 || server.started == MAP_FAILED)
-		_exit(1);
+	if (fds[1].fd < 0 || server->started == MAP_FAILED)
+		return 1;
 	for (;;) {
-		fds[0].events = (short)(POLLIN | (server.is_full ? POLLOUT : 0));
+		fds[0].events = (short)(POLLIN | (server->is_full ? POLLOUT : 0));
 		if (poll(fds, 2, -1) < 0)
 			continue;
 		while (read(fds[1].fd, signals, sizeof(signals)) > 0)
 			;
-		reap(&server);
+		reap(server);
 		if (fds[0].revents & (POLLIN | POLLHUP))
-			take_request(&server);
+			take_request(server);
 	}
+}
+
+static int boot(const char *mode)
+{
+	struct boot_report report = { .files = { .etc = -1, .store = -1 } };
+	struct server server = { 0 };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (strcmp(mode, INIT_OWN) == 0)
+		enter_namespaces(&report.error);
+	/* If the run died before the death signal was set, nobody reads this. */
+	if (report_send(CONTROL, &report) || report.error.code)
+		return 1;
+	server.has_cgroup = fcntl(INIT_CGROUP, F_SETFD, FD_CLOEXEC) == 0;
+	syscall(SYS_close_range, INIT_CGROUP + 1U, ~0U, 0U);
+	/* The lowest numbers stay taken, so that descriptors that come with requests get higher ones. */
+	for (int fd = 0; fd < CONTROL; fd++)
+		dup2(CONTROL, fd);
+	fcntl(CONTROL, F_SETFD, FD_CLOEXEC);
+	return serve(&server);
+}
+
+/* Of `provium exec`, which waits for its end and dies with it. */
+static int visit(const char *node, const char *mode, char **command)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (strcmp(mode, INIT_VISIT_OWN) == 0)
+		enter_limits();
+	execvp(command[0], command);
+	fprintf(stderr, "provium: run `%s` in node `%s`: %s\n", command[0], node, strerror(errno));
+	return errno == ENOENT ? INIT_NOT_FOUND : INIT_NOT_EXECUTABLE;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3)
+		return 2;
+	/* The node's programs may not look into init, whose socket is the run's. */
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NAME, argv[1]);
+	return argc == 3 ? boot(argv[2]) : visit(argv[1], argv[2], argv + 3);
 }

@@ -3,13 +3,34 @@
  * What the run asks of a node's init, and what init answers, over a socket pair of whole messages. Init starts all
  * commands, so that they are its children: when the run ends, the kernel ends init, and init's end is theirs, whatever
  * the machine's own process 1 does about orphans.
+ *
+ * Init is a program of its own, a part of the command and of the Lua module: a process of the node that was only forked would
+ * show the node the run's memory, and the run's executable, which is a file of the host, as /proc/PID/exe.
  */
-#ifndef PROVIUM_NODE_NETNS_SERVE_H
-#define PROVIUM_NODE_NETNS_SERVE_H
+#ifndef PROVIUM_INIT_INIT_H
+#define PROVIUM_INIT_INIT_H
 
 #include <stdint.h>
 
-#include <sys/resource.h>
+/* Arguments of init, behind its own name: the node's name, and one of these. Whether the node has a root and a user namespace of its own. */
+#define INIT_OWN    "own"
+#define INIT_SHARED "shared"
+/* The same, and a command that it becomes, in a node that is up: nothing but the descriptors 0 to 2 is open then. */
+#define INIT_VISIT_OWN	  "visit-own"
+#define INIT_VISIT_SHARED "visit-shared"
+
+/* As shells have it. */
+#define INIT_NOT_EXECUTABLE 126
+#define INIT_NOT_FOUND	    127
+
+/* What init is started with; those that there are. The last two are for a root of its own alone. */
+enum {
+	INIT_CONTROL = 3, /* its end of the socket pair */
+	INIT_CGROUP, /* in which commands are born. Who enters the node from outside finds it here: cgroup_join() */
+	INIT_HOLDER, /* see struct namespaces in node/netns/namespaces.h */
+	INIT_LIMITS,
+	INIT_END,
+};
 
 enum netns_request_kind {
 	/*
@@ -27,6 +48,7 @@ struct netns_request {
 	int32_t pid, signal;
 	uint32_t arguments, variables; /* how many */
 	uint32_t clear;		       /* of what init has in its environment, the command gets nothing */
+	uint32_t any_folder;	       /* / will do if the folder is not there */
 	uint64_t size;		       /* of the memory file */
 };
 
@@ -42,17 +64,5 @@ struct netns_answer {
 };
 
 enum { NETNS_FD_STRINGS, NETNS_FD_INPUT, NETNS_FD_OUTPUT, NETNS_FD_ERRORS, NETNS_FD_REPORT, NETNS_FDS };
-
-/*
- * Where init has the cgroup of its commands, if there is one (see cgroup_join()). Who enters the node from outside
- * finds it here.
- */
-#define NETNS_CGROUP_FD 4
-
-/*
- * Process 1 of a node, for the rest of its life. Commands are born in the cgroup, unless it is -1, and have that limit on open
- * files.
- */
-__attribute__((noreturn)) void netns_serve(int control, int cgroup, const struct rlimit *files);
 
 #endif
