@@ -239,7 +239,7 @@ local function finish_test(t, status, outcome, start, line)
 		native.keep()
 		file.interrupted = file.interrupted or native.is_interrupted()
 		run_deferred(t, function(error_of)
-			io.stderr:write(("provium: t:defer: %s\n"):format(error_of.message))
+			io.stderr:write(("provium: t:defer: %s\n"):format(utf8_bytes.escape(error_of.message, "\n\t")))
 		end)
 		return status, outcome
 	end
@@ -460,7 +460,7 @@ end
 local function print_event(event)
 	if event.event == "test" then
 		local why = event.reason and ": " .. event.reason or ""
-		io.stderr:write(("%s: %s%s\n"):format(event.status, event.name, why))
+		io.stderr:write(utf8_bytes.escape(("%s: %s%s"):format(event.status, event.name, why)), "\n")
 	end
 end
 

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- The conversation of `provium repl`: read(prompt) gives a line, false if the line was given up, nil at the end.
 local native = require "provium.native"
+local utf8_bytes = require "provium.utf8"
 
 local function compile(text)
 	local expression = load("return " .. text, "=stdin", "t")
@@ -65,7 +66,7 @@ local function evaluate(chunk)
 		show(table.pack(chunk()))
 	end)
 	if not ok then
-		print(message)
+		print(utf8_bytes.escape(message, "\n\t"))
 	end
 end
 

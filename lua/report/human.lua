@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- A line a test, what is needed to understand a failure below it, and the totals as the last line.
+-- A line a test, what is needed to understand a failure below it, and the totals as the last line. What comes from scripts, nodes
+-- and the names of files is shown so that it does nothing to the terminal, but for what a script prints by itself.
 local text = require "provium.report.text"
+local utf8_bytes = require "provium.utf8"
 
 local Human = {}
 Human.__index = Human
@@ -13,6 +15,10 @@ local marks = {
 }
 local mark_colors = { passed = "green", failed = "red", skipped = "yellow", todo = "yellow" }
 
+local function shown(words)
+	return utf8_bytes.escape(words)
+end
+
 function Human:paint(color, words)
 	return self.colors and ("\27[%dm%s\27[0m"):format(colors[color], words) or words
 end
@@ -23,15 +29,16 @@ end
 
 -- Every line of a text, indented.
 function Human:block(indent, whole, color)
-	for _, line in ipairs(whole == "" and {} or text.lines(text.plain(whole))) do
-		self:line(indent, color and self:paint(color, line) or line)
+	for _, line in ipairs(whole == "" and {} or text.lines((whole:gsub("\r+\n", "\n")))) do
+		local words = utf8_bytes.escape(line, "\t")
+		self:line(indent, color and self:paint(color, words) or words)
 	end
 end
 
 -- Above the first of what a file has to say.
 function Human:header(file)
 	if self.file ~= file and not self.list_only then
-		self:line(self:paint("bold", file))
+		self:line(self:paint("bold", shown(file)))
 	end
 	self.file = file
 end
@@ -43,9 +50,9 @@ end
 function Human:list(event)
 	local tags = {}
 	for i, tag in ipairs(event.tags or {}) do
-		tags[i] = " #" .. tag
+		tags[i] = " #" .. shown(tag)
 	end
-	self:line(("%s:%d: %s"):format(event.file, event.line or 0, text.plain(event.name)), table.concat(tags))
+	self:line(("%s:%d: %s"):format(shown(event.file), event.line or 0, shown(event.name)), table.concat(tags))
 end
 
 -- As it is: somebody printed it on purpose. But a list is for other programs to read.
@@ -67,9 +74,9 @@ function Human:failure(event)
 		self:block(indent, note)
 	end
 	for _, console in ipairs(text.consoles(event)) do
-		self:line(indent, ("the last of the console of %s:"):format(console.node))
+		self:line(indent, ("the last of the console of %s:"):format(shown(console.node)))
 		for _, line in ipairs(console.lines) do
-			self:line(indent, self:paint("dim", "| " .. line))
+			self:line(indent, self:paint("dim", "| " .. utf8_bytes.escape(line, "\t")))
 		end
 	end
 	self:line(indent, ("seed %d"):format(self.seed))
@@ -82,9 +89,9 @@ function Human:test(event)
 	end
 	self:header(event.file)
 	local mark = self:paint(mark_colors[event.status], self.marks[event.status])
-	local parts = { "  ", mark, " ", (text.plain(event.name):gsub("\n", " ")) }
+	local parts = { "  ", mark, " ", shown(event.name) }
 	if event.status == "skipped" or event.status == "todo" then
-		local reason = event.reason and ": " .. text.plain(event.reason) or ""
+		local reason = event.reason and ": " .. shown(event.reason) or ""
 		parts[#parts + 1] = ("  (%s%s)"):format(event.status, reason)
 	end
 	parts[#parts + 1] = self:paint("dim", ("  %.3f s"):format(event.seconds or 0))
@@ -113,9 +120,9 @@ function Human:failures_again(totals)
 	self:line(self:paint("bold", "failed:"))
 	for _, event in ipairs(self.failures) do
 		local place = event.line and ("%s:%d"):format(event.file, event.line) or event.file
-		self:line("  ", place, ": ", (text.plain(event.name):gsub("\n", " ")))
+		self:line("  ", shown(place), ": ", shown(event.name))
 	end
-	self:line("again, with the same dice: ", totals.repeat_command)
+	self:line("again, with the same dice: ", shown(totals.repeat_command))
 end
 
 function Human:finish(totals)
@@ -124,7 +131,7 @@ function Human:finish(totals)
 	end
 	if totals.interrupted then
 		local files = totals.files_not_run
-		self:line(totals.reason, files > 0 and ("; %d more files were not run"):format(files) or "")
+		self:line(shown(totals.reason), files > 0 and ("; %d more files were not run"):format(files) or "")
 	end
 	if not self.list_only or totals.failed > 0 then
 		self:line(("%d passed, %d failed, %d skipped"):format(totals.passed, totals.failed, totals.skipped))

@@ -25,6 +25,7 @@
 #include "util/units.h"
 #include "util/wait.h"
 #include "wire/wire.h"
+#include "util/terminal.h"
 
 #define LOOK_NS	       (200 * NS_PER_MS) /* so often it looks whether the lab is still there */
 #define LAST_WRITES_NS (10 * NS_PER_S)	 /* after Ctrl-C whoever reads the pipe has so long to take the rest */
@@ -342,7 +343,7 @@ static int finish(const struct request *request, struct output *output, const st
 		return 0;
 	if (access(request->path, F_OK))
 		return put(output, waiting, err);
-	fprintf(stderr, "%s is left as it was\n", request->path);
+	terminal_line(stderr, "%s is left as it was", request->path);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "net/namespace.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/terminal.h"
 
 #define PROBE_LIMIT_NS (20 * NS_PER_S)
 
@@ -80,8 +81,10 @@ static int try_probe(const struct probe *probe, struct error *err)
 static void print_result(const struct probe *probe, const char *state, const struct error *err)
 {
 	printf("%-9s %-11s %s\n", state, probe->name, probe->use);
-	if (err->code)
-		printf("%-9s %-11s reason: %s\n%-9s %-11s to get it: %s\n", "", "", err->text, "", "", probe->fix);
+	if (err->code) {
+		terminal_text(stdout, "%-9s %-11s reason: %s", "", "", err->text);
+		printf("%-9s %-11s to get it: %s\n", "", "", probe->fix);
+	}
 }
 
 static json_t *describe_result(const struct probe *probe, const char *state, const struct error *err)

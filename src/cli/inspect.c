@@ -8,6 +8,7 @@
 #include "lab/registry.h"
 #include "node/node.h"
 #include "util/error.h"
+#include "util/terminal.h"
 
 struct request {
 	const char *lab; /* NULL: all */
@@ -38,19 +39,20 @@ static void print_bridge(const json_t *bridge)
 	json_t *member;
 	size_t i;
 
-	printf("  bridge %s: number %lld in the maps, device %s\n", labs_text(bridge, "name"),
-	       (long long)labs_number(bridge, "number"), *device ? device : "not made yet");
+	terminal_line(stdout, "  bridge %s: number %lld in the maps, device %s", labs_text(bridge, "name"),
+		      (long long)labs_number(bridge, "number"), *device ? device : "not made yet");
 	json_array_foreach (json_object_get(bridge, "members"), i, member) {
 		device = labs_text(member, "device");
-		printf("    port %lld: %s, device %s, %s, %s\n", (long long)labs_number(member, "port"),
-		       labs_text(member, "name"), *device ? device : "none (not up)", labs_text(member, "ip"),
-		       labs_text(member, "ip6"));
+		terminal_line(stdout, "    port %lld: %s, device %s, %s, %s", (long long)labs_number(member, "port"),
+			      labs_text(member, "name"), *device ? device : "none (not up)", labs_text(member, "ip"),
+			      labs_text(member, "ip6"));
 	}
 }
 
 static void print_node(const json_t *node)
 {
-	printf("  node %s: %s, %s\n", labs_text(node, "name"), labs_text(node, "profile"), labs_text(node, "state"));
+	terminal_line(stdout, "  node %s: %s, %s", labs_text(node, "name"), labs_text(node, "profile"),
+		      labs_text(node, "state"));
 	if (labs_number(node, "pid") && strcmp(labs_text(node, "kind"), node_kind_netns.name) == 0)
 		printf("    nsenter --target %lld --net --mount --uts --ipc --pid\n",
 		       (long long)labs_number(node, "pid"));
@@ -62,7 +64,7 @@ static void print_lab(const json_t *lab)
 	size_t i;
 
 	if (*labs_text(lab, "name"))
-		printf("  sub-lab %s\n", labs_text(lab, "name"));
+		terminal_line(stdout, "  sub-lab %s", labs_text(lab, "name"));
 	json_array_foreach (json_object_get(lab, "bridges"), i, one)
 		print_bridge(one);
 	json_array_foreach (json_object_get(lab, "nodes"), i, one)
@@ -91,7 +93,8 @@ static void print_run(const json_t *run)
 	json_t *lab;
 	size_t i;
 
-	printf("lab %lld: %s, seed %lld\n", pid, labs_text(run, "title"), (long long)labs_number(run, "seed"));
+	terminal_line(stdout, "lab %lld: %s, seed %lld", pid, labs_text(run, "title"),
+		      (long long)labs_number(run, "seed"));
 	printf("  its switch, where bridges, ports and queues are:\n");
 	printf("    nsenter --target %lld --net --mount\n", pid);
 	json_array_foreach (json_object_get(run, "labs"), i, lab)

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/units.h"
+#include "util/utf8.h"
 
 const char *labs_text(const json_t *object, const char *name)
 {
@@ -53,6 +55,7 @@ static json_t *find_by_title(const json_t *list, const char *which, bool whole, 
 
 json_t *labs_find(const json_t *list, const char *which, struct error *err)
 {
+	struct buffer title = { 0 };
 	size_t i, count;
 	int64_t pid;
 	json_t *run;
@@ -62,9 +65,12 @@ json_t *labs_find(const json_t *list, const char *which, struct error *err)
 			if (labs_number(run, "pid") == pid)
 				return run;
 	}
-	run = find_by_title(list, which, true, &count);
+	/* As the title of a script's path that is not UTF-8. */
+	utf8_repair(&title, which, strlen(which));
+	run = find_by_title(list, buffer_string(&title), true, &count);
 	if (!count)
-		run = find_by_title(list, which, false, &count);
+		run = find_by_title(list, buffer_string(&title), false, &count);
+	buffer_free(&title);
 	if (count == 1)
 		return run;
 	if (count)

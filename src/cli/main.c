@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/limits.h"
 #include "util/memory.h"
+#include "util/terminal.h"
 
 /* glibc looks for it by its name. */
 __attribute__((visibility("default"))) const char *argp_program_version = "provium " PROVIUM_VERSION;
@@ -46,7 +47,7 @@ uint64_t cli_random_seed(void)
 
 int cli_fail(const struct error *err)
 {
-	fprintf(stderr, "provium: %s\n", err->text);
+	terminal_text(stderr, "provium: %s", err->text);
 	return EXIT_COULD_NOT_RUN;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/labs.h"
 #include "lab/registry.h"
 #include "util/buffer.h"
+#include "util/terminal.h"
 
 static const struct argp_option options[] = {
 	{ "json", 'J', NULL, 0, "Print all that is known about each lab as JSON" },
@@ -59,11 +60,11 @@ static void print_run(const json_t *run)
 
 	add_names(&nodes, run, "nodes");
 	add_names(&bridges, run, "bridges");
-	printf("%-8lld %-8s %-17lld %s\n", (long long)labs_number(run, "pid"),
-	       age_text(time(NULL) - labs_number(run, "started"), age), (long long)labs_number(run, "seed"),
-	       labs_text(run, "title"));
-	printf("         nodes: %s\n", nodes.size ? nodes.data : "none");
-	printf("         bridges: %s\n", bridges.size ? bridges.data : "none");
+	terminal_line(stdout, "%-8lld %-8s %-17lld %s", (long long)labs_number(run, "pid"),
+		      age_text(time(NULL) - labs_number(run, "started"), age), (long long)labs_number(run, "seed"),
+		      labs_text(run, "title"));
+	terminal_line(stdout, "         nodes: %s", nodes.size ? nodes.data : "none");
+	terminal_line(stdout, "         bridges: %s", bridges.size ? bridges.data : "none");
 	buffer_free(&nodes);
 	buffer_free(&bridges);
 }

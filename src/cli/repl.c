@@ -16,6 +16,7 @@
 #include "script/script.h"
 #include "util/error.h"
 #include "util/interrupt.h"
+#include "util/terminal.h"
 
 static volatile sig_atomic_t terminated;
 static char *typed_line;
@@ -119,7 +120,7 @@ int cli_repl(int argc, char **argv)
 	sigaction(SIGTERM, &action, NULL);
 	status = talk(L);
 	if (status)
-		fprintf(stderr, "provium: %s\n", lua_tostring(L, -1));
+		terminal_text(stderr, "provium: %s", lua_tostring(L, -1));
 	script_close(L);
 	return status ? EXIT_COULD_NOT_RUN : 0;
 }

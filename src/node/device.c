@@ -23,6 +23,7 @@
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/wait.h"
+#include "util/terminal.h"
 
 /* The descriptors that the keeper has, beside 0 to 2. */
 #define RUN_FD	3
@@ -149,7 +150,7 @@ static int send_home(struct device *device, int host, struct error *err)
 
 static void tell_failure(const struct device *device, const struct error *err)
 {
-	fprintf(stderr, "provium: give device %s back: %s\n", device->state.name, err->text);
+	terminal_line(stderr, "provium: give device %s back: %s", device->state.name, err->text);
 }
 
 /*
@@ -214,11 +215,16 @@ static void look_after(void *context)
 		return;
 	close(device->run_fd);
 	device->keeper = 0;
-	fprintf(stderr, "provium: the keeper of device %s, process %d, was killed; ", device->state.name, lost);
 	if (start_keeper(device, &err))
-		fprintf(stderr, "there is no other, so do not kill the run as well: %s\n", err.text);
+		terminal_line(stderr,
+			      "provium: the keeper of device %s, process %d, was killed; there is no other, so do not "
+			      "kill the run as well: %s",
+			      device->state.name, lost, err.text);
 	else
-		fprintf(stderr, "process %d has taken its place\n", device->keeper);
+		terminal_line(
+			stderr,
+			"provium: the keeper of device %s, process %d, was killed; process %d has taken its place",
+			device->state.name, lost, device->keeper);
 }
 
 /* False if it was killed before it had seen to the device. If it cannot, it says why. */
@@ -237,8 +243,8 @@ static bool end_keeper(struct device *device)
 	while ((ended = waitpid(keeper, &status, WNOHANG)) == 0 && clock_now() < deadline)
 		nanosleep(&pause, NULL);
 	if (!ended)
-		fprintf(stderr, "provium: device %s is not back after %llu s; process %d is still about it\n",
-			device->state.name, RETURN_NS / NS_PER_S, keeper);
+		terminal_line(stderr, "provium: device %s is not back after %llu s; process %d is still about it",
+			      device->state.name, RETURN_NS / NS_PER_S, keeper);
 	return !ended || has_kept(status);
 }
 

@@ -18,6 +18,7 @@
 #include "util/clock.h"
 #include "util/interrupt.h"
 #include "util/wait.h"
+#include "util/terminal.h"
 
 #define TEST_TIMEOUT_NS (60 * NS_PER_S)
 #define SCRIPT_TYPE	"provium.script"
@@ -241,7 +242,7 @@ int script_run_file(const struct script_source *source, const struct script_opti
 	lua_pushstring(L, profiles_search_path(script->profiles));
 	status = lua_pcall(L, 4, 0, 0);
 	if (status)
-		fprintf(stderr, "provium: %s\n", lua_tostring(L, -1));
+		terminal_text(stderr, "provium: %s", lua_tostring(L, -1));
 	lua_close(L);
 	return status ? -EIO : 0;
 }

@@ -32,11 +32,25 @@ static int cut(lua_State *L)
 	return 1;
 }
 
+/* escape(bytes, keep) → what is to be shown on a terminal */
+static int escape(lua_State *L)
+{
+	size_t size;
+	const char *text = luaL_checklstring(L, 1, &size);
+	struct buffer shown = { 0 };
+
+	utf8_escape(&shown, text, size, luaL_optstring(L, 2, ""));
+	lua_pushlstring(L, buffer_string(&shown), shown.size);
+	buffer_free(&shown);
+	return 1;
+}
+
 int script_open_utf8(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
 		{ "repair", repair },
 		{ "cut", cut },
+		{ "escape", escape },
 		{ NULL, NULL },
 	};
 

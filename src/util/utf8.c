@@ -2,6 +2,8 @@
 #include "util/utf8.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "util/buffer.h"
 
@@ -72,6 +74,56 @@ void utf8_repair(struct buffer *buffer, const char *text, size_t size)
 		buffer_add(buffer, REPLACEMENT, sizeof(REPLACEMENT) - 1);
 		text += bad;
 		size -= bad;
+	}
+}
+
+static uint32_t code_point(const char *text, size_t length)
+{
+	static const unsigned char masks[] = { 0, 0x7F, 0x1F, 0x0F, 0x07 };
+	uint32_t code = (unsigned char)text[0] & masks[length];
+
+	for (size_t i = 1; i < length; i++)
+		code = code << 6 | ((unsigned char)text[i] & 0x3F);
+	return code;
+}
+
+/* C1, line and paragraph separators, and the characters with the property Bidi_Control. */
+static bool acts_on_terminal(uint32_t code)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+		{ 0x80, 0x9F },	    { 0x61C, 0x61C },	{ 0x200E, 0x200F },
+		{ 0x2028, 0x2029 }, { 0x202A, 0x202E }, { 0x2066, 0x2069 },
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (code >= ranges[i].first && code <= ranges[i].last)
+			return true;
+	return false;
+}
+
+void utf8_escape(struct buffer *buffer, const char *text, size_t size, const char *keep)
+{
+	while (size) {
+		unsigned char byte = (unsigned char)text[0];
+		bool valid;
+		size_t length = take_character(text, size, &valid);
+
+		if (!valid)
+			length = 1;
+		if (!valid || byte < ' ' || byte == 0x7F) {
+			if (byte && strchr(keep, byte))
+				buffer_add(buffer, text, 1);
+			else
+				buffer_printf(buffer, "\\x%02x", byte);
+		} else if (acts_on_terminal(code_point(text, length))) {
+			buffer_printf(buffer, "\\u%04x", code_point(text, length));
+		} else {
+			buffer_add(buffer, text, length);
+		}
+		text += length;
+		size -= length;
 	}
 }
 

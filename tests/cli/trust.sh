@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What others can put in the way of who runs provium as root: processes that pass for labs, files that are found beside the
-# script or above it.
+# script or above it, and names that do something to a terminal.
 # shellcheck disable=SC2016     # what stands in single quotes is for another shell
 # shellcheck source=tests/cli/tap.bash
 source "${BASH_SOURCE[0]%/*}/tap.bash"
@@ -182,6 +182,55 @@ refuses_around() {
 	return $result
 }
 
+# An escape sequence, a line of its own, C1, an order to write from right to left, and what is no UTF-8.
+hostile=$'\e[2J\x7f\n4711 \xc2\x9b\xe2\x80\xae\xff'
+shown='\x1b[2J\x7f\x0a4711 \u009b\u202e\xff'
+is_harmless() {
+	cat out err >both
+	! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f\xff]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]' both && ! grep -q '^4711' both
+}
+shows_hostile_names() {
+	local words repaired=${shown/'\xff'/$'\xef\xbf\xbd'}
+	mkdir -p "$hostile" && cp lab.lua "$hostile/lab.lua" && start_lab hostile.out --timeout 1h "$work/$hostile/lab.lua" || return
+	for words in "ps" "inspect $lab" "exec $lab z true" "exec 1 z true" "capture 1 lan -w x.pcap"; do
+		# shellcheck disable=SC2086     # words
+		run $words
+		is_harmless && { ((status)) || prints_text "$work/$repaired/lab.lua"; } || return
+	done
+	run exec "$work/$hostile/lab.lua" a true
+	local result=$status
+	kill "$command"
+	wait "$command"
+	return "$result"
+}
+shows_hostile_files() {
+	run "$work/$hostile/none.lua"
+	exits 2 && is_harmless && complains "${shown%%\\x0a*}" && complains "    ${shown#*\\x0a}/none.lua" || return
+	echo 'error("no")' >"$hostile/fails.lua"
+	run "$hostile/fails.lua"
+	exits 1 && is_harmless && prints_text "$shown/fails.lua"
+}
+prints_text() { grep -qF -- "$1" out; }
+# What a node prints, in the place of the name of a test, of a message, of a reason.
+shows_hostile_words() {
+	cat >words.lua <<'END'
+local bytes = provium:vm("a", "netns"):boot():run [[printf '\033[2J\177\n4711 \302\233\342\200\256\377']].stdout
+test("name " .. bytes, function(t) t:skip("reason " .. bytes) end)
+test("one", function() error("message " .. bytes) end)
+test("two", function(t) t:defer(function() error("deferred " .. bytes) end) error("first") end)
+END
+	# As every text that a command gives back, it is UTF-8.
+	local said=${shown/'\xff'/$'\xef\xbf\xbd'}
+	run words.lua
+	exits 1 && is_harmless && prints_text "name $said" && prints_text "reason $said" && prints_text "message ${said%%\\x0a*}" && prints_text "      ${said#*\\x0a}" &&
+		prints_text "deferred ${said%%\\x0a*}"
+}
+keeps_what_scripts_print() {
+	echo 'io.write("\27[1mbold\27[0m\n")' >prints.lua
+	run prints.lua
+	exits 0 && grep -qF $'    \e[1mbold\e[0m' out
+}
+
 check "a process that is as a lab is one" is_taken
 check "another user's process is not entered" is_not_entered
 for uid in real effective saved; do
@@ -230,4 +279,8 @@ check "modules are read by the same rule" refuses_modules
 check "and what is in the working folder" refuses_around helper.lua helper
 check "and a library" refuses_around linked.so linked
 check "and one with several modules" refuses_around linked.so linked.part
+check "names of labs do nothing to a terminal" shows_hostile_names
+check "nor do paths" shows_hostile_files
+check "nor does what nodes print, where it is quoted" shows_hostile_words
+check "what a script prints stays what it is" keeps_what_scripts_print
 finish

@@ -200,6 +200,31 @@ static void test_utf8_cut(void **state)
 	assert_int_equal(utf8_cut("\x80\x80\x80\x80\x80", 5, 4), 4);
 }
 
+static void check_escaped(const char *text, size_t size, const char *keep, const char *wanted)
+{
+	struct buffer shown = { 0 };
+
+	utf8_escape(&shown, text, size, keep);
+	assert_string_equal(buffer_string(&shown), wanted);
+	buffer_free(&shown);
+}
+#define CHECK_ESCAPED(TEXT, KEEP, WANTED) check_escaped(TEXT, sizeof(TEXT) - 1, KEEP, WANTED)
+
+static void test_escape(void **state)
+{
+	(void)state;
+	CHECK_ESCAPED("", "", "");
+	CHECK_ESCAPED("plain ü → 漢 😀", "", "plain ü → 漢 😀");
+	CHECK_ESCAPED("\x1b[2J\r\a\x7f", "", "\\x1b[2J\\x0d\\x07\\x7f");
+	CHECK_ESCAPED("a\0b\n\tc", "", "a\\x00b\\x0a\\x09c");
+	CHECK_ESCAPED("a\0b\n\tc", "\n\t", "a\\x00b\n\tc");
+	CHECK_ESCAPED("\xc2\x9b" "31m \xc2\xa0", "", "\\u009b31m \xc2\xa0");
+	CHECK_ESCAPED("\x9b \xff \xc2 \xe2\x80", "", "\\x9b \\xff \\xc2 \\xe2\\x80");
+	/* C1 as bytes that a lenient decoder would take: overlong, and behind a surrogate. */
+	CHECK_ESCAPED("\xc0\x9b \xed\xa0\x80", "", "\\xc0\\x9b \\xed\\xa0\\x80");
+	CHECK_ESCAPED("a\u202Eb\u2066c\u200Fd\u2028e", "", "a\\u202eb\\u2066c\\u200fd\\u2028e");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_hash),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_utf8_cut),
+		cmocka_unit_test(test_escape),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
