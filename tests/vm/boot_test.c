@@ -10,6 +10,7 @@
 
 #include "fixture.h"
 #include "node/qemu/accel.h"
+#include "node/qemu/confine.h"
 #include "node/qemu/image.h"
 
 #define TOGETHER 4
@@ -69,25 +70,68 @@ static long status_of(int pid, const char *key)
 	return value;
 }
 
-static void test_has_no_rights_and_little_memory(void **state)
+static bool has_open(int pid, const char *path)
+{
+	char link[64], target[PATH_MAX];
+	bool found = false;
+
+	for (int fd = 0; fd < 1024 && !found; fd++) {
+		ssize_t size;
+
+		snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, fd);
+		size = readlink(link, target, sizeof(target) - 1);
+		target[size < 0 ? 0 : size] = '\0';
+		found = strcmp(target, path) == 0;
+	}
+	return found;
+}
+
+/* What else it has not is in tests/unit/spawn_test.c. */
+static void test_is_nobody(void **state)
+{
+	struct node_config config = { .accel = "tcg", .memory_bytes = 160 << 20 };
+	struct node *nodes[2];
+	/* As io.open() of a script does it. */
+	FILE *secret = fopen("/etc/shadow", "r");
+
+	(void)state;
+	assert_non_null(secret);
+	for (int i = 0; i < 2; i++) {
+		int pid;
+
+		config.name = i ? "b" : "a";
+		nodes[i] = boot(&config);
+		pid = nodes[i]->kind->pid(nodes[i]);
+		assert_in_range(status_of(pid, "Uid:"), CONFINE_FIRST_UID, CONFINE_FIRST_UID + CONFINE_UIDS - 1);
+		assert_int_equal(status_of(pid, "Gid:"), status_of(pid, "Uid:"));
+		assert_int_equal(status_of(pid, "CapPrm:"), 0);
+		assert_int_equal(status_of(pid, "NoNewPrivs:"), 1);
+		assert_false(has_open(pid, "/etc/shadow"));
+		assert_true(has_open(getpid(), "/etc/shadow"));
+	}
+	assert_int_not_equal(status_of(nodes[0]->kind->pid(nodes[0]), "Uid:"),
+			     status_of(nodes[1]->kind->pid(nodes[1]), "Uid:"));
+	wait_ready(nodes[0]);
+	assert_int_equal(status_of(nodes[0]->kind->pid(nodes[0]), "Seccomp:"), 2);
+	for (int i = 0; i < 2; i++)
+		nodes[i]->kind->close(nodes[i]);
+	fclose(secret);
+}
+
+static void test_takes_little_memory(void **state)
 {
 	struct node_config config = { .name = "a", .accel = "tcg", .memory_bytes = 160 << 20 };
 	struct node *node = boot(&config);
-	int pid = node->kind->pid(node);
 	struct outcome stat;
 	long anonymous;
 
 	(void)state;
 	wait_ready(node);
-	assert_int_equal(status_of(pid, "Uid:"), 65534);
-	assert_int_equal(status_of(pid, "Gid:"), 65534);
-	assert_int_equal(status_of(pid, "CapEff:"), 0);
-	assert_int_equal(status_of(pid, "Seccomp:"), 2);
 	/* All of its memory, and much translated code. */
 	stat = run(node,
 		   "dd if=/dev/zero of=/tmp/fill bs=1M count=100; rm /tmp/fill; for i in 1 2 3 4 5; do curl --version; "
 		   "tcpdump --version; dig -h; done >/dev/null 2>&1");
-	anonymous = status_of(pid, "RssAnon:");
+	anonymous = status_of(node->kind->pid(node), "RssAnon:");
 	print_message("# memory of a 160 MiB guest: %ld MiB\n", anonymous >> 10);
 	assert_true(anonymous < (160 + 100) << 10);
 	assert_true(stat.code >= 0);
@@ -319,7 +363,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_boots_side_by_side),
 		cmocka_unit_test(test_takes_memory_cpus_and_words_for_the_kernel),
-		cmocka_unit_test(test_has_no_rights_and_little_memory),
+		cmocka_unit_test(test_is_nobody),
+		cmocka_unit_test(test_takes_little_memory),
 		cmocka_unit_test(test_a_kernel_that_only_root_may_read),
 		cmocka_unit_test(test_a_guest_without_an_agent),
 		cmocka_unit_test(test_says_what_is_wrong),

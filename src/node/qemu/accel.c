@@ -14,7 +14,7 @@
 #include "node/node.h"
 #include "node/qemu/console.h"
 #include "node/qemu/image.h"
-#include "node/qemu/spawn.h"
+#include "node/qemu/qemu.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/interrupt.h"
@@ -37,24 +37,14 @@ static bool is_named(const char *text, bool *kvm)
 static void add_trial(struct arguments *arguments, const struct image *image, int serial)
 {
 	static const char *const fixed[] = {
-		"qemu-system-x86_64",
-		"-nodefaults",
-		"-no-user-config",
-		"-display",
-		"none",
-		"-no-reboot",
-		"-machine",
-		"pc",
-		"-accel",
-		"kvm",
-		"-cpu",
-		"host",
-		"-append",
-		"console=ttyS0 quiet panic=-1",
-		"-serial",
-		"chardev:console",
+		"-machine", "pc,dump-guest-core=off",
+		"-accel",   "kvm",
+		"-cpu",	    "host",
+		"-append",  "console=ttyS0 quiet panic=-1",
+		"-serial",  "chardev:console",
 	};
 
+	qemu_add_basics(arguments);
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		arguments_add(arguments, "%s", fixed[i]);
 	arguments_add(arguments, "-m");
@@ -108,7 +98,7 @@ bool accel_try_kvm(unsigned int limit_s, const char **why)
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, serial) == 0) {
 		*why = "QEMU does not start";
 		add_trial(&arguments, &image, serial[1]);
-		if (spawn(&arguments, !spawn_may_use_kvm(), &child, &ignored)) {
+		if (spawn(&arguments, true, &child, &ignored)) {
 			close(serial[0]);
 		} else {
 			starts = watch_trial(&child, serial[0], limit_s, why);

@@ -53,7 +53,7 @@ int qemu_launch(struct qemu_node *node, bool incoming, struct error *err)
 
 	if (!status) {
 		qemu_options(node, channels.qmp[1], channels.agent[1], channels.console[1], incoming, &arguments);
-		status = spawn(&arguments, node->kvm && !spawn_may_use_kvm(), &node->child, err);
+		status = spawn(&arguments, node->kvm, &node->child, err);
 		arguments_free(&arguments);
 	}
 	close_end(&channels, 1);

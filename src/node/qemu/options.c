@@ -23,8 +23,9 @@ static void add_machine(const struct qemu_node *node, struct arguments *argument
 {
 	arguments_add(arguments, "-name");
 	arguments_add(arguments, "%s", node->name);
+	/* The guest's memory is nobody's business, should QEMU crash where a program takes the cores, which heeds no limit. */
 	arguments_add(arguments, "-machine");
-	arguments_add(arguments, "%s", node->machine);
+	arguments_add(arguments, "%s,dump-guest-core=off", node->machine);
 	arguments_add(arguments, "-accel");
 	if (node->kvm)
 		arguments_add(arguments, "kvm");
@@ -113,8 +114,7 @@ static void add_channels(int qmp_fd, int agent_fd, int console_fd, struct argume
 	arguments_add(arguments, "virtio-rng-pci,addr=%#x", RNG_SLOT);
 }
 
-void qemu_options(const struct qemu_node *node, int qmp_fd, int agent_fd, int console_fd, bool incoming,
-		  struct arguments *arguments)
+void qemu_add_basics(struct arguments *arguments)
 {
 	/* A guest that reboots has lost what the lab set in it: it ends, and is reported as such. */
 	static const char *const fixed[] = {
@@ -130,6 +130,12 @@ void qemu_options(const struct qemu_node *node, int qmp_fd, int agent_fd, int co
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		arguments_add(arguments, "%s", fixed[i]);
+}
+
+void qemu_options(const struct qemu_node *node, int qmp_fd, int agent_fd, int console_fd, bool incoming,
+		  struct arguments *arguments)
+{
+	qemu_add_basics(arguments);
 	add_machine(node, arguments);
 	add_kernel(node, arguments);
 	add_disk(node, arguments);

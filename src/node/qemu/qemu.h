@@ -74,6 +74,8 @@ int qemu_launch(struct qemu_node *node, bool incoming, struct error *err);
 void qemu_land(struct qemu_node *node);
 
 /* options.c */
+/* How every QEMU begins: the program, and that it has nothing but what is asked for. */
+void qemu_add_basics(struct arguments *arguments);
 void qemu_options(const struct qemu_node *node, int qmp_fd, int agent_fd, int console_fd, bool incoming,
 		  struct arguments *arguments);
 /* Slots for network cards are numbered from here; how many there are depends on the machine. */

@@ -3,22 +3,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "node/qemu/confine.h"
 #include "util/error.h"
+#include "util/fork.h"
+#include "util/limits.h"
 #include "util/memory.h"
 
-#define KVM_DEVICE "/dev/kvm"
+/* As many as may be in use by other runs in a row. */
+#define UID_TRIES 1000
 
 void arguments_add(struct arguments *arguments, const char *format, ...)
 {
@@ -51,64 +53,65 @@ void arguments_free(struct arguments *arguments)
 	*arguments = (struct arguments){ 0 };
 }
 
-bool spawn_may_use_kvm(void)
-{
-	struct stat device;
-
-	if (stat(KVM_DEVICE, &device))
-		return false;
-	return (device.st_mode & (S_IROTH | S_IWOTH)) == (S_IROTH | S_IWOTH) ||
-	       (device.st_gid && (device.st_mode & (S_IRGRP | S_IWGRP)) == (S_IRGRP | S_IWGRP));
-}
-
-/*
- * Dropped before the exec and not by QEMU's -runas, for a change of user takes the parent-death signal away. The group of
- * /dev/kvm is kept: that of a machine which lets its users have it.
- */
-static int drop_rights(void)
-{
-	struct stat device;
-	gid_t groups[1];
-	size_t count = 0;
-
-	if (geteuid() != 0)
-		return 0;
-	if (stat(KVM_DEVICE, &device) == 0 && device.st_gid)
-		groups[count++] = device.st_gid;
-	if (setgroups(count, groups) || setresgid(SPAWN_UID, SPAWN_UID, SPAWN_UID) ||
-	    setresuid(SPAWN_UID, SPAWN_UID, SPAWN_UID))
-		return errno;
-	return 0;
-}
-
 struct spawn_pipes {
 	int errors[2], report[2];
 };
 
-/* Between fork and exec: nothing may be allocated, for the run has other threads. */
-__attribute__((noreturn)) static void child_main(const struct arguments *arguments, bool as_root,
-						 const struct spawn_pipes *pipes)
+/* Why there was no exec. The text is in the program's image, which the child has alike. */
+struct report {
+	int code;
+	const char *what;
+};
+
+/* PATH alone: what else is in there is for the run, and a process of another user is not to know it. */
+static void copy_environment(char *copy[static 2])
+{
+	copy[0] = copy[1] = NULL;
+	for (char **entry = environ; *entry && !copy[0]; entry++)
+		if (strncmp(*entry, "PATH=", 5) == 0)
+			copy[0] = *entry;
+}
+
+static int connect_streams(int errors)
 {
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t none;
-	int code = as_root ? 0 : drop_rights();
 
-	/* Its own session: Ctrl-C is for the run, which ends the guests in its own order. */
+	return nothing < 0 || dup2(nothing, 0) < 0 || dup2(nothing, 1) < 0 || dup2(errors, 2) < 0 ? errno : 0;
+}
+
+/* Its own session: Ctrl-C is for the run, which ends the guests in its own order. */
+static void reset_process(void)
+{
+	sigset_t none;
+
 	setsid();
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (!code && (dup2(nothing, 0) < 0 || dup2(nothing, 1) < 0 || dup2(pipes->errors[1], 2) < 0))
-		code = errno;
-	for (size_t i = 0; i < arguments->fd_count; i++)
-		fcntl(arguments->fds[i], F_SETFD, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!code) {
-		execvp(arguments->list[0], arguments->list);
-		code = errno;
+}
+
+/* Between fork and exec: nothing may be allocated, for the run has other threads. */
+__attribute__((noreturn)) static void child_main(const struct arguments *arguments, uid_t uid, bool kvm, pid_t parent,
+						 const struct spawn_pipes *pipes)
+{
+	struct report report = { .what = "connect it" };
+	char *environment[2];
+
+	reset_process();
+	copy_environment(environment);
+	report.code = connect_streams(pipes->errors[1]);
+	if (!report.code)
+		report.code = fork_keep_fds(arguments->fds, arguments->fd_count);
+	if (!report.code)
+		report.code = confine(uid, kvm, &report.what);
+	/* After the change of user, which takes the signal away. */
+	if (!fork_follow(parent))
+		_exit(126);
+	if (!report.code) {
+		execvpe(arguments->list[0], arguments->list, environment);
+		report = (struct report){ .code = errno };
 	}
-	/* A parent that died before the death signal was set does not read this. */
-	if (write(pipes->report[1], &code, sizeof(code)) < 0)
+	if (write(pipes->report[1], &report, sizeof(report)) < 0)
 		_exit(126);
 	_exit(127);
 }
@@ -127,24 +130,30 @@ static int open_pipes(struct spawn_pipes *pipes, struct error *err)
 }
 
 /* Waits for the exec, which is at once, or for the reason why it failed. */
-static int exec_report(int report, const char *program, struct error *err)
+static int exec_report(int fd, const char *program, struct error *err)
 {
+	struct report report;
 	ssize_t size;
-	int code;
 
 	do
-		size = read(report, &code, sizeof(code));
+		size = read(fd, &report, sizeof(report));
 	while (size < 0 && errno == EINTR);
-	if (size != sizeof(code))
+	if (size != sizeof(report))
 		return 0;
-	error_errno(err, code, "start %s", program);
-	return code == ENOENT
-		       ? error_append(err, " (it is in Debian's package qemu-system-x86; tools/setup installs it)")
-		       : -err->code;
+	if (report.what)
+		return error_errno(err, report.code, "start %s: %s", program, report.what);
+	error_errno(err, report.code, "start %s", program);
+	if (report.code != ENOENT && report.code != EACCES)
+		return -err->code;
+	/* EACCES also if it is nowhere, but a folder in PATH is root's alone. */
+	return error_append(
+		err, " (it is in Debian's package qemu-system-x86; tools/setup installs it; users without rights "
+		     "must be able to run it)");
 }
 
-int spawn(const struct arguments *arguments, bool as_root, struct child *child, struct error *err)
+static int spawn_as(const struct arguments *arguments, uid_t uid, bool kvm, struct child *child, struct error *err)
 {
+	pid_t parent = getpid();
 	struct spawn_pipes pipes;
 
 	*child = (struct child){ .pid = -1, .pidfd = -1, .stderr_fd = -1, .oom = oom_mark() };
@@ -153,7 +162,7 @@ int spawn(const struct arguments *arguments, bool as_root, struct child *child, 
 	err->code = 0;
 	child->pid = fork();
 	if (child->pid == 0)
-		child_main(arguments, as_root, &pipes);
+		child_main(arguments, uid, kvm, parent, &pipes);
 	if (child->pid < 0)
 		error_errno(err, errno, "fork");
 	else
@@ -171,6 +180,14 @@ int spawn(const struct arguments *arguments, bool as_root, struct child *child, 
 		close(child->stderr_fd);
 	}
 	return -err->code;
+}
+
+int spawn(const struct arguments *arguments, bool kvm, struct child *child, struct error *err)
+{
+	for (int tries = 0; tries < UID_TRIES; tries++)
+		if (spawn_as(arguments, confine_next_uid(), kvm, child, err) != -EAGAIN)
+			return -err->code;
+	return limits_explain_process(err);
 }
 
 void child_end(struct child *child)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Starts QEMU as a child that ends with the run, without the rights of root where that goes. */
+/* Starts QEMU as a child that ends with the run, and without any of its rights: see confine.h. */
 #ifndef PROVIUM_NODE_QEMU_SPAWN_H
 #define PROVIUM_NODE_QEMU_SPAWN_H
 
@@ -15,7 +15,7 @@ struct error;
 struct arguments {
 	char **list; /* NULL-terminated */
 	size_t count;
-	int *fds; /* that the child inherits, under the same numbers */
+	int *fds; /* that the child inherits, under the same numbers, and no other */
 	size_t fd_count;
 };
 
@@ -30,17 +30,15 @@ struct child {
 	struct oom_mark oom; /* as it was when it began */
 };
 
-/* The program is looked up in PATH. An error if it cannot be executed. */
-int spawn(const struct arguments *arguments, bool as_root, struct child *child, struct error *err);
+/*
+ * The program is looked up in PATH, which is all of the environment that it gets. kvm: it may use /dev/kvm. An error if it cannot
+ * be executed.
+ */
+int spawn(const struct arguments *arguments, bool kvm, struct child *child, struct error *err);
 /* Ends it, whatever it does, and waits for that. */
 void child_end(struct child *child); /* safe twice */
 bool child_has_ended(const struct child *child);
 /* The signal that ended it; 0 if none did, or it runs. */
 int child_signal(const struct child *child);
-
-/* Whether an unprivileged child could open /dev/kvm. */
-bool spawn_may_use_kvm(void);
-/* The user and group without rights that children get. */
-#define SPAWN_UID 65534U /* nobody */
 
 #endif
