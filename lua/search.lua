@@ -1,12 +1,14 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 --
--- How require finds modules: as the manual of Lua has it, but that a file which somebody else could have put in the way is an error,
--- not the module. So what a folder of others holds is not run as root because the script lies there, or because root works there.
+-- How require finds modules: as the manual of Lua has it, but that a file which somebody else could have put in
+-- the way is an error, not the module. So what a folder of others holds is not run as root because the script lies
+-- there, or because root works there.
 local found = require "provium.found"
 
 local search = {}
 
--- Calls take(file) for each file that may be the module, until it returns something. Else returns nil and what was tried.
+-- Calls take(file) for each file that may be the module, until it returns something. Else returns nil and what was
+-- tried.
 local function each_file(name, path, take)
 	local tried = {}
 	for template in path:gmatch "[^;]+" do

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- A line a test, what is needed to understand a failure below it, and the totals as the last line. What comes from scripts, nodes
--- and the names of files is shown so that it does nothing to the terminal, but for what a script prints by itself.
+-- A line a test, what is needed to understand a failure below it, and the totals as the last line. What comes from
+-- scripts, nodes and the names of files is shown so that it does nothing to the terminal, but for what a script
+-- prints by itself.
 local text = require "provium.report.text"
 local utf8_bytes = require "provium.utf8"
 

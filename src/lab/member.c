@@ -74,7 +74,8 @@ static int check_room(const struct bridge *bridge, size_t others, const char *na
 {
 	uint32_t host = (uint32_t)(bridge->member_count + others) + 1;
 
-	if (host <= BRIDGE_MAX_MEMBERS && host <= subnet_hosts(&bridge->subnet) && host <= subnet_hosts(&bridge->subnet6))
+	if (host <= BRIDGE_MAX_MEMBERS && host <= subnet_hosts(&bridge->subnet) &&
+	    host <= subnet_hosts(&bridge->subnet6))
 		return 0;
 	return error_set(err, ENOSPC, "bridge `%s` has no place for `%s`: %zu names and the router are on it already",
 			 bridge->name, name, bridge->member_count + others - 1);

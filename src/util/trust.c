@@ -211,51 +211,75 @@ static int go_on(struct walk *walk, struct error *err)
 	return 0;
 }
 
+/* Walks to path. */
 static int find(struct walk *walk, const char *path, struct error *err)
 {
 	char folder[PATH_MAX] = "";
 
 	err->code = 0;
 	if (*path != '/' && !getcwd(folder, sizeof(folder)))
-		return error_set(err, errno, "%s", strerror(errno));
+		return error_errno(err, errno, "%s", path);
 	if (begin(walk, folder, path, err))
-		return -err->code;
+		return error_wrap(err, "%s", path);
 	while (*walk->rest)
 		if (go_on(walk, err))
-			return -err->code;
-	return S_ISREG(walk->status.st_mode) ? 0 : error_set(err, EINVAL, "this is no regular file");
+			return error_wrap(err, "%s", path);
+	return 0;
 }
 
-static int open_found(struct walk *walk, const char *path, struct error *err)
+/* The folder to list is the one that a file is in. */
+static int check(struct walk *walk, const char *path, struct error *err)
 {
-	char file[32];
-	int fd;
-
-	if (find(walk, path, err))
-		return error_wrap(err, "%s", path);
-	if (walk->problem.code) {
+	if (!walk->problem.code)
+		return 0;
+	if (!S_ISDIR(walk->status.st_mode))
 		leave_last(&walk->path);
-		return error_set(
-			err, EPERM,
-			"%s is not read: %s; or list a folder whose files are yours in spite of that: " ENVIRONMENT
-			"=%s)",
-			path, walk->problem.text, walk->path.size ? walk->path.data : "/");
-	}
-	snprintf(file, sizeof(file), "/proc/self/fd/%d", walk->fd);
-	fd = open(file, O_RDONLY | O_NOCTTY | O_CLOEXEC);
-	return fd < 0 ? error_errno(err, errno, "open %s", path) : fd;
+	return error_set(err, EPERM,
+			 "%s is not read: %s; or list a folder whose files are yours in spite of that: " ENVIRONMENT
+			 "=%s)",
+			 path, walk->problem.text, walk->path.size ? walk->path.data : "/");
+}
+
+static void finish(struct walk *walk)
+{
+	if (walk->fd >= 0)
+		close(walk->fd);
+	free(walk->rest);
+	buffer_free(&walk->path);
 }
 
 int trust_open(const char *path, struct error *err)
 {
 	struct walk walk = { .fd = -1 };
-	int fd = open_found(&walk, path, err);
+	char file[32];
+	int fd = -1;
 
-	if (walk.fd >= 0)
-		close(walk.fd);
-	free(walk.rest);
-	buffer_free(&walk.path);
-	return fd;
+	if (!find(&walk, path, err)) {
+		snprintf(file, sizeof(file), "/proc/self/fd/%d", walk.fd);
+		if (!S_ISREG(walk.status.st_mode))
+			error_set(err, EINVAL, "%s: this is no regular file", path);
+		else if (!check(&walk, path, err) && (fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)
+			error_errno(err, errno, "open %s", path);
+	}
+	finish(&walk);
+	return fd < 0 ? -err->code : fd;
+}
+
+int trust_open_folder(const char *path, struct error *err)
+{
+	struct walk walk = { .fd = -1 };
+	int fd = -1;
+
+	if (!find(&walk, path, err)) {
+		if (!S_ISDIR(walk.status.st_mode)) {
+			error_set(err, ENOTDIR, "%s: this is no folder", path);
+		} else if (!check(&walk, path, err)) {
+			fd = walk.fd;
+			walk.fd = -1;
+		}
+	}
+	finish(&walk);
+	return fd < 0 ? -err->code : fd;
 }
 
 int trust_read(const char *path, struct buffer *text, struct error *err)

@@ -22,6 +22,9 @@ struct error;
  */
 int trust_open(const char *path, struct error *err);
 
+/* The same for a folder. What is in it is by nobody else, but for a sticky one. The descriptor is without rights (O_PATH). */
+int trust_open_folder(const char *path, struct error *err);
+
 /* Adds all that is in such a file to the text. */
 int trust_read(const char *path, struct buffer *text, struct error *err);
 

@@ -69,7 +69,7 @@ is_taken() {
 	impersonate -- && lists_impostor
 	local status=$?
 	stop_impostor
-	return $status
+	return "$status"
 }
 is_passed_over() {
 	impersonate -- "$@" && [[ $impostor ]] || return
@@ -77,17 +77,17 @@ is_passed_over() {
 	exits 0 && prints "$work/lab.lua" && ! prints "$work/impostor" && finds_no_lab
 	local status=$?
 	stop_impostor
-	return $status
+	return "$status"
 }
 # As anybody can have it: an own user namespace, in which he is root, with a node to enter.
 is_not_entered() {
-	impersonate setpriv --reuid=$nobody --regid=$nobody --clear-groups unshare --map-root-user --mount --net --uts --ipc -- no_maps node || return
+	impersonate setpriv --reuid="$nobody" --regid="$nobody" --clear-groups unshare --map-root-user --mount --net --uts --ipc -- no_maps node || return
 	rm -f entered
 	run exec "$work/impostor" a touch "$work/entered"
 	exits 2 && [[ ! -e entered ]] && finds_no_lab
 	local status=$?
 	stop_impostor
-	return $status
+	return "$status"
 }
 # Nobody may have got at what a lab has written, or be able to change it.
 is_sealed() {
@@ -144,7 +144,7 @@ is_no_regular_file() {
 	fresh && rm top/provium.lua && mkfifo top/provium.lua && refuses "$script" "$work/top/provium.lua: this is no regular file"
 }
 names_the_way() {
-	fresh && chown $nobody top/provium.lua &&
+	fresh && chown "$nobody" top/provium.lua &&
 		refuses "$script" "(to allow it: chown -h root $work/top/provium.lua; or list a folder whose files are yours in spite of that: PROVIUM_TRUST=$work/top)" &&
 		chown -h root "$work/top/provium.lua" && reads "$script"
 }
@@ -154,32 +154,39 @@ with() {
 	"${@:2}"
 }
 repl_refuses() {
-	fresh && chown $nobody top/provium.lua && cd top/project || return
+	fresh && chown "$nobody" top/provium.lua && cd top/project || return
 	run repl
 	mv out err ../.. && cd ../..
 	exits 2 && complains "$work/top/provium.lua is not read" && [[ ! -e mark ]]
 }
 runs_a_named_one() {
-	fresh && rm top/provium.lua && chown -R $nobody top && run "$script" && exits 0
+	fresh && rm top/provium.lua && chown -R "$nobody" top && run "$script" && exits 0
 }
 refuses_a_found_one() {
-	fresh && chown $nobody top/project/tests/found.test.lua && refuses top/project "top/project/tests/found.test.lua is not read" &&
+	fresh && chown "$nobody" top/project/tests/found.test.lua && refuses top/project "top/project/tests/found.test.lua is not read" &&
 		with PROVIUM_TRUST="$work/top/project" reads top/project
 }
 refuses_modules() {
 	local file=top/project/tests/helper.lua
-	fresh && rm top/provium.lua && chown $nobody "$file" && refuses top/project/tests/needs.lua "$file is not read" &&
+	fresh && rm top/provium.lua && chown "$nobody" "$file" && refuses top/project/tests/needs.lua "$file is not read" &&
 		rm "$file" && mkfifo "$file" && refuses top/project/tests/needs.lua "$file: this is no regular file"
 }
 # refuses_around FILE MODULE: Lua looks for modules in the working folder, too, and for libraries nowhere else.
 refuses_around() {
-	fresh && rm -rf top/provium.lua top/project/tests/helper.lua around && mkdir around && touch "around/$1" && chown $nobody around || return
+	fresh && rm -rf top/provium.lua top/project/tests/helper.lua around && mkdir around && touch "around/$1" && chown "$nobody" around || return
 	echo "require '$2'" >top/project/tests/needs.lua
 	cd around || return
 	refuses ../top/project/tests/needs.lua "./$1 is not read: the folder $work/around belongs to"
 	local result=$?
 	mv out err both .. && cd ..
-	return $result
+	return "$result"
+}
+
+refuses_foreign_cache() {
+	mkdir -p cache/guest.2 && touch cache/guest.2/{packages,kernel,initrd} && chown "$nobody" cache/guest.2/kernel || return
+	echo 'provium:vm("a", "vm"):boot()' >guest.lua
+	PROVIUM_CACHE=$work/cache PROVIUM_ACCEL=tcg run guest.lua
+	exits 1 && prints "$work/cache/guest.2/kernel is not read: $work/cache/guest.2/kernel belongs to nobody"
 }
 
 # An escape sequence, a line of its own, C1, an order to write from right to left, and what is no UTF-8.
@@ -226,7 +233,7 @@ END
 		prints_text "deferred ${said%%\\x0a*}"
 }
 keeps_what_scripts_print() {
-	echo 'io.write("\27[1mbold\27[0m\n")' >prints.lua
+	printf '%s\n' 'io.write("\27[1mbold\27[0m\n")' >prints.lua
 	run prints.lua
 	exits 0 && grep -qF $'    \e[1mbold\e[0m' out
 }
@@ -251,10 +258,10 @@ kill "$lab_command"
 wait
 
 check "root's own configuration is read" is_read true
-check "another user's is not" is_refused "$work/top/provium.lua belongs to nobody (uid $nobody)" chown $nobody top/provium.lua
+check "another user's is not" is_refused "$work/top/provium.lua belongs to nobody (uid $nobody)" chown "$nobody" top/provium.lua
 check "nor one that others can write to" is_refused "others can write to $work/top/provium.lua, whose mode is 0646" chmod 646 top/provium.lua
 check "nor one that a group can write to" is_refused "others can write to $work/top/provium.lua, whose mode is 0664" lend root:$nobody
-check "nor one in a folder of another user's" is_refused "the folder $work/top belongs to nobody" chown $nobody top
+check "nor one in a folder of another user's" is_refused "the folder $work/top belongs to nobody" chown "$nobody" top
 check "nor one in a folder that others can write to" is_refused "others can write to the folder $work/top, whose mode is 0777" chmod 777 top
 check "nor one by another user's link" is_refused "the link $work/top/provium.lua belongs to nobody" link_of $nobody
 check "but one by root's link" is_read link_of root
@@ -265,11 +272,11 @@ check "unless others may by a list" is_refused "others can write to $work/top/pr
 check "called by sudo, it may be the user's" with SUDO_UID=1 is_read chown 1 top/provium.lua
 check "and his own group's" with SUDO_UID=1 is_read lend 1:1
 check "but no other group's" with SUDO_UID=1 is_refused "others can write to" lend 1:$nobody
-check "nor another user's" with SUDO_UID=1 is_refused "$work/top/provium.lua belongs to nobody" chown $nobody top/provium.lua
-check "nor by a number that is none" with SUDO_UID=${nobody}x is_refused "$work/top/provium.lua belongs to nobody" chown $nobody top/provium.lua
-check "PROVIUM_TRUST allows what is in a folder" with PROVIUM_TRUST="/nowhere:$work/top" is_read chown -R $nobody top
-check "and below it" with PROVIUM_TRUST="$work" is_read chown -R $nobody top
-check "and nothing beside it" with PROVIUM_TRUST="$work/top/project" is_refused "the folder $work/top belongs to nobody" chown -R $nobody top
+check "nor another user's" with SUDO_UID=1 is_refused "$work/top/provium.lua belongs to nobody" chown "$nobody" top/provium.lua
+check "nor by a number that is none" with SUDO_UID=${nobody}x is_refused "$work/top/provium.lua belongs to nobody" chown "$nobody" top/provium.lua
+check "PROVIUM_TRUST allows what is in a folder" with PROVIUM_TRUST="/nowhere:$work/top" is_read chown -R "$nobody" top
+check "and below it" with PROVIUM_TRUST="$work" is_read chown -R "$nobody" top
+check "and nothing beside it" with PROVIUM_TRUST="$work/top/project" is_refused "the folder $work/top belongs to nobody" chown -R "$nobody" top
 check "a FIFO is not waited for" is_no_regular_file
 check "the error says how to allow it, and that works" names_the_way
 check "the prompt has the same configuration" repl_refuses
@@ -279,6 +286,7 @@ check "modules are read by the same rule" refuses_modules
 check "and what is in the working folder" refuses_around helper.lua helper
 check "and a library" refuses_around linked.so linked
 check "and one with several modules" refuses_around linked.so linked.part
+check "nor is another user's guest in the cache booted" refuses_foreign_cache
 check "names of labs do nothing to a terminal" shows_hostile_names
 check "nor do paths" shows_hostile_files
 check "nor does what nodes print, where it is quoted" shows_hostile_words

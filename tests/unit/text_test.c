@@ -218,7 +218,9 @@ static void test_escape(void **state)
 	CHECK_ESCAPED("\x1b[2J\r\a\x7f", "", "\\x1b[2J\\x0d\\x07\\x7f");
 	CHECK_ESCAPED("a\0b\n\tc", "", "a\\x00b\\x0a\\x09c");
 	CHECK_ESCAPED("a\0b\n\tc", "\n\t", "a\\x00b\n\tc");
-	CHECK_ESCAPED("\xc2\x9b" "31m \xc2\xa0", "", "\\u009b31m \xc2\xa0");
+	CHECK_ESCAPED("\xc2\x9b"
+		      "31m \xc2\xa0",
+		      "", "\\u009b31m \xc2\xa0");
 	CHECK_ESCAPED("\x9b \xff \xc2 \xe2\x80", "", "\\x9b \\xff \\xc2 \\xe2\\x80");
 	/* C1 as bytes that a lenient decoder would take: overlong, and behind a surrogate. */
 	CHECK_ESCAPED("\xc0\x9b \xed\xa0\x80", "", "\\xc0\\x9b \\xed\\xa0\\x80");

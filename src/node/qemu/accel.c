@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/interrupt.h"
+#include "util/trust.h"
 #include "util/wait.h"
 
 #define TRIAL_S	     10U
@@ -173,13 +173,23 @@ static bool try_and_tell(void)
 	return kvm;
 }
 
+/* -1 if there is none: a cache that others can write to keeps nothing. */
+static int open_result(void)
+{
+	struct error ignored;
+	int cache = trust_open_folder(image_cache(), &ignored), fd;
+
+	if (cache < 0)
+		return -1;
+	fd = openat(cache, "accel", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	close(cache);
+	return fd;
+}
+
 static int choose_by_trial(bool *kvm, struct error *err)
 {
-	char path[PATH_MAX];
-	int fd;
+	int fd = open_result();
 
-	snprintf(path, sizeof(path), "%s/accel", image_cache());
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	err->code = 0;
 	if (fd < 0 || (!read_result(fd, kvm) && lock(fd, err) == 0 && !read_result(fd, kvm))) {
 		*kvm = try_and_tell();

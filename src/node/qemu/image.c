@@ -14,6 +14,7 @@
 #include "node/node.h"
 #include "node/qemu/qcow2.h"
 #include "util/error.h"
+#include "util/trust.h"
 
 #define CACHE	  "/var/cache/provium"
 #define GUEST	  "guest.2" /* guest_recipe in tools/mkguest */
@@ -48,33 +49,46 @@ int copy_file(int to, int from, struct error *err)
 }
 
 /* QEMU opens the file anew, through /proc/self/fd, without the rights of root: a file that only root may read is copied. */
-static int open_for_all(const char *what, const char *path, int *result, struct error *err)
+static int make_readable(int fd, int *result, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), copy;
 	struct stat file;
+	int copy;
 
-	if (fd < 0 || fstat(fd, &file)) {
-		error_errno(err, errno, "open the guest's %s %s", what, path);
-		if (fd >= 0)
-			close(fd);
-		return -err->code;
-	}
 	*result = fd;
-	if (file.st_mode & S_IROTH)
+	err->code = 0;
+	if (fstat(fd, &file) == 0 && file.st_mode & S_IROTH)
 		return 0;
 	copy = memfd_create("provium-guest", MFD_CLOEXEC);
 	*result = copy;
 	if (copy < 0)
 		error_errno(err, errno, "make a memory file");
-	else if (copy_file(copy, fd, err) == 0)
-		err->code = 0;
+	else
+		copy_file(copy, fd, err);
 	close(fd);
 	return -err->code;
+}
+
+static int open_for_all(const char *what, const char *path, int *result, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? error_errno(err, errno, "open the guest's %s %s", what, path) : make_readable(fd, result, err);
 }
 
 void image_built_in(char *path, const char *name)
 {
 	snprintf(path, PATH_MAX, "%s/" GUEST "/%s", image_cache(), name);
+}
+
+/* In the cache, and so by search. */
+static int open_cached(const char *name, int *result, struct error *err)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	image_built_in(path, name);
+	fd = trust_open(path, err);
+	return fd < 0 ? fd : make_readable(fd, result, err);
 }
 
 static int open_built_in(struct image *image, struct error *err)
@@ -86,11 +100,7 @@ static int open_built_in(struct image *image, struct error *err)
 	if (access(path, R_OK))
 		return error_set(err, ENOENT, "there is no built-in guest in %s; tools/setup guest makes it",
 				 image_cache());
-	image_built_in(path, "kernel");
-	if (open_for_all("kernel", path, &image->kernel, err))
-		return -err->code;
-	image_built_in(path, "initrd");
-	return open_for_all("initrd", path, &image->initrd, err);
+	return open_cached("kernel", &image->kernel, err) ? -err->code : open_cached("initrd", &image->initrd, err);
 }
 
 /* A file system that knows no files without a name has one for a moment. */
