@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -118,6 +119,18 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* What is written to is theirs, too: programs open /dev/stdout anew. Returns 0, or an errno. */
+static int become(const struct netns_request *request)
+{
+	if (!request->uid && !request->gid && !request->group_count)
+		return 0;
+	for (int fd = 0; fd < 3; fd++)
+		if (fchown(fd, request->uid, request->gid))
+			return errno;
+	return setgroups(request->group_count, request->groups) || setgid(request->gid) || setuid(request->uid) ? errno
+														: 0;
+}
+
 __attribute__((noreturn)) static void run_command(const struct start *start, const int *fds)
 {
 	int code = 0;
@@ -129,6 +142,8 @@ __attribute__((noreturn)) static void run_command(const struct start *start, con
 			code = errno;
 	if (!code && chdir(start->cwd) && (!start->request->any_folder || chdir("/")))
 		code = errno;
+	if (!code)
+		code = become(start->request);
 	if (!code) {
 		environ = start->env;
 		execvp(start->argv[0], start->argv);

@@ -32,6 +32,8 @@ enum {
 	INIT_END,
 };
 
+#define INIT_GROUPS 32 /* most that a command is started with */
+
 enum netns_request_kind {
 	/*
 	 * Comes with five descriptors: a memory file with the arguments, the variables and the folder, each ended by NUL; the
@@ -50,6 +52,9 @@ struct netns_request {
 	uint32_t clear;		       /* of what init has in its environment, the command gets nothing */
 	uint32_t any_folder;	       /* / will do if the folder is not there */
 	uint64_t size;		       /* of the memory file */
+	uint32_t uid, gid;
+	uint32_t group_count;
+	uint32_t groups[INIT_GROUPS];
 };
 
 enum netns_answer_kind {

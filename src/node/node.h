@@ -103,6 +103,8 @@ struct node_kind {
 	/* Ends the node and all that runs in it, and frees it. */
 	void (*close)(struct node *node);
 
+	/* What is to be started once it has booted, as its image says; false: nothing. Lives as long as the node. NULL: never. */
+	bool (*main)(const struct node *node, struct command *command);
 	/* Why `memory` and `cpus` are not kept on this machine, NULL if they are. NULL: they always are. */
 	const char *(*unkept)(const struct node *node);
 	/* The folder of the cgroup of all that runs in it, which may be NULL. NULL: a kind that has a kernel of its own. */

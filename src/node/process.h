@@ -6,17 +6,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "util/buffer.h"
 
 struct error;
 
+/* In the node. */
+struct command_user {
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups;
+	size_t group_count;
+};
+#define COMMAND_GROUPS 32 /* most of them */
+
 struct command {
-	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
-	const char *const *env;	 /* NULL, or NULL-terminated "NAME=value", on top of the node's environment */
-	bool env_clear;		 /* nothing of the node's environment */
-	const char *cwd;	 /* NULL: / */
-	const void *stdin_data;	 /* NULL: an empty standard input */
+	const char *const *argv;	 /* NULL-terminated; argv[0] is looked up in PATH */
+	const char *const *env;		 /* NULL, or NULL-terminated "NAME=value", on top of the node's environment */
+	bool env_clear;			 /* nothing of the node's environment */
+	const char *cwd;		 /* NULL: / */
+	const struct command_user *user; /* NULL: root */
+	const void *stdin_data;		 /* NULL: an empty standard input */
 	size_t stdin_size;
 	bool stdin_open;      /* it stays open behind stdin_data, for process_ops.write(), where the kind can do that */
 	uint64_t timeout_ns;  /* how long the caller means to wait for its end, 0 if that is not known */

@@ -240,6 +240,9 @@ extern const struct script_function script_vm_files[];
 /* process.c */
 int script_vm_run(lua_State *L);
 int script_vm_run_async(lua_State *L);
+int script_vm_main(lua_State *L);
+/* Of a machine that has just booted: what its image is for. */
+void script_start_main(lua_State *L, struct machine *machine);
 void script_register_process(lua_State *L);
 /* What processes have printed is read while the script waits for something else. context: the struct script. */
 void script_collect_output(void *context);

@@ -108,6 +108,35 @@ struct script_process *script_start_process(lua_State *L, struct machine *machin
 	return process;
 }
 
+void script_start_main(lua_State *L, struct machine *machine)
+{
+	struct script_process *process;
+	struct command command;
+
+	if (!machine->kind->main || !machine->kind->main(machine->node, &command))
+		return;
+	process = script_start_process(L, machine, &command, 0);
+	process->depth = machine->depth;
+	process->main_of = machine;
+	machine_ref(machine);
+	lua_pop(L, 1);
+}
+
+/* The last one, if its scope has not ended. */
+int script_vm_main(lua_State *L)
+{
+	const struct machine *machine = script_check_object(L, 1, &script_class_vm);
+	struct script_process *process = script_of(L)->processes;
+
+	while (process && process->main_of != machine)
+		process = process->older;
+	if (process)
+		lua_rawgetp(L, LUA_REGISTRYINDEX, process);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
 /* What the arguments say. The process is on top of the stack. */
 static struct script_process *start(lua_State *L, struct script_request *request, bool waits)
 {
@@ -304,6 +333,9 @@ static int process_collect(lua_State *L)
 	struct script_process *process = luaL_checkudata(L, 1, PROCESS_TYPE);
 
 	script_close_process(process);
+	if (process->main_of)
+		machine_unref(process->main_of);
+	process->main_of = NULL;
 	free(process->command);
 	free(process->killed);
 	free(process->cgroup);

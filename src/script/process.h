@@ -10,7 +10,8 @@ struct script_process {
 	struct process *process; /* NULL when closed */
 	char node[NAME_LIMIT + 1];
 	char *command;			/* for people */
-	unsigned int depth;		/* of the scope that it was started in */
+	unsigned int depth;		/* of the scope that it was started in, or that its node belongs to */
+	struct machine *main_of;	/* what its image says that it is for; NULL: started by a script */
 	uint64_t deadline_ns, limit_ns; /* when it is ended, and how long it may run; CLOCK_NEVER, 0 */
 	bool is_overdue;		/* it was ended for that */
 	struct oom_mark oom;		/* as it was when the process began */

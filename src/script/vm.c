@@ -145,7 +145,11 @@ int script_vm_boot_all(lua_State *L, struct machine **machines, size_t count, ui
 {
 	struct error err;
 
-	return machines_boot(machines, count, clock_after(timeout_ns), &err) ? script_raise(L, &err) : 0;
+	if (machines_boot(machines, count, clock_after(timeout_ns), &err))
+		return script_raise(L, &err);
+	for (size_t i = 0; i < count; i++)
+		script_start_main(L, machines[i]);
+	return 0;
 }
 
 static uint64_t read_boot_options(lua_State *L, struct machine_options *options)
@@ -166,6 +170,7 @@ static int vm_boot(lua_State *L)
 
 	if (machine_boot(machine, &options, deadline_ns, &err))
 		return script_raise(L, &err);
+	script_start_main(L, machine);
 	lua_pushvalue(L, 1);
 	return 1;
 }
@@ -179,6 +184,7 @@ static int reboot(lua_State *L, bool orderly)
 
 	if (machine_reboot(machine, orderly, &options, deadline_ns, &err))
 		return script_raise(L, &err);
+	script_start_main(L, machine);
 	lua_pushvalue(L, 1);
 	return 1;
 }
@@ -391,6 +397,7 @@ static const struct script_function methods[] = {
 	{ "nic", vm_nic, 1 },
 	{ "run", script_vm_run, 2 },
 	{ "run_async", script_vm_run_async, 2 },
+	{ "main", script_vm_main, 0 },
 	{ "tail_file", script_vm_tail_file, 2 },
 	{ NULL },
 };

@@ -139,8 +139,8 @@ static void test_an_image_says_how_it_is_started(void **state)
 		;
 	assert_non_null(*variable);
 	assert_string_equal(rootfs.cwd, "/etc");
-	assert_int_equal(rootfs.uid, 7);
-	assert_int_equal(rootfs.gid, 8);
+	assert_int_equal(rootfs.user.uid, 7);
+	assert_int_equal(rootfs.user.gid, 8);
 	rootfs_close(&rootfs);
 	expect("images:plain");
 	assert_int_equal(cached(), 2);

@@ -166,12 +166,25 @@ static int write_strings(const struct netns_node *node, const struct command *co
 	return file;
 }
 
+_Static_assert(COMMAND_GROUPS == INIT_GROUPS, "as many");
+
+static void set_user(struct netns_request *request, const struct command_user *user)
+{
+	if (!user)
+		return;
+	request->uid = user->uid;
+	request->gid = user->gid;
+	request->group_count = (uint32_t)user->group_count;
+	memcpy(request->groups, user->groups, user->group_count * sizeof(*user->groups));
+}
+
 int netns_ask_start(struct netns_node *node, const struct command *command, int fds[static NETNS_FDS], int *pid,
 		    struct error *err)
 {
 	struct netns_request request = { .kind = NETNS_START, .clear = command->env_clear };
 	int status;
 
+	set_user(&request, command->user);
 	fds[NETNS_FD_STRINGS] = write_strings(node, command, &request, err);
 	if (fds[NETNS_FD_STRINGS] < 0)
 		return -err->code;

@@ -136,6 +136,21 @@ static int start(struct netns_node *node, struct init_context *init, int flags, 
 	return node->pid < 0 || node->pidfd < 0 ? -err->code : 0;
 }
 
+/* The array alone is the caller's to free. */
+static char **environment_of(const struct netns_node *node)
+{
+	size_t count = 0;
+	char **environment;
+
+	if (!node->rootfs.env)
+		return program_environment();
+	while (node->rootfs.env[count])
+		count++;
+	environment = memory_new((count + 1) * sizeof(*environment));
+	memcpy(environment, node->rootfs.env, count * sizeof(*environment));
+	return environment;
+}
+
 int netns_init_start(struct netns_node *node, const struct node_config *config, struct error *err)
 {
 	struct init_context init = { .name = node->name, .files = limits_raise_files() };
@@ -144,7 +159,7 @@ int netns_init_start(struct netns_node *node, const struct node_config *config, 
 	init.program = program_open(err);
 	if (init.program < 0 || view_prepare(&init.view, config, err))
 		return -err->code;
-	init.environment = program_environment();
+	init.environment = environment_of(node);
 	status = start(node, &init, init.view.shared ? SHARED_FLAGS : OWN_FLAGS, err);
 	free(init.environment);
 	view_free(&init.view);

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "init/init.h"
+#include "node/netns/rootfs.h"
 #include "node/node.h"
 
 struct netns_process;
@@ -15,12 +16,13 @@ struct netns_process;
 struct netns_node {
 	struct node node; /* first: a struct node is cast to this */
 	char *name;
-	pid_t pid;    /* of its init */
-	int pidfd;    /* stands for its namespaces too */
-	int control;  /* to init: first see report.h, then init/init.h */
-	int etc;      /* a folder with its own hosts and resolv.conf: see view.h. -1 until it is ready */
-	int store;    /* a detached mount of what it writes; -1: it has none of its own */
-	char *folder; /* where commands start if nothing else is said, and it is there; NULL: / */
+	pid_t pid;	      /* of its init */
+	int pidfd;	      /* stands for its namespaces too */
+	int control;	      /* to init: first see report.h, then init/init.h */
+	int etc;	      /* a folder with its own hosts and resolv.conf: see view.h. -1 until it is ready */
+	int store;	      /* a detached mount of what it writes; -1: it has none of its own */
+	struct rootfs rootfs; /* if its root was named */
+	char *folder;	      /* where commands start if nothing else is said, and it is there; NULL: / */
 	bool is_ready;
 	uint64_t patience_ns;		 /* for an answer of init */
 	uint32_t last_request, awaited;	 /* numbers of requests; 0: no answer is waited for */

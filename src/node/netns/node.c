@@ -59,6 +59,7 @@ static void netns_close(struct node *base)
 	close_fd(node->etc);
 	close_fd(node->store);
 	netlink_close(node->nl);
+	rootfs_close(&node->rootfs);
 	free(node->folder);
 	free(node->unkept);
 	free(node->name);
@@ -88,19 +89,33 @@ static int open_cgroup(struct netns_node *node, const struct node_config *config
 			 node->name, why.text);
 }
 
+/* Where the root is, and where its commands start. */
+static int open_root(struct netns_node *node, struct node_config *config, struct error *err)
+{
+	/* In the machine's own file system commands start where they always did. */
+	if (config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0)
+		return 0;
+	if (config->root && rootfs_open(config->root, &node->rootfs, err))
+		return error_wrap(err, "node `%s`", node->name);
+	if (config->root)
+		config->root = node->rootfs.folder;
+	if (node->rootfs.cwd)
+		config->folder = node->rootfs.cwd;
+	node->folder = config->folder ? memory_string(config->folder) : NULL;
+	return 0;
+}
+
 static int netns_boot(const struct node_config *config, struct netlink *switch_nl, struct node **result,
 		      struct error *err)
 {
 	struct netns_node *node = memory_new(sizeof(*node));
+	struct node_config own = *config;
 
 	node->node.kind = &node_kind_netns;
 	node->name = memory_string(config->name);
 	node->switch_nl = switch_nl;
 	node->pidfd = node->control = node->etc = node->store = -1;
-	/* In the machine's own file system commands start where they always did. */
-	if (config->folder && !(config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0))
-		node->folder = memory_string(config->folder);
-	if (open_cgroup(node, config, err) || netns_init_start(node, config, err)) {
+	if (open_root(node, &own, err) || open_cgroup(node, config, err) || netns_init_start(node, &own, err)) {
 		netns_close(&node->node);
 		return -err->code;
 	}
@@ -197,6 +212,19 @@ static int netns_resume(struct node *base, struct error *err)
 	return cgroup_thaw(node->cgroup, err) ? error_wrap(err, "resume node `%s`", node->name) : 0;
 }
 
+static bool netns_main(const struct node *base, struct command *command)
+{
+	const struct netns_node *node = (const struct netns_node *)base;
+
+	if (!node->rootfs.argv)
+		return false;
+	*command = (struct command){
+		.argv = (const char *const *)node->rootfs.argv,
+		.user = &node->rootfs.user,
+	};
+	return true;
+}
+
 static const char *netns_unkept(const struct node *base)
 {
 	return ((const struct netns_node *)base)->unkept;
@@ -269,6 +297,7 @@ const struct node_kind node_kind_netns = {
 	.wait_ready = netns_wait_ready,
 	.keep_disk = netns_keep_disk,
 	.close = netns_close,
+	.main = netns_main,
 	.unkept = netns_unkept,
 	.cgroup = netns_cgroup,
 	.is_alive = netns_is_alive,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,16 +34,30 @@ static void free_strings(char **strings)
 	free(strings);
 }
 
-static void read_user(const json_t *user, struct rootfs *rootfs)
+static int read_user(const json_t *user, struct rootfs *rootfs, struct error *err)
 {
 	const json_t *groups = json_object_get(user, "additionalGids");
+	size_t count = json_array_size(groups);
 
-	rootfs->uid = (uid_t)json_integer_value(json_object_get(user, "uid"));
-	rootfs->gid = (gid_t)json_integer_value(json_object_get(user, "gid"));
-	rootfs->groups = memory_new((json_array_size(groups) + 1) * sizeof(*rootfs->groups));
-	rootfs->group_count = json_array_size(groups);
-	for (size_t i = 0; i < rootfs->group_count; i++)
+	if (count > COMMAND_GROUPS)
+		return error_set(err, E2BIG, "the image's user is of %zu groups; %d at most can be", count,
+				 COMMAND_GROUPS);
+	rootfs->groups = memory_new((count + 1) * sizeof(*rootfs->groups));
+	for (size_t i = 0; i < count; i++)
 		rootfs->groups[i] = (gid_t)json_integer_value(json_array_get(groups, i));
+	rootfs->user = (struct command_user){
+		.uid = (uid_t)json_integer_value(json_object_get(user, "uid")),
+		.gid = (gid_t)json_integer_value(json_object_get(user, "gid")),
+		.groups = rootfs->groups,
+		.group_count = count,
+	};
+	return 0;
+}
+
+/* What umoci says of an image that says nothing. */
+static bool is_nothing(char **argv)
+{
+	return !argv[0] || (strcmp(argv[0], "sh") == 0 && !argv[1]);
 }
 
 /* config.json as umoci has made it of the image's own. */
@@ -52,6 +67,7 @@ static int read_bundle(const char *bundle, struct rootfs *rootfs, struct error *
 	const json_t *process;
 	const char *cwd;
 	json_t *config;
+	int status;
 
 	snprintf(path, sizeof(path), "%s/config.json", bundle);
 	config = oci_read_json(path, err);
@@ -61,12 +77,16 @@ static int read_bundle(const char *bundle, struct rootfs *rootfs, struct error *
 	snprintf(path, sizeof(path), "%s/rootfs", bundle);
 	rootfs->folder = memory_string(path);
 	rootfs->argv = copy_strings(json_object_get(process, "args"));
+	if (is_nothing(rootfs->argv)) {
+		free_strings(rootfs->argv);
+		rootfs->argv = NULL;
+	}
 	rootfs->env = copy_strings(json_object_get(process, "env"));
 	cwd = json_string_value(json_object_get(process, "cwd"));
 	rootfs->cwd = memory_string(cwd ? cwd : "/");
-	read_user(json_object_get(process, "user"), rootfs);
+	status = read_user(json_object_get(process, "user"), rootfs, err);
 	json_decref(config);
-	return 0;
+	return status;
 }
 
 int rootfs_open(const char *path, struct rootfs *rootfs, struct error *err)

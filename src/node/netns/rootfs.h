@@ -4,7 +4,8 @@
 #define PROVIUM_NODE_NETNS_ROOTFS_H
 
 #include <stddef.h>
-#include <sys/types.h>
+
+#include "node/process.h"
 
 struct error;
 
@@ -12,13 +13,11 @@ struct rootfs {
 	char *folder; /* absolute; never to be written to, for others use it too */
 
 	/* Of an image alone, else NULL and 0: */
-	char **argv; /* its entrypoint and command; "sh" if it has neither */
+	char **argv; /* its entrypoint and command; none if it has neither, or a shell alone, which would end at once */
 	char **env;  /* "NAME=value" */
 	char *cwd;
-	uid_t uid; /* whom argv runs as, in the node */
-	gid_t gid;
-	gid_t *groups;
-	size_t group_count;
+	struct command_user user; /* whom argv runs as */
+	gid_t *groups;		  /* which these are */
 };
 
 /*
