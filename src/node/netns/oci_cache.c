@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,6 +25,7 @@
 #include "node/qemu/image.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/fork.h"
 #include "util/wait.h"
 
 #define FOLDER	     "images"
@@ -133,8 +133,7 @@ __attribute__((noreturn)) static void umoci_main(char *const *argv, int output, 
 	int nothing = open("/dev/null", O_RDWR);
 	sigset_t none;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
+	if (!fork_follow(parent))
 		_exit(1);
 	/* Ctrl-C is for the run. */
 	setsid();
