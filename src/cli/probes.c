@@ -24,7 +24,7 @@
 #include "lab/host_needs.h"
 #include "lab/host_settings.h"
 #include "net/link.h"
-#include "net/nat.h"
+#include "net/nft.h"
 #include "net/netlink.h"
 #include "net/qdisc.h"
 #include "node/netns/cgroup.h"
@@ -229,12 +229,17 @@ static int try_limits(struct error *err)
 
 static int try_nft(struct error *err)
 {
-	struct nat_rule rule = { .out_device = "lo" };
-	struct nat *nat;
+	/* For a device that is not there, what the tables of an uplink need: see src/lab/uplink_rules.c. */
+	static const char chains[] = "chain incoming {\n type filter hook prerouting priority mangle; policy accept;\n"
+				     " iifname \"provium-doctor\" fib daddr type local ct state established reject "
+				     "with icmpx admin-prohibited\n}\n"
+				     "chain outgoing {\n type nat hook postrouting priority srcnat; policy accept;\n"
+				     " oifname \"provium-doctor\" masquerade\n}\n";
+	struct nft_table *table;
 
-	if (nat_open(&nat, "provium-doctor", &rule, 1, err))
+	if (nft_table_open(&table, "provium-doctor", chains, err))
 		return -err->code;
-	nat_close(nat);
+	nft_table_close(table);
 	return 0;
 }
 

@@ -135,6 +135,7 @@ void bridge_unref(struct bridge *bridge)
 	for (size_t i = 0; i < bridge->member_count; i++)
 		free(bridge->members[i]);
 	free(bridge->members);
+	free(bridge->host_ports);
 	free(bridge);
 }
 

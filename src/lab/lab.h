@@ -100,6 +100,12 @@ struct bridge_options {
 	bool offload;
 };
 
+/* Of the host, that nodes of a bridge reach by its uplink. */
+struct host_ports {
+	uint16_t first, last;
+	bool udp; /* else TCP */
+};
+
 struct bridge {
 	int refs;
 	unsigned int holders;
@@ -119,6 +125,9 @@ struct bridge {
 	struct member **members; /* in the order of their port numbers, which count from 1; the first is the router's */
 	size_t member_count;
 	unsigned int port_count; /* of those that are plugged */
+	struct host_ports *host_ports;
+	size_t host_port_count;
+	unsigned int uplink_host; /* its number on the uplink's link while it has one: see router_internal.h */
 };
 
 struct lab {

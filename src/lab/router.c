@@ -475,7 +475,9 @@ int router_part(struct bridge *bridge, struct bridge *const *others, size_t coun
 
 static int sync_uplinks(struct router *router, struct bridge *bridge, struct error *err)
 {
-	return sync_bridge_table(router, bridge, err) || sync_uplink_table(router, err) || settle_bridge(bridge, err)
+	/* The rules first: there is no moment in which a route leads past them. */
+	return uplink_sync(router->uplink, err) || sync_bridge_table(router, bridge, err) ||
+			       sync_uplink_table(router, err) || settle_bridge(bridge, err)
 		       ? -err->code
 		       : 0;
 }
@@ -492,6 +494,22 @@ static int need_uplink(struct router *router, struct error *err)
 	uplink_close(router->uplink);
 	router->uplink = NULL;
 	return -err->code;
+}
+
+static bool is_number_used(const struct router *router, unsigned int number)
+{
+	for (size_t i = 0; i < router->uplinked_count; i++)
+		if (router->uplinked[i]->uplink_host == number)
+			return true;
+	return false;
+}
+
+static void add_uplinked(struct router *router, struct bridge *bridge)
+{
+	bridge->uplink_host = UPLINK_FIRST_BRIDGE;
+	while (is_number_used(router, bridge->uplink_host))
+		bridge->uplink_host++;
+	LIST_ADD(router->uplinked, router->uplinked_count, bridge);
 }
 
 static void forget_uplink(struct router *router, const struct bridge *bridge)
@@ -540,9 +558,11 @@ int router_enable_uplink(struct bridge *bridge, struct error *err)
 		close_uplink(router);
 		return -err->code;
 	}
-	LIST_ADD(router->uplinked, router->uplinked_count, bridge);
-	if (!sync_uplinks(router, bridge, err))
+	add_uplinked(router, bridge);
+	if (!sync_uplinks(router, bridge, err)) {
+		uplink_tell_resolver(router->uplink, bridge);
 		return 0;
+	}
 	drop_uplink(bridge, &ignored);
 	return error_wrap(err, "give bridge `%s` an uplink", bridge->name);
 }
@@ -555,6 +575,39 @@ int router_disable_uplink(struct bridge *bridge, struct error *err)
 		return 0;
 	router_enable_uplink(bridge, &ignored);
 	return error_wrap(err, "take the uplink of bridge `%s` away", bridge->name);
+}
+
+static bool is_allowed(const struct bridge *bridge, const struct host_ports *ports)
+{
+	for (size_t i = 0; i < bridge->host_port_count; i++)
+		if (bridge->host_ports[i].udp == ports->udp && bridge->host_ports[i].first <= ports->first &&
+		    ports->last <= bridge->host_ports[i].last)
+			return true;
+	return false;
+}
+
+int router_allow_host(struct bridge *bridge, const struct host_ports *ports, size_t count, struct error *err)
+{
+	size_t before = bridge->host_port_count;
+
+	for (size_t i = 0; i < count; i++)
+		if (!is_allowed(bridge, &ports[i]))
+			LIST_ADD(bridge->host_ports, bridge->host_port_count, ports[i]);
+	if (bridge->host_port_count == before || !router_has_uplink(bridge) ||
+	    !uplink_sync(bridge->run->router->uplink, err))
+		return 0;
+	bridge->host_port_count = before;
+	return error_wrap(err, "allow bridge `%s` ports of this machine", bridge->name);
+}
+
+bool router_host_address(const struct bridge *bridge, struct address *address)
+{
+	struct address address6;
+
+	if (!router_has_uplink(bridge))
+		return false;
+	uplink_gateways(bridge->run->router->uplink, address, &address6);
+	return true;
 }
 
 void router_forget_bridge(struct bridge *bridge)

@@ -15,8 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct address;
 struct bridge;
 struct error;
+struct host_ports;
 struct member;
 struct run;
 
@@ -33,6 +35,13 @@ size_t router_joined(const struct bridge *bridge, struct bridge ***bridges);
 int router_enable_uplink(struct bridge *bridge, struct error *err);
 int router_disable_uplink(struct bridge *bridge, struct error *err);
 bool router_has_uplink(const struct bridge *bridge);
+/*
+ * Of the host itself, which an uplink alone does not lead to, nodes of the bridge reach these ports too, at any of its addresses,
+ * as long as the bridge is open. Whether it has an uplink already or gets one later.
+ */
+int router_allow_host(struct bridge *bridge, const struct host_ports *ports, size_t count, struct error *err);
+/* An address at which nodes of the bridge find the host; false if it has no uplink. */
+bool router_host_address(const struct bridge *bridge, struct address *address);
 
 /* Gives a member that was just plugged the routes that belong to its bridge. */
 int router_settle(struct member *member, struct error *err);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The link from the router to the host, the network that the run was started in: a veth pair with a /30 of its own.
- * The router masquerades the lab's subnets to its end of it, so that the host needs no route to them and two runs with the
- * same subnets do not meet; the host masquerades the link to its own address.
+ * The link from the router to the host, the network that the run was started in: a veth pair with a /23 of its own.
+ * The router gives each of the lab's subnets an address of the link, so that the host needs no route to them and two runs with the
+ * same subnets do not meet; the host masquerades the link to its own address. What of it may pass is in uplink_rules.c.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +18,8 @@
 #include "lab/router_internal.h"
 #include "lab/run.h"
 #include "net/namespace.h"
-#include "net/nat.h"
 #include "net/netlink.h"
+#include "net/nft.h"
 #include "net/route.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -26,11 +28,16 @@
  * Links are numbered by the process: pieces of 198.18.0.0/15, which RFC 2544 keeps for tests of network devices and no
  * real network has, and of fd70:726f:7669:ffff::/64 (see run_take_subnets).
  */
-#define LINKS	    32768U
-#define LINK_PREFIX 30
-#define LINK_MTU    1500
+#define LINKS	     256U
+#define LINK_PREFIX  23
+#define LINK_PREFIX6 112
+#define LINK_MTU     1500
+/* Of the ends themselves, in a subnet of their own; the bridges' addresses are behind the router's end. */
+#define END_PREFIX  30
+#define END_PREFIX6 126
 #define HOST_END    1U
 #define ROUTER_END  2U
+#define DNS_PORT    53
 
 struct uplink {
 	struct router *router;
@@ -41,9 +48,10 @@ struct uplink {
 	bool ipv6; /* the host routes it */
 	struct address link, link6;
 	int ifindex; /* in the router */
-	struct nat *host_nat, *router_nat;
+	struct nft_table *host_rules, *router_rules;
 	bool forwards; /* the default device, because we asked for it */
 	struct buffer resolver;
+	struct buffer own_servers; /* of its name servers those that are addresses of the host itself */
 };
 
 static int open_host(void *context, struct error *err)
@@ -96,25 +104,29 @@ static void number_link(struct uplink *uplink, unsigned int number)
 	uplink->link = (struct address){
 		.family = AF_INET,
 		.prefix = LINK_PREFIX,
-		.bytes = { 198, (uint8_t)(18 + (number >> 14)), (uint8_t)(number >> 6), (uint8_t)(number << 2) },
+		.bytes = { 198, (uint8_t)(18 + (number >> 7)), (uint8_t)(number << 1) },
 	};
 	uplink->link6 = (struct address){
 		.family = AF_INET6,
-		.prefix = 126,
-		.bytes = { 0xfd, 'p', 'r', 'o', 'v', 'i', 0xff, 0xff, [13] = (uint8_t)(number >> 14),
-			   [14] = (uint8_t)(number >> 6), [15] = (uint8_t)(number << 2) },
+		.prefix = LINK_PREFIX6,
+		.bytes = { 0xfd, 'p', 'r', 'o', 'v', 'i', 0xff, 0xff, [13] = (uint8_t)number },
 	};
 }
 
-static void choose_link(struct uplink *uplink)
+static int choose_link(struct uplink *uplink, struct error *err)
 {
 	unsigned int first = (unsigned int)getpid();
 
 	for (unsigned int i = 0; i < LINKS; i++) {
 		number_link(uplink, first + i);
 		if (is_free(uplink->host_nl, &uplink->link))
-			return;
+			return err->code = 0;
 	}
+	return error_set(
+		err, EADDRNOTAVAIL,
+		"each of the %u networks of 198.18.0.0/15 that an uplink may have is taken; end other runs, or take "
+		"routes to it away",
+		LINKS);
 }
 
 static int set_up_end(struct netlink *nl, const char *device, const struct uplink *uplink, uint32_t host,
@@ -123,10 +135,31 @@ static int set_up_end(struct netlink *nl, const char *device, const struct uplin
 	struct address ip = subnet_host(&uplink->link, host), ip6 = subnet_host(&uplink->link6, host);
 	int ifindex;
 
+	ip.prefix = END_PREFIX;
+	ip6.prefix = END_PREFIX6;
 	if (link_index(nl, device, &ifindex, err) || link_set_up(nl, ifindex, true, err) ||
 	    address_add(nl, ifindex, &ip, err))
 		return -err->code;
 	return uplink->ipv6 ? address_add(nl, ifindex, &ip6, err) : 0;
+}
+
+/* From the host to the bridges' addresses. */
+static int lead_back(const struct uplink *uplink, struct error *err)
+{
+	struct route routes[] = {
+		{ .destination = uplink->link, .gateway = subnet_host(&uplink->link, ROUTER_END) },
+		{ .destination = uplink->link6, .gateway = subnet_host(&uplink->link6, ROUTER_END) },
+	};
+	size_t count = uplink->ipv6 ? 2 : 1;
+	int ifindex;
+
+	if (link_index(uplink->host_nl, uplink->host_device, &ifindex, err))
+		return -err->code;
+	for (size_t i = 0; i < count; i++) {
+		routes[i].ifindex = ifindex;
+		routes[i].table = ROUTE_MAIN_TABLE;
+	}
+	return route_sync(uplink->host_nl, ROUTE_MAIN_TABLE, ifindex, routes, count, err);
 }
 
 static int make_link(struct uplink *uplink, struct error *err)
@@ -146,7 +179,9 @@ static int make_link(struct uplink *uplink, struct error *err)
 	    link_index(router->nl, UPLINK_DEVICE, &uplink->ifindex, err) ||
 	    set_up_end(router->nl, UPLINK_DEVICE, uplink, ROUTER_END, err))
 		return -err->code;
-	return set_up_end(uplink->host_nl, uplink->host_device, uplink, HOST_END, err);
+	return set_up_end(uplink->host_nl, uplink->host_device, uplink, HOST_END, err) || lead_back(uplink, err)
+		       ? -err->code
+		       : 0;
 }
 
 /* What is on already needs nothing of ours. */
@@ -162,18 +197,47 @@ static int need_forwarding(struct uplink *uplink, uint64_t amount, struct error 
 	return !host_setting_read(setting.path, &now, &unreadable) && now ? 0 : -err->code;
 }
 
+/* The table is made if there is none yet; in the namespace of the calling thread then. */
+static int sync_host_rules(struct uplink *uplink, struct error *err)
+{
+	struct buffer text = { 0 };
+
+	uplink_host_rules(&text, uplink->router, uplink->host_device, &uplink->link, &uplink->link6);
+	if (uplink->host_rules)
+		nft_table_replace(uplink->host_rules, buffer_string(&text), err);
+	else
+		/* It has the device's name, which no other run has. */
+		nft_table_open(&uplink->host_rules, uplink->host_device, buffer_string(&text), err);
+	buffer_free(&text);
+	return -err->code;
+}
+
+static int sync_router_rules(struct uplink *uplink, struct error *err)
+{
+	struct buffer text = { 0 };
+
+	uplink_router_rules(&text, uplink->router, &uplink->link, &uplink->link6);
+	if (uplink->router_rules)
+		nft_table_replace(uplink->router_rules, buffer_string(&text), err);
+	else
+		nft_table_open(&uplink->router_rules, ROUTER_NAME, buffer_string(&text), err);
+	buffer_free(&text);
+	return -err->code;
+}
+
+int uplink_sync(struct uplink *uplink, struct error *err)
+{
+	return sync_host_rules(uplink, err) || sync_router_rules(uplink, err) ? -err->code : 0;
+}
+
 /* In the host: what comes from the link leaves with the host's address, and answers are forwarded back. */
 static int open_in_host(void *context, struct error *err)
 {
 	struct uplink *uplink = context;
-	struct nat_rule rules[] = { { .source = uplink->link }, { .source = uplink->link6 } };
 	char path[64];
 
 	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", uplink->host_device);
-	if (namespace_write_sysctl(path, "1", err))
-		return -err->code;
-	/* The table has the device's name, which no other run has. */
-	if (nat_open(&uplink->host_nat, uplink->host_device, rules, uplink->ipv6 ? 2 : 1, err))
+	if (sync_host_rules(uplink, err) || namespace_write_sysctl(path, "1", err))
 		return -err->code;
 	uplink->forwards = true;
 	return need_forwarding(uplink, 1, err);
@@ -181,10 +245,7 @@ static int open_in_host(void *context, struct error *err)
 
 static int open_in_router(void *context, struct error *err)
 {
-	struct uplink *uplink = context;
-	struct nat_rule rule = { .out_device = UPLINK_DEVICE };
-
-	return nat_open(&uplink->router_nat, ROUTER_NAME, &rule, 1, err);
+	return sync_router_rules(context, err);
 }
 
 static int close_in_host(void *context, struct error *err)
@@ -223,6 +284,73 @@ static void find_resolver(struct uplink *uplink)
 	read_resolver("/run/systemd/resolve/resolv.conf", &uplink->resolver);
 }
 
+/* The kernel lets a socket have an address of its own alone. */
+static bool is_own(int family, const void *address)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in ip;
+		struct sockaddr_in6 ip6;
+	} name = { .any.sa_family = (sa_family_t)family };
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool own;
+
+	if (family == AF_INET)
+		memcpy(&name.ip.sin_addr, address, sizeof(name.ip.sin_addr));
+	else
+		memcpy(&name.ip6.sin6_addr, address, sizeof(name.ip6.sin6_addr));
+	own = fd >= 0 && !bind(fd, &name.any, family == AF_INET ? sizeof(name.ip) : sizeof(name.ip6));
+	if (fd >= 0)
+		close(fd);
+	return own;
+}
+
+/* In the host. */
+static int find_own_servers(void *context, struct error *err)
+{
+	struct uplink *uplink = context;
+	char *text = memory_string(buffer_string(&uplink->resolver)), *rest = text, *line;
+	char server[ADDRESS_TEXT_SIZE];
+	struct in6_addr address;
+
+	while ((line = strsep(&rest, "\n"))) {
+		int family;
+
+		if (sscanf(line, "nameserver %45s", server) != 1)
+			continue;
+		family = strchr(server, ':') ? AF_INET6 : AF_INET;
+		if (inet_pton(family, server, &address) == 1 && is_own(family, &address))
+			buffer_printf(&uplink->own_servers, "%s%s", uplink->own_servers.size ? ", " : "", server);
+	}
+	free(text);
+	return err->code = 0;
+}
+
+static bool allows_dns(const struct bridge *bridge)
+{
+	for (size_t i = 0; i < bridge->host_port_count; i++)
+		if (bridge->host_ports[i].udp && bridge->host_ports[i].first <= DNS_PORT &&
+		    bridge->host_ports[i].last >= DNS_PORT)
+			return true;
+	return false;
+}
+
+void uplink_tell_resolver(const struct uplink *uplink, const struct bridge *bridge)
+{
+	if (!strstr(buffer_string(&uplink->resolver), "nameserver"))
+		fprintf(stderr,
+			"provium: nodes on bridge `%s` have no name server: this machine's are on loopback, where "
+			"nodes do not "
+			"reach them\n",
+			bridge->name);
+	if (uplink->own_servers.size && !allows_dns(bridge))
+		fprintf(stderr,
+			"provium: the name server %s of this machine is this machine itself: nodes on bridge `%s` "
+			"reach it "
+			"after bridge:allow_host({port = 53, protocol = \"udp\"})\n",
+			buffer_string(&uplink->own_servers), bridge->name);
+}
+
 /* A kernel whose IPv6 does not forward for the whole machine cannot do so for one device: IPv4 alone then. */
 static bool host_forwards_ipv6(void)
 {
@@ -256,9 +384,13 @@ int uplink_open(struct router *router, struct uplink **result, struct error *err
 		uplink_close(uplink);
 		return -err->code;
 	}
-	choose_link(uplink);
+	if (choose_link(uplink, err)) {
+		uplink_close(uplink);
+		return -err->code;
+	}
 	find_resolver(uplink);
-	if (make_link(uplink, err) || namespace_visit(host, open_in_host, uplink, err) ||
+	if (namespace_visit(host, find_own_servers, uplink, err) || make_link(uplink, err) ||
+	    namespace_visit(host, open_in_host, uplink, err) ||
 	    namespace_visit(router->net, open_in_router, uplink, err)) {
 		uplink_close(uplink);
 		return error_wrap(err, "link the router to this machine");
@@ -276,13 +408,15 @@ void uplink_close(struct uplink *uplink)
 		return;
 	if (uplink->forwards)
 		namespace_visit(uplink->router->run->host, close_in_host, uplink, &ignored);
-	nat_close(uplink->host_nat);
-	nat_close(uplink->router_nat);
+	/* The link first: there is no moment in which it is there without its rules. */
 	if (uplink->host_nl && *uplink->host_device &&
 	    !link_index(uplink->host_nl, uplink->host_device, &ifindex, &ignored))
 		link_delete(uplink->host_nl, ifindex, &ignored);
+	nft_table_close(uplink->host_rules);
+	nft_table_close(uplink->router_rules);
 	netlink_close(uplink->host_nl);
 	buffer_free(&uplink->resolver);
+	buffer_free(&uplink->own_servers);
 	free(uplink);
 }
 

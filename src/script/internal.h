@@ -177,6 +177,7 @@ int script_lab_path(lua_State *L);
 int script_bridge_enable_uplink(lua_State *L);
 int script_bridge_disable_uplink(lua_State *L);
 int script_bridge_has_uplink(lua_State *L);
+int script_bridge_allow_host(lua_State *L);
 int script_bridge_route(lua_State *L);
 int script_bridge_unroute(lua_State *L);
 int script_bridge_routes(lua_State *L);

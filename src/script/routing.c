@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Ways out of a bridge: to other bridges, to the host's network, and from the host to a node. Methods of bridges. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lab/router.h"
 #include "script/internal.h"
@@ -24,6 +26,93 @@ int script_bridge_disable_uplink(lua_State *L)
 int script_bridge_has_uplink(lua_State *L)
 {
 	lua_pushboolean(L, router_has_uplink(script_open_bridge(L)));
+	return 1;
+}
+
+#define PORTS "a port from 1 to 65535, a range like \"8000-8010\", or a list of these"
+
+/* "8000-8010" */
+static bool read_range(const char *text, struct host_ports *ports)
+{
+	unsigned int first, last;
+	int end = 0;
+
+	if (strspn(text, "0123456789-") != strlen(text) || sscanf(text, "%5u-%5u%n", &first, &last, &end) != 2 ||
+	    text[end] || !first || first > last || last > MAX_PORT)
+		return false;
+	ports->first = (uint16_t)first;
+	ports->last = (uint16_t)last;
+	return true;
+}
+
+static struct host_ports check_ports(lua_State *L, int index, const char *argument, bool udp)
+{
+	struct host_ports ports = { .udp = udp };
+	lua_Integer port = lua_isinteger(L, index) ? lua_tointeger(L, index) : 0;
+
+	if (lua_type(L, index) == LUA_TSTRING && read_range(script_check_string(L, index, argument), &ports))
+		return ports;
+	if (lua_type(L, index) != LUA_TNUMBER || port < 1 || port > MAX_PORT)
+		script_refuse(L, index, argument, PORTS);
+	ports.first = ports.last = (uint16_t)port;
+	return ports;
+}
+
+static struct host_ports *check_port_list(lua_State *L, int index, bool udp, size_t *count)
+{
+	bool is_list = lua_istable(L, index);
+	struct host_ports *ports;
+	char element[32];
+
+	*count = is_list ? script_check_list(L, index, "port", PORTS) : 1;
+	if (!*count)
+		script_fail(L, "`port` is an empty list; " PORTS " is accepted");
+	ports = lua_newuserdatauv(L, *count * sizeof(*ports), 0);
+	if (!is_list)
+		ports[0] = check_ports(L, index, "port", udp);
+	for (size_t i = 0; is_list && i < *count; i++) {
+		snprintf(element, sizeof(element), "port[%zu]", i + 1);
+		lua_rawgeti(L, index, (lua_Integer)i + 1);
+		ports[i] = check_ports(L, lua_gettop(L), element, udp);
+		lua_pop(L, 1);
+	}
+	return ports;
+}
+
+static bool is_udp(lua_State *L, const char *protocol)
+{
+	if (strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0)
+		script_fail(L, "`protocol` is \"%s\"; \"tcp\" or \"udp\" is accepted", protocol);
+	return strcmp(protocol, "udp") == 0;
+}
+
+/* allow_host({port=, protocol=}) → the host's address, or nil as long as there is no uplink */
+int script_bridge_allow_host(lua_State *L)
+{
+	struct bridge *bridge = script_open_bridge(L);
+	const char *protocol = "tcp";
+	int port;
+	const struct option keys[] = {
+		{ "port", OPTION_VALUE, &port },
+		{ "protocol", OPTION_STRING, &protocol },
+	};
+	char text[ADDRESS_TEXT_SIZE];
+	struct address address;
+	struct host_ports *ports;
+	struct error err;
+	size_t count;
+
+	SCRIPT_READ_OPTIONS(L, 2, keys);
+	if (lua_isnil(L, port))
+		return script_fail(L, "`port` is missing; it is that of a service of this machine: "
+				      "bridge:allow_host({port = 5432})");
+	ports = check_port_list(L, port, is_udp(L, protocol), &count);
+	if (router_allow_host(bridge, ports, count, &err))
+		return script_raise(L, &err);
+	if (router_host_address(bridge, &address))
+		lua_pushstring(L, address_text(&address, text));
+	else
+		lua_pushnil(L);
 	return 1;
 }
 

@@ -303,6 +303,7 @@ const struct script_function script_bridge_rules[] = {
 	{ "enable_uplink", script_bridge_enable_uplink, 0 },
 	{ "disable_uplink", script_bridge_disable_uplink, 0 },
 	{ "has_uplink", script_bridge_has_uplink, 0 },
+	{ "allow_host", script_bridge_allow_host, 1 },
 	{ "route", script_bridge_route, 1 },
 	{ "unroute", script_bridge_unroute, 1 },
 	{ "routes", script_bridge_routes, 0 },
