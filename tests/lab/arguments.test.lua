@@ -569,7 +569,8 @@ refuse("nodes", {
 	{
 		"c:boot({x=1})",
 		'vm:boot: unknown key "x"'
-			.. '; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files, root, binds, disk, pids, timeout, agent_timeout',
+			.. '; the keys are: memory, cpus, kernel_cmdline, kernel_cmdline_append, files, root, binds, disk, pids'
+			.. ', timeout, agent_timeout',
 	},
 	{ 'c:boot({timeout="x"})', 'vm:boot: argument `timeout` is "x"' .. DURATION },
 	{ "c:pause()", "vm:pause: vm `c`: VM not booted (cannot pause)" },

@@ -197,23 +197,21 @@ int cgroup_join(int pidfd, struct error *err)
 
 int cgroup_try_freezer(struct error *err)
 {
-	struct cgroup *cgroup;
+	struct cgroup *cgroup = NULL;
+	int status = cgroup_open(&cgroup, "doctor", &(struct cgroup_limits){ 0 }, err);
 
-	if (cgroup_open(&cgroup, "doctor", &(struct cgroup_limits){ 0 }, err))
-		return -err->code;
-	err->code = 0;
-	cgroup_freeze(cgroup, err);
+	if (cgroup)
+		status = cgroup_freeze(cgroup, err);
 	cgroup_close(cgroup);
-	return -err->code;
+	return status;
 }
 
 int cgroup_try_limits(struct error *err)
 {
 	const struct cgroup_limits limits = { .memory_bytes = 1 << 30, .cpus = 1, .pids = 1000 };
-	struct cgroup *cgroup;
+	struct cgroup *cgroup = NULL;
+	int status = cgroup_open(&cgroup, "doctor", &limits, err);
 
-	if (cgroup_open(&cgroup, "doctor", &limits, err))
-		return -err->code;
 	cgroup_close(cgroup);
-	return 0;
+	return status;
 }
