@@ -7,6 +7,7 @@
 import ctypes
 import json
 import os
+import signal
 import struct
 import sys
 import time
@@ -16,6 +17,7 @@ SYS_BPF = 321 if os.uname().machine == "x86_64" else 280
 BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID = 13, 14
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, MNT_DETACH = 0x20000, 0x20000000, 0x10000000, 2
 F_ADD_SEALS, ALL_SEALS = 1033, 15
+PR_SET_PDEATHSIG = 1
 CAPABILITY_VERSION, CAP_SYS_ADMIN = 0x20080522, 21
 NAME = "/memfd:provium-lab (deleted)"
 
@@ -101,6 +103,7 @@ def main(source, pid_file, *traits):
 def start_node():
     pid = os.fork()
     if pid == 0:
+        must(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
         time.sleep(3600)
     return pid
 
