@@ -50,18 +50,18 @@ local function describe_bridge(bridge)
 		rules = native.array(native.rules(bridge)) }
 end
 
--- What the lab and those below it hold. Names of nodes have those of their sub-labs in front: "dc1.a".
-local function describe(lab, prefix)
+-- What the lab and those below it hold.
+local function describe(lab)
 	local described = { nodes = native.array {}, bridges = native.array {}, labs = native.array {} }
 	for _, member in ipairs(lab:members()) do
 		local object = member.object
 		if member.kind == "vm" then
-			table.insert(described.nodes, { name = member.name, path = prefix .. member.name,
-				profile = object:profile(), state = object:state() })
+			table.insert(described.nodes, { name = member.name, profile = object:profile(),
+				state = object:state() })
 		elseif member.kind == "bridge" then
 			table.insert(described.bridges, describe_bridge(object))
 		else
-			local below = describe(object, prefix .. member.name .. ".")
+			local below = describe(object)
 			below.name = member.name
 			table.insert(described.labs, below)
 		end
@@ -69,32 +69,37 @@ local function describe(lab, prefix)
 	return described
 end
 
--- fn(lab, its description) for the lab and those below it, which are made if need be.
-local function each_lab(lab, described, fn)
-	fn(lab, described)
+-- fn(lab, its description, what its names begin with) for the lab and those below it, which are made if need be.
+local function each_lab(lab, described, fn, prefix)
+	prefix = prefix or ""
+	fn(lab, described, prefix)
 	for _, below in ipairs(described.labs) do
-		each_lab(lab:lab(below.name), below, fn)
+		each_lab(lab:lab(below.name), below, fn, prefix .. below.name .. ".")
 	end
 end
 
-local function write(path, text)
-	local file <close> = assert(io.open(path, "w"))
-	assert(file:write(text))
+-- The name of a node has those of its sub-labs in front: "dc1.a".
+local function state_path(folder, name)
+	return ("%s/%s.snap"):format(folder, name)
 end
 
 local function save_states(self, lab)
-	each_lab(lab, self.described, function(part, described)
+	each_lab(lab, self.described, function(part, described, prefix)
 		for _, node in ipairs(described.nodes) do
-			local vm = part:vm(node.name)
-			if is_up(vm) and not self.states[node.path] then
-				local path = self.folder and ("%s/%s.snap"):format(self.folder, node.path) or nil
-				self.states[node.path] = vm:snapshot(path)
+			local vm, name = part:vm(node.name), prefix .. node.name
+			if is_up(vm) and not self.states[name] then
+				self.states[name] = native.save(vm, self.folder and state_path(self.folder, name) or nil)
 			end
 		end
 	end)
-	if self.folder then
-		write(self.folder .. "/lab.json", native.encode(self.described, true) .. "\n")
+	if not self.folder then
+		return
 	end
+	-- What was there before stays until all is saved.
+	for _, state in pairs(self.states) do
+		native.put_in_place(state)
+	end
+	native.replace_file(self.folder .. "/lab.json", native.encode(self.described, true) .. "\n")
 end
 
 -- Puts every node into the state that is described, as far as that is booted or paused.
@@ -113,7 +118,7 @@ local module = {}
 
 --- All guests are stopped meanwhile, so that what they have of each other fits together.
 function module.save(lab, folder)
-	local self = setmetatable({ described = describe(lab, ""), states = {}, folder = folder or false }, snapshot)
+	local self = setmetatable({ described = describe(lab), states = {}, folder = folder or false }, snapshot)
 	self.described.format = FORMAT
 	if folder then
 		native.make_folder(folder)
@@ -122,16 +127,41 @@ function module.save(lab, folder)
 	local ok, message = pcall(save_states, self, lab)
 	set_states(lab, self.described)
 	if not ok then
-		self:delete()
+		for _, state in pairs(self.states) do
+			state:close()
+		end
 		error(message, 0)
 	end
 	return folder or self
 end
 
+-- Names are those of nodes and bridges that are made or found: what is none is refused there.
+local function is_list(list, is_good)
+	if type(list) ~= "table" then
+		return false
+	end
+	for _, entry in ipairs(list) do
+		if type(entry) ~= "table" or type(entry.name) ~= "string" or not is_good(entry) then
+			return false
+		end
+	end
+	return true
+end
+
+-- The file comes from elsewhere.
+local function is_whole(described)
+	return type(described) == "table"
+		and is_list(described.nodes, function(node) return type(node.profile) == "string" end)
+		and is_list(described.bridges, function(bridge)
+			return type(bridge.members) == "table" and type(bridge.pulled) == "table"
+		end)
+		and is_list(described.labs, is_whole)
+end
+
 local function load_folder(folder)
 	local file <close> = assert(io.open(folder .. "/lab.json"))
 	local described = native.decode(file:read("a"))
-	if described.format ~= FORMAT then
+	if not is_whole(described) or described.format ~= FORMAT then
 		error(folder .. "/lab.json is no snapshot of this version of provium", 0)
 	end
 	return described
@@ -178,11 +208,11 @@ function module.restore(lab, what)
 			restore_bridge(part, bridge)
 		end
 	end)
-	each_lab(lab, described, function(part, saved)
+	each_lab(lab, described, function(part, saved, prefix)
 		for _, node in ipairs(saved.nodes) do
-			local vm = part:vm(node.name)
+			local vm, name = part:vm(node.name), prefix .. node.name
 			if node.state == "booted" or node.state == "paused" then
-				vm:restore(folder and ("%s/%s.snap"):format(folder, node.path) or what.states[node.path])
+				vm:restore(folder and state_path(folder, name) or what.states[name])
 				vm:pause()
 			end
 		end

@@ -232,8 +232,8 @@ int machines_resume(struct machine **machines, size_t count, struct error *err);
 /* It answers again, after a time in which its kernel did not run: see heal.h. */
 void machine_heal(struct machine *machine);
 /* snapshot.c: not while a capture is open on a bridge of the machine. */
-int machine_snapshot(struct machine *machine, const char *path, struct error *err);
-int machine_restore(struct machine *machine, const char *path, struct error *err);
+int machine_snapshot(struct machine *machine, int file, struct error *err);
+int machine_restore(struct machine *machine, int file, struct error *err);
 /* An error that says in what state the machine is and what to do, unless it is booted. `what` as in "cannot run". */
 int machine_need_booted(struct machine *machine, const char *what, struct error *err);
 

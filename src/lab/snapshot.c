@@ -2,7 +2,6 @@
 /* The state of a whole machine in a file, and back. */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "lab/capture.h"
 #include "lab/lab.h"
@@ -35,35 +34,33 @@ static int check_captures(const struct machine *machine, const char *what, struc
 			 machine->name, what, site);
 }
 
-int machine_snapshot(struct machine *machine, const char *path, struct error *err)
+int machine_snapshot(struct machine *machine, int file, struct error *err)
 {
 	if (check_kind(machine, "save", err))
 		return -err->code;
 	if (machine_state(machine) != MACHINE_PAUSED && machine_need_booted(machine, "snapshot", err))
 		return -err->code;
 	return check_captures(machine, "snapshot", err) ? -err->code
-							: machine->kind->snapshot(machine->node, path, err);
+							: machine->kind->snapshot(machine->node, file, err);
 }
 
-/* One that is down is booted first, if there is something to restore. */
-static int boot_for(struct machine *machine, const char *path, struct error *err)
+/* One that is down is booted first. */
+static int boot_for(struct machine *machine, struct error *err)
 {
 	enum machine_state state = machine_state(machine);
 
 	if (state != MACHINE_CREATED && state != MACHINE_SHUTDOWN && state != MACHINE_DEAD)
 		return 0;
-	if (access(path, R_OK))
-		return error_errno(err, errno, "restore vm `%s` from %s", machine->name, path);
 	return machines_boot(&machine, 1, clock_after(MACHINE_BOOT_NS), err);
 }
 
-int machine_restore(struct machine *machine, const char *path, struct error *err)
+int machine_restore(struct machine *machine, int file, struct error *err)
 {
-	if (check_kind(machine, "restore", err) || boot_for(machine, path, err))
+	if (check_kind(machine, "restore", err) || boot_for(machine, err))
 		return -err->code;
 	if (machine_state(machine) != MACHINE_PAUSED && machine_need_booted(machine, "restore", err))
 		return -err->code;
-	if (check_captures(machine, "restore", err) || machine->kind->restore(machine->node, path, err))
+	if (check_captures(machine, "restore", err) || machine->kind->restore(machine->node, file, err))
 		return -err->code;
 	machine->state = MACHINE_BOOTED;
 	machine_heal(machine);

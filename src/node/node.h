@@ -150,11 +150,12 @@ struct node_kind {
 	int (*console_write)(struct node *node, const void *data, size_t size, uint64_t deadline_ns, struct error *err);
 
 	/*
-	 * The whole state of the node in a file, and back again. Network cards stay as they are attached now. NULL for a kind
-	 * that cannot. A node whose restore fails has ended.
+	 * The whole state of the node to an empty file, and back again from its beginning. Network cards stay as they are attached
+	 * now. NULL for a kind that cannot. A node has ended if its restore fails in the middle of the state, but not if what
+	 * comes before that is refused.
 	 */
-	int (*snapshot)(struct node *node, const char *path, struct error *err);
-	int (*restore)(struct node *node, const char *path, struct error *err);
+	int (*snapshot)(struct node *node, int file, struct error *err);
+	int (*restore)(struct node *node, int file, struct error *err);
 };
 
 extern const struct node_kind node_kind_netns;

@@ -286,6 +286,10 @@ void script_require(lua_State *L, const char *name);
 /* saved_rules.c: for native.c */
 int script_native_rules(lua_State *L);
 int script_native_set_rules(lua_State *L);
+/* snapshot.c, for lua/lab_snapshot.lua: as vm:snapshot(), but what is at the path stays until it is put in place. */
+int script_native_save(lua_State *L);
+int script_native_put_in_place(lua_State *L);
+int script_native_replace_file(lua_State *L);
 
 /* found.c: files of Lua that were found by search, see util/trust.h; as the module provium.found, for lua/search.lua */
 int script_open_found(lua_State *L);

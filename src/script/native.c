@@ -390,7 +390,10 @@ int script_open_native(lua_State *L)
 		{ "capture_site", script_native_capture_site },
 		{ "rules", script_native_rules },
 		{ "set_rules", script_native_set_rules },
+		{ "save", script_native_save },
+		{ "put_in_place", script_native_put_in_place },
 		{ "make_folder", native_make_folder },
+		{ "replace_file", script_native_replace_file },
 		{ NULL, NULL },
 	};
 

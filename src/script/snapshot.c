@@ -10,12 +10,14 @@
 
 #include "script/internal.h"
 #include "util/memory.h"
+#include "util/replace.h"
 
 #define SNAPSHOT_TYPE "provium.snapshot"
 
 struct snapshot {
 	int fd; /* -1: the file has a name */
 	char *path;
+	struct replacement place; /* of one with a name, until it is in its place */
 };
 
 static int open_nameless(struct snapshot *snapshot, struct error *err)
@@ -31,32 +33,135 @@ static int open_nameless(struct snapshot *snapshot, struct error *err)
 	return 0;
 }
 
-int script_vm_snapshot(lua_State *L)
+static void close_snapshot(struct snapshot *snapshot)
+{
+	if (snapshot->fd >= 0)
+		close(snapshot->fd);
+	replace_close(&snapshot->place);
+	free(snapshot->path);
+	*snapshot = (struct snapshot){ .fd = -1, .place.fd = -1 };
+}
+
+/* A new one is its owner's alone, for it has the guest's memory in it. */
+static int open_beside(struct snapshot *snapshot, const char *path, struct error *err)
+{
+	mode_t mask = umask(077);
+
+	replace_open(&snapshot->place, path, err);
+	umask(mask);
+	if (snapshot->place.fd < 0)
+		return error_wrap(err, "snapshot to %s", path);
+	snapshot->path = memory_string(path);
+	return snapshot->place.is_new ? 0 : error_set(err, EINVAL, "snapshot to %s: this is no file", path);
+}
+
+/* On top of the stack: what is saved, beside where it is to be. The node is at the first place, a path or nothing at the second. */
+static struct snapshot *save(lua_State *L, struct error *err)
 {
 	struct machine *machine = script_check_object(L, 1, &script_class_vm);
 	const char *path = lua_isnoneornil(L, 2) ? NULL : script_check_string(L, 2, "path");
 	struct snapshot *snapshot = lua_newuserdatauv(L, sizeof(*snapshot), 0);
+
+	*snapshot = (struct snapshot){ .fd = -1, .place.fd = -1 };
+	luaL_setmetatable(L, SNAPSHOT_TYPE);
+	err->code = 0;
+	if ((path ? open_beside(snapshot, path, err) : open_nameless(snapshot, err)))
+		return NULL;
+	if (!machine_snapshot(machine, path ? snapshot->place.fd : snapshot->fd, err))
+		return snapshot;
+	if (path)
+		error_wrap(err, "snapshot to %s", path);
+	/* Now, and not when nobody refers to it any more: the disk may be full of it. */
+	close_snapshot(snapshot);
+	return NULL;
+}
+
+static int put_in_place(struct snapshot *snapshot, struct error *err)
+{
+	err->code = 0;
+	if (snapshot->place.is_new && !replace_commit(&snapshot->place, err))
+		replace_close(&snapshot->place);
+	return -err->code;
+}
+
+int script_vm_snapshot(lua_State *L)
+{
+	struct error err;
+	struct snapshot *snapshot = save(L, &err);
+
+	return !snapshot || put_in_place(snapshot, &err) ? script_raise(L, &err) : 1;
+}
+
+int script_native_save(lua_State *L)
+{
 	struct error err;
 
-	*snapshot = (struct snapshot){ .fd = -1 };
-	luaL_setmetatable(L, SNAPSHOT_TYPE);
-	if (path)
-		snapshot->path = memory_string(path);
-	else if (open_nameless(snapshot, &err))
-		return script_raise(L, &err);
-	return machine_snapshot(machine, snapshot->path, &err) ? script_raise(L, &err) : 1;
+	return save(L, &err) ? 1 : script_raise(L, &err);
+}
+
+int script_native_put_in_place(lua_State *L)
+{
+	struct error err;
+
+	return put_in_place(luaL_checkudata(L, 1, SNAPSHOT_TYPE), &err) ? script_raise(L, &err) : 0;
+}
+
+/* The file at the path has this text, or what it had before. */
+int script_native_replace_file(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	size_t size;
+	const char *text = luaL_checklstring(L, 2, &size);
+	struct replacement place;
+	struct error err = { 0 };
+
+	if (!replace_open(&place, path, &err)) {
+		if (write(place.fd, text, size) != (ssize_t)size)
+			error_set(&err, errno, "%s", strerror(errno));
+		else
+			replace_commit(&place, &err);
+		replace_close(&place);
+	}
+	return err.code ? luaL_error(L, "write %s: %s", path, err.text) : 0;
+}
+
+/* Nobody waits for who writes to a pipe. */
+static int open_saved(const struct machine *machine, const char *path, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status))
+		error_errno(err, errno, "restore vm `%s` from %s", machine->name, path);
+	else if (!S_ISREG(status.st_mode))
+		error_set(err, EINVAL, "restore vm `%s` from %s: this is no file", machine->name, path);
+	else
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -err->code;
 }
 
 int script_vm_restore(lua_State *L)
 {
 	struct machine *machine = script_check_object(L, 1, &script_class_vm);
 	struct snapshot *snapshot = luaL_testudata(L, 2, SNAPSHOT_TYPE);
-	const char *path = snapshot ? snapshot->path : script_text(L, 2);
+	const char *path = snapshot			   ? snapshot->path
+			   : lua_type(L, 2) == LUA_TSTRING ? script_check_string(L, 2, "snapshot")
+							   : NULL;
 	struct error err;
+	int fd;
 
 	if (!path)
 		return script_refuse(L, 2, "snapshot", "what snapshot() returned, or the path of its file,");
-	return machine_restore(machine, path, &err) ? script_raise(L, &err) : 0;
+	fd = open_saved(machine, path, &err);
+	if (fd < 0)
+		return script_raise(L, &err);
+	err.code = 0;
+	if (machine_restore(machine, fd, &err))
+		error_append(&err, " (from %s)", path);
+	close(fd);
+	return err.code ? script_raise(L, &err) : 0;
 }
 
 /* See lua/lab_snapshot.lua. An error of it is one of the call, whose place is that of the script. */
@@ -108,12 +213,7 @@ static int snapshot_size(lua_State *L)
 
 static int snapshot_close(lua_State *L)
 {
-	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
-
-	if (snapshot->fd >= 0)
-		close(snapshot->fd);
-	free(snapshot->path);
-	*snapshot = (struct snapshot){ .fd = -1 };
+	close_snapshot(luaL_checkudata(L, 1, SNAPSHOT_TYPE));
 	return 0;
 }
 

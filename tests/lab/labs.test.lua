@@ -336,7 +336,7 @@ test("a lab's rules and cables are saved and restored", function(t)
 	t:assert(copy.lan:is_partitioned("elsewhere", "a"))
 	a:boot()
 	local line = debug.getinfo(1, "l").currentline + 1
-	t:assert_error(function() provium:snapshot() end, ("labs.test.lua:%d: provium:snapshot: vm:snapshot: vm `a`: a node "
+	t:assert_error(function() provium:snapshot() end, ("labs.test.lua:%d: provium:snapshot: vm `a`: a node "
 		.. "of kind netns has no state of its own to save; use profile \"vm\""):format(line))
 	t:assert_eq(a:state(), "booted")
 	-- Not what these calls could have made, or not in this kernel.
@@ -353,6 +353,14 @@ test("a lab's rules and cables are saved and restored", function(t)
 		t:assert_eq(json.encode(lan:path("a", "b")), before)
 		local back <close> = assert(io.open(path, "w"))
 		back:write(text)
+	end
+	for _, text in ipairs({ "[]", "5", '{"format": "provium lab 1"}', '{"nodes": [5]}',
+		'{"format": "provium lab 1", "nodes": [], "bridges": [], "labs": [{"name": "x", "nodes": 1}]}' }) do
+		local back <close> = assert(io.open(folder .. "/new/lab.json", "w"))
+		back:write(text):flush()
+		t:assert_error(function()
+			provium:restore(folder .. "/new")
+		end, "/lab.json is no snapshot of this version of provium")
 	end
 	t:assert_error(function()
 		provium:restore("/none")

@@ -342,6 +342,24 @@ static void test_files_are_copied_with_their_holes(void **state)
 	close(to);
 }
 
+/* A file that says that it is of a million gigabytes is no reason to read them. */
+static void test_holes_are_passed_over(void **state)
+{
+	struct error err;
+	int from = disk_with("begins", 6, 1LL << 50), to = memfd_create("copy", MFD_CLOEXEC);
+	char bytes[6];
+
+	(void)state;
+	assert_int_equal(pwrite(from, "middle", 6, 1LL << 40), 6);
+	lseek(from, 0, SEEK_SET);
+	assert_int_equal(copy_file(to, from, &err), 0);
+	assert_int_equal(lseek(to, 0, SEEK_END), 1LL << 50);
+	assert_int_equal(pread(to, bytes, 6, 1LL << 40), 6);
+	assert_memory_equal(bytes, "middle", 6);
+	close(from);
+	close(to);
+}
+
 static struct qemu_node *make_node(struct qemu_nic *nic)
 {
 	static char machine[] = "q35", cmdline[] = "quiet", name[] = "a";
@@ -433,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_disk_images_that_are_cut_short),
 		cmocka_unit_test(test_a_disk_image_is_judged_in_its_place),
 		cmocka_unit_test(test_files_are_copied_with_their_holes),
+		cmocka_unit_test(test_holes_are_passed_over),
 		cmocka_unit_test(test_snapshot_header_there_and_back),
 		cmocka_unit_test(test_snapshot_headers_that_are_none),
 	};

@@ -14,13 +14,33 @@ static struct node *a, *peer;
 static int lan, wan;
 static struct node_nic a_lan, peer_lan, peer_wan;
 
+static int save(struct node *node, const char *path, struct error *err)
+{
+	int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), status;
+
+	assert_true(file >= 0);
+	status = node->kind->snapshot(node, file, err);
+	close(file);
+	return status;
+}
+
+static int load(struct node *node, const char *path, struct error *err)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC), status;
+
+	assert_true(file >= 0);
+	status = node->kind->restore(node, file, err);
+	close(file);
+	return status;
+}
+
 static void snapshot(void)
 {
 	uint64_t start = clock_now();
 	struct error err;
 	struct stat file;
 
-	must(a->kind->snapshot(a, FILE_NAME, &err), &err);
+	must(save(a, FILE_NAME, &err), &err);
 	assert_int_equal(stat(FILE_NAME, &file), 0);
 	print_message("# snapshot: %.0f ms, %lld MB\n", MS(clock_now() - start), (long long)file.st_size >> 20);
 }
@@ -30,7 +50,7 @@ static void restore(void)
 	uint64_t start = clock_now();
 	struct error err;
 
-	must(a->kind->restore(a, FILE_NAME, &err), &err);
+	must(load(a, FILE_NAME, &err), &err);
 	print_message("# restore: %.0f ms\n", MS(clock_now() - start));
 }
 
@@ -113,11 +133,8 @@ static void test_refuses_what_does_not_fit(void **state)
 	struct error err;
 
 	(void)state;
-	assert_true(a->kind->restore(a, "/etc/passwd", &err) < 0);
-	assert_string_equal(err.text,
-			    "restore node `a` from /etc/passwd: it is no snapshot of this version of provium");
-	assert_true(a->kind->restore(a, "/nowhere/x", &err) < 0);
-	assert_true(a->kind->snapshot(a, "/nowhere/x", &err) < 0);
+	assert_true(load(a, "/etc/passwd", &err) < 0);
+	assert_string_equal(err.text, "restore node `a`: it is no snapshot of this version of provium");
 	output(a, "true");
 }
 
@@ -129,12 +146,43 @@ static void test_a_state_that_is_cut_short_ends_the_node(void **state)
 
 	(void)state;
 	wait_ready(cut);
-	must(cut->kind->snapshot(cut, FILE_NAME, &err), &err);
+	must(save(cut, FILE_NAME, &err), &err);
 	assert_int_equal(truncate(FILE_NAME, 20 << 20), 0);
-	assert_true(cut->kind->restore(cut, FILE_NAME, &err) < 0);
+	assert_true(load(cut, FILE_NAME, &err) < 0);
 	print_message("# %s\n", err.text);
 	assert_false(cut->kind->is_alive(cut));
 	cut->kind->close(cut);
+}
+
+/* Where the disk's overlay is in the file. */
+static off_t disk_in(int file)
+{
+	char header[4096];
+	const char *found;
+
+	assert_int_equal(pread(file, header, sizeof(header) - 1, 0), sizeof(header) - 1);
+	header[sizeof(header) - 1] = '\0';
+	found = strstr(header, "\"disk_at\":");
+	assert_non_null(found);
+	return atoll(found + strlen("\"disk_at\":"));
+}
+
+/* Before the guest of before is ended. */
+static void assert_disk_refused(struct node *node, off_t at, uint8_t value, const char *why)
+{
+	int file = open(FILE_NAME, O_RDWR | O_CLOEXEC);
+	off_t place = disk_in(file) + at;
+	struct error err;
+	uint8_t before;
+
+	assert_int_equal(pread(file, &before, 1, place), 1);
+	assert_int_equal(pwrite(file, &value, 1, place), 1);
+	assert_true(load(node, FILE_NAME, &err) < 0);
+	if (!strstr(err.text, why))
+		fail_msg("`%s` does not say `%s`", err.text, why);
+	assert_true(node->kind->is_alive(node));
+	assert_int_equal(pwrite(file, &before, 1, place), 1);
+	close(file);
 }
 
 static void test_the_disk_comes_back_too(void **state)
@@ -157,9 +205,13 @@ static void test_the_disk_comes_back_too(void **state)
 	output(node, "modprobe virtio_blk && sleep 0.3 && ls /dev/vda");
 	assert_string_equal(output(node, "dd if=/dev/vda bs=1M skip=1 count=1 2>/dev/null | head -c 9"), "untouched");
 	output(node, "echo first | dd of=/dev/vda bs=1M seek=1 conv=fsync 2>/dev/null");
-	must(node->kind->snapshot(node, FILE_NAME, &err), &err);
+	must(save(node, FILE_NAME, &err), &err);
 	output(node, "echo again | dd of=/dev/vda bs=1M seek=1 conv=fsync 2>/dev/null");
-	must(node->kind->restore(node, FILE_NAME, &err), &err);
+	assert_disk_refused(node, 79, 1 << 2, "the guest's disk in it: it has its data in another file");
+	assert_disk_refused(node, 15, 1, "the guest's disk in it: it stands on another image");
+	assert_disk_refused(node, 0, 0, "none that goes with the node's disk image");
+	assert_disk_refused(node, 29, 1, "none that goes with the node's disk image");
+	must(load(node, FILE_NAME, &err), &err);
 	assert_string_equal(
 		output(node,
 		       "echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda bs=1M skip=1 count=1 2>/dev/null | head -c 6"),

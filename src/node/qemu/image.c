@@ -14,6 +14,7 @@
 #include "node/node.h"
 #include "node/qemu/qcow2.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/trust.h"
 
 #define CACHE	  "/var/cache/provium"
@@ -33,12 +34,29 @@ static bool is_zero(const char *bytes, size_t size)
 	return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
+/* Both go on where there is data: a hole may be larger than anybody can wait for. Of what is no file, all is data. */
+static int skip_hole(int to, int from)
+{
+	off_t here = lseek(from, 0, SEEK_CUR), data = here < 0 ? -1 : lseek(from, here, SEEK_DATA);
+
+	if (here >= 0 && data < 0)
+		data = lseek(from, 0, errno == ENXIO ? SEEK_END : SEEK_CUR);
+	return data > here && lseek(to, data - here, SEEK_CUR) < 0 ? -1 : 0;
+}
+
 int copy_file(int to, int from, struct error *err)
 {
 	char bytes[COPY_SIZE];
 	ssize_t size;
 
-	while ((size = read(from, bytes, sizeof(bytes))) > 0) {
+	for (;;) {
+		if (interrupt_pending(err))
+			return -err->code;
+		if (skip_hole(to, from))
+			return error_errno(err, errno, "copy a file");
+		size = read(from, bytes, sizeof(bytes));
+		if (size <= 0)
+			break;
 		if (is_zero(bytes, (size_t)size) ? lseek(to, size, SEEK_CUR) < 0
 						 : write(to, bytes, (size_t)size) != size)
 			return error_errno(err, errno, "copy a file");

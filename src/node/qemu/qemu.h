@@ -146,7 +146,7 @@ int qemu_run_script(struct qemu_node *node, const char *script, const char *cons
 void qemu_orphan_processes(struct qemu_node *node, const char *cause);
 
 /* snapshot.c */
-int qemu_snapshot(struct node *base, const char *path, struct error *err);
-int qemu_restore(struct node *base, const char *path, struct error *err);
+int qemu_snapshot(struct node *base, int file, struct error *err);
+int qemu_restore(struct node *base, int file, struct error *err);
 
 #endif

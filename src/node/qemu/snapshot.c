@@ -4,12 +4,13 @@
  * restore it, a new QEMU takes the place of the old one, on the same TAP devices.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/qemu/qcow2.h"
 #include "node/qemu/qemu.h"
 #include "node/qemu/snapshot.h"
 #include "util/error.h"
@@ -82,32 +83,23 @@ static int write_state(struct qemu_node *node, int fd, struct error *err)
 	return snapshot_write_header(node, fd, disk, err);
 }
 
-int qemu_snapshot(struct node *base, const char *path, struct error *err)
+int qemu_snapshot(struct node *base, int file, struct error *err)
 {
 	struct qemu_node *node = (struct qemu_node *)base;
 	bool was_paused = node->paused;
 	struct error failure = { 0 };
-	int fd;
 
 	if (!node->ready)
 		return error_set(err, EAGAIN, "snapshot of node `%s`: it is not ready yet", node->name);
-	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_errno(err, errno, "snapshot of node `%s`: create %s", node->name, path);
-	if (qemu_stop(node, err) == 0) {
-		if (write_state(node, fd, &failure)) {
-			qemu_explain(node, &failure);
-			error_wrap(&failure, "snapshot to %s", path);
-		}
-		err->code = 0;
-		if (!was_paused)
-			qemu_continue(node, err);
-	}
-	close(fd);
+	if (qemu_stop(node, err))
+		return -err->code;
+	if (write_state(node, file, &failure))
+		qemu_explain(node, &failure);
+	err->code = 0;
+	if (!was_paused)
+		qemu_continue(node, err);
 	if (failure.code)
 		*err = failure;
-	if (err->code)
-		unlink(path);
 	return -err->code;
 }
 
@@ -211,17 +203,36 @@ static int replace_guest(struct qemu_node *node, const struct snapshot *snapshot
 	return -err->code;
 }
 
-int qemu_restore(struct node *base, const char *path, struct error *err)
+/* What the guest had written to its disk comes from outside, as a disk image does. */
+static int check_disk(const struct qemu_node *node, const struct snapshot *snapshot, int file, struct error *err)
+{
+	struct qcow2_head head;
+	uint64_t size = 0;
+	struct stat status;
+
+	if (node->image.disk < 0)
+		return 0;
+	if (fstat(file, &status))
+		return error_errno(err, errno, "look up its size");
+	if (snapshot->disk < SNAPSHOT_HEADER_SIZE || snapshot->disk >= status.st_size)
+		return error_set(err, EINVAL, "it is cut short: the guest's disk is not in it");
+	if (qcow2_look(file, snapshot->disk, &head, err))
+		return error_wrap(err, "the guest's disk in it");
+	if (qcow2_disk_size(node->image.disk, node->image.disk_is_qcow2, &size, err))
+		return -err->code;
+	if (!head.is_qcow2 || head.size != size)
+		return error_set(err, EINVAL, "the disk in it is none that goes with the node's disk image");
+	return 0;
+}
+
+int qemu_restore(struct node *base, int file, struct error *err)
 {
 	struct qemu_node *node = (struct qemu_node *)base;
 	struct snapshot snapshot = { 0 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return error_errno(err, errno, "restore node `%s` from %s", node->name, path);
-	if (snapshot_read_header(node, fd, &snapshot, err) == 0 && replace_guest(node, &snapshot, fd, err) == 0)
+	if (snapshot_read_header(node, file, &snapshot, err) == 0 && check_disk(node, &snapshot, file, err) == 0 &&
+	    replace_guest(node, &snapshot, file, err) == 0)
 		err->code = 0;
 	snapshot_free(&snapshot);
-	close(fd);
-	return err->code ? error_wrap(err, "restore node `%s` from %s", node->name, path) : 0;
+	return err->code ? error_wrap(err, "restore node `%s`", node->name) : 0;
 }
