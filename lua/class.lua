@@ -55,13 +55,19 @@ function class.strict(name, fn)
 	end
 end
 
+-- No class is built on another that is built on a third; a metatable that leads to itself is somebody else's.
+local MOST_BASES = 4
+
 local function is_instance(value, methods)
-	local own = getmetatable(value)
-	while own and own ~= methods do
-		local base = getmetatable(own)
-		own = base and base.__index
+	local own = debug.getmetatable(value)
+	for _ = 1, MOST_BASES do
+		if not own or rawequal(own, methods) then
+			break
+		end
+		local base = debug.getmetatable(own)
+		own = base and rawget(base, "__index")
 	end
-	return own == methods
+	return rawequal(own, methods)
 end
 
 local function strict_method(name, fn, methods)

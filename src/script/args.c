@@ -221,7 +221,9 @@ void script_read_options(lua_State *L, int index, const struct option *options, 
 	for (size_t i = 0; i < count; i++) {
 		if (options[i].kind != OPTION_VALUE)
 			continue;
-		lua_getfield(L, index, options[i].name);
+		/* As they were walked: what a metatable gives was not looked at. */
+		lua_pushstring(L, options[i].name);
+		lua_rawget(L, index);
 		*(int *)options[i].target = lua_gettop(L);
 	}
 }

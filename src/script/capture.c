@@ -9,14 +9,16 @@
 #include "util/clock.h"
 #include "util/memory.h"
 
-#define CAPTURE_TYPE "provium.capture_handle"
-#define SETTLE_NS    NS_PER_S
-#define WAIT_NS	     (10 * NS_PER_S)
-#define MAX_SNAPLEN  CAPTURE_SNAPLEN
-#define MAX_PORT     65535
-#define MAX_COUNT    (1ULL << 53)
+#define SETTLE_NS   NS_PER_S
+#define WAIT_NS	    (10 * NS_PER_S)
+#define MAX_SNAPLEN CAPTURE_SNAPLEN
+#define MAX_PORT    65535
+#define MAX_COUNT   (1ULL << 53)
+
+static const char type[] = "provium.capture_handle";
 
 struct script_capture {
+	struct script_userdata base; /* first */
 	struct lab_capture *capture; /* NULL when closed */
 	char *site;
 	unsigned int depth;  /* of the scope that it was opened in */
@@ -28,7 +30,7 @@ struct script_capture {
 
 static struct script_capture *check_handle(lua_State *L)
 {
-	return luaL_checkudata(L, 1, CAPTURE_TYPE);
+	return script_check_userdata(L, 1, type);
 }
 
 static void close_capture(struct script_capture *handle)
@@ -157,12 +159,9 @@ static struct script_capture *new_handle(lua_State *L)
 	lua_getfield(L, -2, "line");
 	buffer_printf(&site, "%s:%lld", lua_tostring(L, -2), lua_tointeger(L, -1));
 	lua_pop(L, 2);
-	handle = lua_newuserdatauv(L, sizeof(*handle), 0);
-
-	memset(handle, 0, sizeof(*handle));
+	handle = script_new_userdata(L, type, sizeof(*handle));
 	handle->script = script_of(L);
 	handle->depth = handle->script->root->depth;
-	luaL_setmetatable(L, CAPTURE_TYPE);
 	handle->site = site.data;
 	return handle;
 }
@@ -328,7 +327,7 @@ void script_register_capture(lua_State *L)
 		{ "save", handle_save, 1 }, { "close", handle_close, 0 }, { NULL },
 	};
 
-	luaL_newmetatable(L, CAPTURE_TYPE);
+	luaL_newmetatable(L, type);
 	lua_newtable(L);
 	script_set_functions(L, "capture:", methods);
 	lua_setfield(L, -2, "__index");

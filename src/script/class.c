@@ -12,14 +12,47 @@
 /* Its address is the key of the table object → userdata in the registry. */
 static const char objects_key;
 
+void *script_new_userdata(lua_State *L, const char *type, size_t size)
+{
+	struct script_userdata *userdata = lua_newuserdatauv(L, size, 1);
+
+	memset(userdata, 0, size);
+	userdata->type = type;
+	luaL_setmetatable(L, type);
+	return userdata;
+}
+
+void *script_test_userdata(lua_State *L, int index, const char *type)
+{
+	struct script_userdata *userdata = lua_type(L, index) == LUA_TUSERDATA ? lua_touserdata(L, index) : NULL;
+
+	return userdata && lua_rawlen(L, index) >= sizeof(*userdata) && userdata->type == type ? userdata : NULL;
+}
+
+void *script_check_userdata(lua_State *L, int index, const char *type)
+{
+	void *userdata = script_test_userdata(L, index, type);
+
+	if (!userdata)
+		luaL_typeerror(L, index, type);
+	return userdata;
+}
+
+/* What stands for an object. */
+struct handle {
+	struct script_userdata base; /* first */
+	void *object;		     /* NULL once it was collected */
+};
+
 static int collect(lua_State *L)
 {
 	const struct script_class *class = lua_touserdata(L, lua_upvalueindex(1));
-	void **slot = lua_touserdata(L, 1);
+	struct handle *handle = script_test_userdata(L, 1, class->type);
 
-	if (*slot)
-		class->unref(*slot);
-	*slot = NULL;
+	if (handle && handle->object)
+		class->unref(handle->object);
+	if (handle)
+		handle->object = NULL;
 	return 0;
 }
 
@@ -111,27 +144,30 @@ static void push_objects(lua_State *L)
 
 void script_push_object(lua_State *L, const struct script_class *class, void *object)
 {
-	void **slot;
+	struct handle *handle;
 
 	push_objects(L);
-	if (lua_rawgetp(L, -1, object) == LUA_TNIL) {
+	lua_rawgetp(L, -1, object);
+	handle = script_test_userdata(L, -1, class->type);
+	if (!handle) {
 		lua_pop(L, 1);
-		slot = lua_newuserdatauv(L, sizeof(*slot), 0);
-		*slot = NULL;
-		luaL_setmetatable(L, class->type);
-		class->ref(object);
-		*slot = object;
+		handle = script_new_userdata(L, class->type, sizeof(*handle));
 		lua_pushvalue(L, -1);
 		lua_rawsetp(L, -3, object);
+	}
+	/* A new one, or one whose finalizer a script has called. */
+	if (!handle->object) {
+		class->ref(object);
+		handle->object = object;
 	}
 	lua_remove(L, -2);
 }
 
 void *script_test_object(lua_State *L, int index, const struct script_class *class)
 {
-	void **slot = luaL_testudata(L, index, class->type);
+	const struct handle *handle = script_test_userdata(L, index, class->type);
 
-	return slot ? *slot : NULL;
+	return handle ? handle->object : NULL;
 }
 
 void *script_check_object(lua_State *L, int index, const struct script_class *class)

@@ -11,9 +11,11 @@
 
 static struct machine *machine_of(lua_State *L)
 {
-	void **slot = lua_touserdata(L, lua_upvalueindex(1));
+	struct machine *machine = script_test_object(L, lua_upvalueindex(1), &script_class_vm);
 
-	return *slot;
+	if (!machine)
+		script_fail(L, "the vm of this console is gone");
+	return machine;
 }
 
 static const char *text_of(const struct machine *machine)

@@ -54,6 +54,19 @@ struct script_function {
 	int most; /* arguments, beside self */
 };
 
+/*
+ * What each userdata of ours that a script gets begins with. By it, and not by its metatable, it is known: that is in the hands of
+ * scripts, which can give it to anything (debug.setmetatable), and call what is in it with anything.
+ */
+struct script_userdata {
+	const char *type; /* the pointer tells, not the text */
+};
+/* Pushes a new one, which is all zero behind its beginning. type is also its metatable's name. */
+void *script_new_userdata(lua_State *L, const char *type, size_t size);
+/* The value as a userdata of the type; else NULL, or an error. index may be that of an upvalue. */
+void *script_test_userdata(lua_State *L, int index, const char *type);
+void *script_check_userdata(lua_State *L, int index, const char *type);
+
 struct script_class {
 	const char *type; /* the metatable's name, which Lua's type errors show: "provium.bridge" */
 	const char *name; /* in front of the methods' names: "bridge" */

@@ -45,12 +45,13 @@ static lua_Integer list_length(lua_State *L, int index)
 
 static bool is_marked(lua_State *L, int index)
 {
-	bool marked = luaL_getmetafield(L, index, "__name") != LUA_TNIL;
+	bool marked;
 
-	if (marked) {
-		marked = strcmp(lua_tostring(L, -1), SCRIPT_JSON_ARRAY) == 0;
-		lua_pop(L, 1);
-	}
+	if (!lua_getmetatable(L, index))
+		return false;
+	luaL_getmetatable(L, SCRIPT_JSON_ARRAY);
+	marked = lua_rawequal(L, -1, -2);
+	lua_pop(L, 2);
 	return marked;
 }
 
@@ -111,15 +112,15 @@ static int by_text(const void *a, const void *b)
 static long sort_keys(lua_State *L, int index)
 {
 	struct key *keys;
-	long count = 0;
+	long room = 0, count = 0;
 
 	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
-		count++;
-	lua_createtable(L, (int)count, 0);
-	lua_createtable(L, (int)count, 0);
-	keys = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof(*keys), 0);
-	count = 0;
-	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+		room++;
+	lua_createtable(L, (int)room, 0);
+	lua_createtable(L, (int)room, 0);
+	keys = lua_newuserdatauv(L, ((size_t)room + 1) * sizeof(*keys), 0);
+	/* What makes room runs finalizers, and these may have added keys. */
+	for (lua_pushnil(L); lua_next(L, index) && count < room; lua_pop(L, 1)) {
 		struct key *key = &keys[count++];
 
 		if (lua_type(L, -2) != LUA_TSTRING && !lua_isinteger(L, -2)) {
@@ -247,6 +248,13 @@ static void encode(struct encoder *encoder, int index)
 	encoder->why = "a value that JSON has no form for (a function or a userdata)";
 }
 
+/* Lua may raise: a finalizer that runs meanwhile may change a table that is being walked. */
+static int encode_protected(lua_State *L)
+{
+	encode(lua_touserdata(L, 1), 2);
+	return 0;
+}
+
 int script_json_encode(lua_State *L, int index, bool pretty, struct buffer *text, struct error *err)
 {
 	struct encoder encoder = { .L = L, .gen = yajl_gen_alloc(NULL) };
@@ -255,9 +263,15 @@ int script_json_encode(lua_State *L, int index, bool pretty, struct buffer *text
 
 	yajl_gen_config(encoder.gen, yajl_gen_beautify, pretty);
 	yajl_gen_config(encoder.gen, yajl_gen_indent_string, "  ");
-	encode(&encoder, lua_absindex(L, index));
+	index = lua_absindex(L, index);
+	lua_pushcfunction(L, encode_protected);
+	lua_pushlightuserdata(L, &encoder);
+	lua_pushvalue(L, index);
 	err->code = 0;
-	if (encoder.why) {
+	if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+		error_set(err, EINVAL, "cannot encode it: %s", script_text(L, -1) ? script_text(L, -1) : "error");
+		lua_pop(L, 1);
+	} else if (encoder.why) {
 		error_set(err, EINVAL, "cannot encode %s", encoder.why);
 	} else {
 		yajl_gen_get_buf(encoder.gen, &bytes, &size);

@@ -119,6 +119,7 @@ struct thing {
 	struct machine *machine;
 	struct bridge *bridge;
 	struct lab *lab;
+	bool is_new; /* for include_list() */
 };
 
 static struct thing test_thing(lua_State *L, int index)
@@ -159,19 +160,18 @@ static int exclude(struct lab *lab, const struct thing *thing, struct error *err
 /* All of the list, or none. What another lab shares with this one is held by the other, so it outlives being taken back. */
 static int include_list(lua_State *L, struct lab *lab, struct thing *things, size_t count)
 {
-	bool *is_new = lua_newuserdatauv(L, count + 1, 0);
 	struct error err, ignored;
 	size_t done;
 
 	for (done = 0; done < count; done++) {
-		is_new[done] = !holds(lab, &things[done]);
+		things[done].is_new = !holds(lab, &things[done]);
 		if (include(lab, &things[done], &err))
 			break;
 	}
 	if (done == count)
 		return 0;
 	for (size_t i = done; i-- > 0;)
-		if (is_new[i])
+		if (things[i].is_new)
 			exclude(lab, &things[i], &ignored);
 	if (count == 1)
 		return script_raise(L, &err);

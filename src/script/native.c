@@ -209,9 +209,11 @@ static int native_nearest(lua_State *L)
 {
 	struct nearest nearest = { .word = luaL_checkstring(L, 1) };
 
-	for (lua_Integer i = 1, count = luaL_len(L, 2); i <= count; i++) {
+	luaL_checktype(L, 2, LUA_TTABLE);
+	for (lua_Integer i = 1, count = (lua_Integer)lua_rawlen(L, 2); i <= count; i++) {
 		lua_rawgeti(L, 2, i);
-		nearest_try(&nearest, lua_tostring(L, -1)); /* which the list keeps alive */
+		if (lua_type(L, -1) == LUA_TSTRING)
+			nearest_try(&nearest, lua_tostring(L, -1)); /* which the list keeps alive */
 		lua_pop(L, 1);
 	}
 	lua_pushstring(L, nearest.found);

@@ -9,8 +9,9 @@
 #include "util/clock.h"
 #include "util/memory.h"
 
-#define PROCESS_TYPE "provium.process"
 #define KILL_WAIT_NS (5 * NS_PER_S)
+
+static const char type[] = "provium.process";
 
 static void unlink_process(struct script_process *process)
 {
@@ -83,12 +84,10 @@ struct script_process *script_start_process(lua_State *L, struct machine *machin
 					    uint64_t limit_ns)
 {
 	struct script *script = script_of(L);
-	struct script_process *process = lua_newuserdatauv(L, sizeof(*process), 0);
+	struct script_process *process = script_new_userdata(L, type, sizeof(*process));
 	struct error err;
 
-	memset(process, 0, sizeof(*process));
 	mark_oom(process, machine);
-	luaL_setmetatable(L, PROCESS_TYPE);
 	if (machine->kind->start(machine->node, command, &process->process, &err)) {
 		process->process = NULL;
 		script_raise(L, &err);
@@ -200,7 +199,7 @@ int script_vm_run_async(lua_State *L)
 
 static struct script_process *check_process(lua_State *L)
 {
-	struct script_process *process = luaL_testudata(L, 1, PROCESS_TYPE);
+	struct script_process *process = script_test_userdata(L, 1, type);
 
 	if (!process)
 		script_fail(L, "call it with a colon: %s(…)", script_method_name(L));
@@ -300,7 +299,7 @@ static int process_close_stdin(lua_State *L)
 /* Safe twice, and after the end of its scope. */
 static int process_close(lua_State *L)
 {
-	struct script_process *process = luaL_testudata(L, 1, PROCESS_TYPE);
+	struct script_process *process = script_test_userdata(L, 1, type);
 
 	script_close_process(process ? process : check_process(L));
 	return 0;
@@ -330,7 +329,7 @@ static int process_stderr_stream(lua_State *L)
 
 static int process_collect(lua_State *L)
 {
-	struct script_process *process = luaL_checkudata(L, 1, PROCESS_TYPE);
+	struct script_process *process = script_check_userdata(L, 1, type);
 
 	script_close_process(process);
 	if (process->main_of)
@@ -362,7 +361,7 @@ static const struct script_function process_methods[] = {
 void script_register_process(lua_State *L)
 {
 	script_register_record(L, &script_record_result);
-	luaL_newmetatable(L, PROCESS_TYPE);
+	luaL_newmetatable(L, type);
 	lua_newtable(L);
 	script_set_functions(L, "process:", process_methods);
 	script_set_methods(L, "process");

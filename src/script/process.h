@@ -7,7 +7,8 @@
 #include "util/oom.h"
 
 struct script_process {
-	struct process *process; /* NULL when closed */
+	struct script_userdata base; /* first */
+	struct process *process;     /* NULL when closed */
 	char node[NAME_LIMIT + 1];
 	char *command;			/* for people */
 	unsigned int depth;		/* of the scope that it was started in, or that its node belongs to */

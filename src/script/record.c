@@ -109,7 +109,7 @@ static int record_index(lua_State *L)
 	const struct script_record *record = lua_touserdata(L, lua_upvalueindex(1));
 	const char *key;
 
-	if (lua_type(L, 2) != LUA_TSTRING)
+	if (lua_type(L, 1) != LUA_TTABLE || lua_type(L, 2) != LUA_TSTRING)
 		return 0;
 	lua_pushvalue(L, 2);
 	if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)

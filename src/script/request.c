@@ -98,9 +98,9 @@ static const char *const *read_env(lua_State *L, int table)
 		count++;
 	env = new_strings(L, count);
 	keeper = lua_gettop(L) - 1;
-	count = 0;
 	lua_pushnil(L);
-	while (lua_next(L, table)) {
+	/* A finalizer that runs in between may have added some. */
+	for (size_t i = 0; lua_next(L, table) && i < count; i++) {
 		const char *name, *value;
 
 		if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
@@ -112,7 +112,7 @@ static const char *const *read_env(lua_State *L, int table)
 		lua_tostring(L, -1);
 		value = script_check_string(L, -1, name);
 		lua_pushfstring(L, "%s=%s", name, value);
-		keep_string(L, env, count++, keeper, "env");
+		keep_string(L, env, i, keeper, "env");
 		lua_pop(L, 2);
 	}
 	return env;
@@ -125,7 +125,8 @@ static bool is_list(lua_State *L, int table)
 	bool list = true;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && list; i++) {
-		list = lua_getfield(L, table, keys[i]) == LUA_TNIL;
+		lua_pushstring(L, keys[i]);
+		list = lua_rawget(L, table) == LUA_TNIL;
 		lua_pop(L, 1);
 	}
 	/* {arg = …} is neither: to be refused as a slip of the pen. */

@@ -15,13 +15,19 @@ struct bridge *script_open_bridge(lua_State *L)
 	return bridge;
 }
 
-/* A node, a name, or a list of them. The names live as long as the argument. */
+/* A node, a name, or a list of them. The names live as long as what this pushes. */
 static struct name_list read_group(lua_State *L, int index, const char *argument)
 {
 	bool is_list = lua_istable(L, index);
 	size_t count = is_list ? script_check_list(L, index, argument, "a list of nodes or their names") : 1;
-	const char **names = lua_newuserdatauv(L, (count + 1) * sizeof(*names), 0);
+	const char **names = lua_newuserdatauv(L, (count + 1) * sizeof(*names), 1);
+	int keeper = lua_gettop(L) + 1;
 	char element[32];
+
+	/* Of the elements, whatever a finalizer does to the list meanwhile. */
+	lua_createtable(L, (int)count, 0);
+	lua_pushvalue(L, keeper);
+	lua_setiuservalue(L, keeper - 1, 1);
 
 	if (!count)
 		script_fail(L, "argument `%s` is an empty list; nodes or their names are accepted", argument);
@@ -31,7 +37,7 @@ static struct name_list read_group(lua_State *L, int index, const char *argument
 		lua_rawgeti(L, index, (lua_Integer)i + 1);
 		snprintf(element, sizeof(element), "%s[%zu]", argument, i + 1);
 		names[i] = script_check_party(L, lua_gettop(L), element).name;
-		lua_pop(L, 1);
+		lua_rawseti(L, keeper, (lua_Integer)i + 1);
 	}
 	return (struct name_list){ .names = names, .count = count };
 }
@@ -65,7 +71,7 @@ static bool is_direction(lua_State *L)
 {
 	if (!lua_istable(L, 2) || !lua_isnoneornil(L, 3))
 		return false;
-	if (luaL_len(L, 2) > 0)
+	if (lua_rawlen(L, 2) > 0)
 		script_fail(L, "the second group is missing: %s({a, b}, {c, d}), or {from=a, to=b} for one way",
 			    lua_tostring(L, lua_upvalueindex(1)));
 	return true;

@@ -36,12 +36,13 @@ int script_native_rules(lua_State *L)
 	return 1;
 }
 
+/* NULL: whatever there is at that end. */
 static const char *get_name(lua_State *L, const char *key)
 {
 	const char *name;
 
 	lua_getfield(L, -1, key);
-	name = lua_tostring(L, -1);
+	name = lua_isnil(L, -1) ? NULL : script_check_string(L, -1, key);
 	lua_pop(L, 1); /* the table keeps it alive */
 	return name;
 }
@@ -68,13 +69,14 @@ static uint32_t get_small_count(lua_State *L, const char *key)
 int script_native_set_rules(lua_State *L)
 {
 	struct bridge *bridge = script_open_bridge(L);
-	size_t count = (size_t)luaL_len(L, 2);
+	size_t count = script_check_list(L, 2, "rules", "a list of rules");
 	struct named_link *links = lua_newuserdatauv(L, (count + 1) * sizeof(*links), 0);
 	struct error err;
 
 	memset(links, 0, (count + 1) * sizeof(*links));
 	for (size_t i = 0; i < count; i++) {
 		lua_rawgeti(L, 2, (lua_Integer)i + 1);
+		script_check_table(L, -1, "rule");
 		links[i].from = get_name(L, "from");
 		links[i].to = get_name(L, "to");
 		links[i].link.partition = (enum wire_partition)get_small_count(L, "partition");

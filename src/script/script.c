@@ -59,9 +59,11 @@ static void send_loss(void *context, const char *cause, uint64_t frames)
 
 static int close_script(lua_State *L)
 {
-	struct script *script = lua_touserdata(L, 1);
+	struct script *script = script_of(L);
+	lua_Debug caller;
 
-	if (!script->run)
+	/* By the end of the state, which has no caller, and not by a script that has found it in the registry. */
+	if (!script || !script->run || !lua_pushthread(L) || lua_getstack(L, 1, &caller))
 		return 0;
 	wait_remove_idler(&script->idler);
 	script_close_captures(script, 0);

@@ -12,10 +12,11 @@
 #include "util/memory.h"
 #include "util/replace.h"
 
-#define SNAPSHOT_TYPE "provium.snapshot"
+static const char type[] = "provium.snapshot";
 
 struct snapshot {
-	int fd; /* -1: the file has a name */
+	struct script_userdata base; /* first */
+	int fd;			     /* -1: the file has a name */
 	char *path;
 	struct replacement place; /* of one with a name, until it is in its place */
 };
@@ -39,7 +40,7 @@ static void close_snapshot(struct snapshot *snapshot)
 		close(snapshot->fd);
 	replace_close(&snapshot->place);
 	free(snapshot->path);
-	*snapshot = (struct snapshot){ .fd = -1, .place.fd = -1 };
+	*snapshot = (struct snapshot){ .base = snapshot->base, .fd = -1, .place.fd = -1 };
 }
 
 /* A new one is its owner's alone, for it has the guest's memory in it. */
@@ -60,10 +61,9 @@ static struct snapshot *save(lua_State *L, struct error *err)
 {
 	struct machine *machine = script_check_object(L, 1, &script_class_vm);
 	const char *path = lua_isnoneornil(L, 2) ? NULL : script_check_string(L, 2, "path");
-	struct snapshot *snapshot = lua_newuserdatauv(L, sizeof(*snapshot), 0);
+	struct snapshot *snapshot = script_new_userdata(L, type, sizeof(*snapshot));
 
-	*snapshot = (struct snapshot){ .fd = -1, .place.fd = -1 };
-	luaL_setmetatable(L, SNAPSHOT_TYPE);
+	snapshot->fd = snapshot->place.fd = -1;
 	err->code = 0;
 	if ((path ? open_beside(snapshot, path, err) : open_nameless(snapshot, err)))
 		return NULL;
@@ -103,7 +103,7 @@ int script_native_put_in_place(lua_State *L)
 {
 	struct error err;
 
-	return put_in_place(luaL_checkudata(L, 1, SNAPSHOT_TYPE), &err) ? script_raise(L, &err) : 0;
+	return put_in_place(script_check_userdata(L, 1, type), &err) ? script_raise(L, &err) : 0;
 }
 
 /* The file at the path has this text, or what it had before. */
@@ -145,7 +145,7 @@ static int open_saved(const struct machine *machine, const char *path, struct er
 int script_vm_restore(lua_State *L)
 {
 	struct machine *machine = script_check_object(L, 1, &script_class_vm);
-	struct snapshot *snapshot = luaL_testudata(L, 2, SNAPSHOT_TYPE);
+	struct snapshot *snapshot = script_test_userdata(L, 2, type);
 	const char *path = snapshot			   ? snapshot->path
 			   : lua_type(L, 2) == LUA_TSTRING ? script_check_string(L, 2, "snapshot")
 							   : NULL;
@@ -195,7 +195,7 @@ int script_lab_restore(lua_State *L)
 
 static int snapshot_path(lua_State *L)
 {
-	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
+	struct snapshot *snapshot = script_check_userdata(L, 1, type);
 
 	lua_pushstring(L, snapshot->path);
 	return 1;
@@ -204,7 +204,7 @@ static int snapshot_path(lua_State *L)
 /* 0 if it is not there any more. */
 static int snapshot_size(lua_State *L)
 {
-	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
+	struct snapshot *snapshot = script_check_userdata(L, 1, type);
 	struct stat status;
 
 	lua_pushinteger(L, snapshot->path && stat(snapshot->path, &status) == 0 ? (lua_Integer)status.st_size : 0);
@@ -213,14 +213,14 @@ static int snapshot_size(lua_State *L)
 
 static int snapshot_close(lua_State *L)
 {
-	close_snapshot(luaL_checkudata(L, 1, SNAPSHOT_TYPE));
+	close_snapshot(script_check_userdata(L, 1, type));
 	return 0;
 }
 
 /* Safe twice. One without a name goes by being closed. */
 static int snapshot_delete(lua_State *L)
 {
-	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
+	struct snapshot *snapshot = script_check_userdata(L, 1, type);
 
 	if (snapshot->fd < 0 && snapshot->path && unlink(snapshot->path) && errno != ENOENT)
 		return script_fail(L, "remove %s: %s", snapshot->path, strerror(errno));
@@ -229,7 +229,7 @@ static int snapshot_delete(lua_State *L)
 
 static int snapshot_tostring(lua_State *L)
 {
-	struct snapshot *snapshot = luaL_checkudata(L, 1, SNAPSHOT_TYPE);
+	struct snapshot *snapshot = script_check_userdata(L, 1, type);
 
 	lua_pushfstring(L, "snapshot(%s)", snapshot->path ? snapshot->path : "closed");
 	return 1;
@@ -243,7 +243,7 @@ void script_register_snapshot(lua_State *L)
 							  { "close", snapshot_close, 0 },
 							  { NULL } };
 
-	luaL_newmetatable(L, SNAPSHOT_TYPE);
+	luaL_newmetatable(L, type);
 	lua_newtable(L);
 	script_set_functions(L, "snapshot:", methods);
 	script_set_methods(L, "snapshot");
