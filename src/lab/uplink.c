@@ -4,10 +4,8 @@
  * The router gives each of the lab's subnets an address of the link, so that the host needs no route to them and two runs with the
  * same subnets do not meet; the host masquerades the link to its own address. What of it may pass is in uplink_rules.c.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +13,7 @@
 #include <unistd.h>
 
 #include "lab/host_settings.h"
+#include "lab/resolver.h"
 #include "lab/router_internal.h"
 #include "lab/run.h"
 #include "net/namespace.h"
@@ -37,7 +36,6 @@
 #define END_PREFIX6 126
 #define HOST_END    1U
 #define ROUTER_END  2U
-#define DNS_PORT    53
 
 struct uplink {
 	struct router *router;
@@ -50,8 +48,7 @@ struct uplink {
 	int ifindex; /* in the router */
 	struct nft_table *host_rules, *router_rules;
 	bool forwards; /* the default device, because we asked for it */
-	struct buffer resolver;
-	struct buffer own_servers; /* of its name servers those that are addresses of the host itself */
+	struct resolver resolver;
 };
 
 static int open_host(void *context, struct error *err)
@@ -234,11 +231,20 @@ int uplink_sync(struct uplink *uplink, struct error *err)
 static int open_in_host(void *context, struct error *err)
 {
 	struct uplink *uplink = context;
+	/*
+	 * The filter is for a run that is killed: its tables go first, then its nodes, and last the link. In between they send under
+	 * addresses of their own, to which the link is no way back.
+	 */
+	static const char *const settings[] = { "rp_filter", "forwarding" };
 	char path[64];
 
-	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", uplink->host_device);
-	if (sync_host_rules(uplink, err) || namespace_write_sysctl(path, "1", err))
+	if (sync_host_rules(uplink, err))
 		return -err->code;
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		snprintf(path, sizeof(path), "net/ipv4/conf/%s/%s", uplink->host_device, settings[i]);
+		if (namespace_write_sysctl(path, "1", err))
+			return -err->code;
+	}
 	uplink->forwards = true;
 	return need_forwarding(uplink, 1, err);
 }
@@ -251,104 +257,6 @@ static int open_in_router(void *context, struct error *err)
 static int close_in_host(void *context, struct error *err)
 {
 	return need_forwarding(context, 0, err);
-}
-
-/*
- * The host's name servers, but for those that only the host itself can reach: systemd-resolved listens on 127.0.0.53, and
- * keeps the list of its own servers beside.
- */
-static bool read_resolver(const char *path, struct buffer *text)
-{
-	FILE *file = fopen(path, "re");
-	char line[512];
-	bool found = false;
-
-	while (file && fgets(line, sizeof(line), file)) {
-		bool server = strncmp(line, "nameserver", strlen("nameserver")) == 0;
-
-		if (server && (strstr(line, " 127.") || strstr(line, " ::1")))
-			continue;
-		found |= server;
-		buffer_add(text, line, strlen(line));
-	}
-	if (file)
-		fclose(file);
-	return found;
-}
-
-static void find_resolver(struct uplink *uplink)
-{
-	if (read_resolver("/etc/resolv.conf", &uplink->resolver))
-		return;
-	buffer_free(&uplink->resolver);
-	read_resolver("/run/systemd/resolve/resolv.conf", &uplink->resolver);
-}
-
-/* The kernel lets a socket have an address of its own alone. */
-static bool is_own(int family, const void *address)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in ip;
-		struct sockaddr_in6 ip6;
-	} name = { .any.sa_family = (sa_family_t)family };
-	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool own;
-
-	if (family == AF_INET)
-		memcpy(&name.ip.sin_addr, address, sizeof(name.ip.sin_addr));
-	else
-		memcpy(&name.ip6.sin6_addr, address, sizeof(name.ip6.sin6_addr));
-	own = fd >= 0 && !bind(fd, &name.any, family == AF_INET ? sizeof(name.ip) : sizeof(name.ip6));
-	if (fd >= 0)
-		close(fd);
-	return own;
-}
-
-/* In the host. */
-static int find_own_servers(void *context, struct error *err)
-{
-	struct uplink *uplink = context;
-	char *text = memory_string(buffer_string(&uplink->resolver)), *rest = text, *line;
-	char server[ADDRESS_TEXT_SIZE];
-	struct in6_addr address;
-
-	while ((line = strsep(&rest, "\n"))) {
-		int family;
-
-		if (sscanf(line, "nameserver %45s", server) != 1)
-			continue;
-		family = strchr(server, ':') ? AF_INET6 : AF_INET;
-		if (inet_pton(family, server, &address) == 1 && is_own(family, &address))
-			buffer_printf(&uplink->own_servers, "%s%s", uplink->own_servers.size ? ", " : "", server);
-	}
-	free(text);
-	return err->code = 0;
-}
-
-static bool allows_dns(const struct bridge *bridge)
-{
-	for (size_t i = 0; i < bridge->host_port_count; i++)
-		if (bridge->host_ports[i].udp && bridge->host_ports[i].first <= DNS_PORT &&
-		    bridge->host_ports[i].last >= DNS_PORT)
-			return true;
-	return false;
-}
-
-void uplink_tell_resolver(const struct uplink *uplink, const struct bridge *bridge)
-{
-	if (!strstr(buffer_string(&uplink->resolver), "nameserver"))
-		fprintf(stderr,
-			"provium: nodes on bridge `%s` have no name server: this machine's are on loopback, where "
-			"nodes do not "
-			"reach them\n",
-			bridge->name);
-	if (uplink->own_servers.size && !allows_dns(bridge))
-		fprintf(stderr,
-			"provium: the name server %s of this machine is this machine itself: nodes on bridge `%s` "
-			"reach it "
-			"after bridge:allow_host({port = 53, protocol = \"udp\"})\n",
-			buffer_string(&uplink->own_servers), bridge->name);
 }
 
 /* A kernel whose IPv6 does not forward for the whole machine cannot do so for one device: IPv4 alone then. */
@@ -388,8 +296,7 @@ int uplink_open(struct router *router, struct uplink **result, struct error *err
 		uplink_close(uplink);
 		return -err->code;
 	}
-	find_resolver(uplink);
-	if (namespace_visit(host, find_own_servers, uplink, err) || make_link(uplink, err) ||
+	if (namespace_visit(host, resolver_find, &uplink->resolver, err) || make_link(uplink, err) ||
 	    namespace_visit(host, open_in_host, uplink, err) ||
 	    namespace_visit(router->net, open_in_router, uplink, err)) {
 		uplink_close(uplink);
@@ -415,8 +322,7 @@ void uplink_close(struct uplink *uplink)
 	nft_table_close(uplink->host_rules);
 	nft_table_close(uplink->router_rules);
 	netlink_close(uplink->host_nl);
-	buffer_free(&uplink->resolver);
-	buffer_free(&uplink->own_servers);
+	resolver_free(&uplink->resolver);
 	free(uplink);
 }
 
@@ -431,9 +337,14 @@ int uplink_ifindex(const struct uplink *uplink)
 	return uplink->ifindex;
 }
 
+void uplink_tell_resolver(const struct uplink *uplink, const struct bridge *bridge)
+{
+	resolver_tell(&uplink->resolver, bridge);
+}
+
 const char *uplink_resolver(const struct uplink *uplink)
 {
-	return buffer_string(&uplink->resolver);
+	return buffer_string(&uplink->resolver.text);
 }
 
 int uplink_check_subnets(const struct run *run, const struct bridge *bridge, struct error *err)

@@ -378,6 +378,8 @@ two_side_by_side() {
 	before=$(host_state)
 	hold 1 && hold 2 || return
 	[[ $(</proc/sys/net/ipv4/conf/up0/forwarding) == 1 ]] || return
+	# The tables go before the link when a run is killed: this is what holds then.
+	[[ $(<"/proc/sys/net/ipv4/conf/provium${labs[1]}/rp_filter") == 1 ]] || return
 	reaches_out 2 || return
 	kill -INT "${runs[1]}"
 	wait "${runs[1]}"
