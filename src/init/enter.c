@@ -49,7 +49,6 @@ int enter_namespaces(struct error *err)
 	if (setns(INIT_HOLDER, CLONE_NEWUSER) || unshare(CLONE_NEWNS))
 		return error_errno(err, errno, "enter the node's user namespace");
 	syscall(SYS_pidfd_send_signal, INIT_HOLDER, SIGKILL, NULL, 0);
-	waitid(P_PIDFD, INIT_HOLDER, NULL, WEXITED);
 	enter_limits();
 	return forbid_cgroups(err);
 }

@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -313,6 +314,7 @@ static int boot(const char *mode)
 	struct server server = { 0 };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	umask(S_IWGRP | S_IWOTH);
 	if (strcmp(mode, INIT_OWN) == 0)
 		enter_namespaces(&report.error);
 	/* If the run died before the death signal was set, nobody reads this. */

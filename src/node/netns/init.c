@@ -91,6 +91,9 @@ __attribute__((noreturn)) static void init_main(const struct init_context *init)
 	int program;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* The holder of the user namespace has this memory, which is the run's, until it is gone. */
+	prctl(PR_SET_DUMPABLE, 0);
+	umask(0);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();

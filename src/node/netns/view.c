@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <limits.h>
 #include <mntent.h>
 #include <stdint.h>
@@ -31,21 +32,14 @@
  */
 #define STORE	 "/proc"
 #define ROOT	 STORE "/root"
-#define VOLATILE STORE "/volatile" /* what the node writes in `emptied` */
+#define VOLATILE STORE "/volatile" /* a tmpfs for what is in memory on any machine */
+#define TRASH	 "trash"	   /* in the store */
 #define KERNEL	 (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 #define HINT "; root=\"shared\" takes the machine's own file system"
 
 /* As on any machine that boots, nothing is there of the life before. */
 static const char *const emptied[] = { "/run", "/tmp" };
-
-static bool is_emptied(const char *path)
-{
-	for (size_t i = 0; i < sizeof(emptied) / sizeof(emptied[0]); i++)
-		if (strcmp(emptied[i], path) == 0)
-			return true;
-	return false;
-}
 
 /* Begins with the folder, or is it. */
 static bool is_below(const char *path, const char *folder)
@@ -111,32 +105,81 @@ static int list_layers(struct view *view, struct error *err)
 		if (!is_left_out(&entry))
 			add_layer(view, root, entry.mnt_dir, strcmp(entry.mnt_type, "overlay") == 0);
 	endmntent(mounts);
-	for (size_t i = 0; i < sizeof(emptied) / sizeof(emptied[0]); i++)
-		add_layer(view, root, emptied[i], false);
 	return view->layer_count && view->layers[0].is_folder
 		       ? 0
 		       : error_set(err, ENOTDIR, "`root` is %s, which is no folder", view->config->root);
 }
 
-/* Of what is no process. What only shows something has no write bits; a folder may hold anything. */
-static int list_masks(struct view *view, struct error *err)
+/* Entries of /proc that are the machine's, and which root could write to. The kernel's alone, so one list for the run. */
+static struct masks {
+	char **names;
+	size_t count;
+} masks;
+
+/* Folders may hold anything, but these only show; what is below a number is a process's own. */
+static bool is_mask(int proc, const char *name)
 {
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
+	static const char *const shown[] = { ".", "..", "pressure", "sysvipc", "tty" };
 	struct stat status;
 
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		if (strcmp(name, shown[i]) == 0)
+			return false;
+	if ((*name >= '0' && *name <= '9') || fstatat(proc, name, &status, AT_SYMLINK_NOFOLLOW))
+		return false;
+	return S_ISDIR(status.st_mode) || (S_ISREG(status.st_mode) && status.st_mode & 0222);
+}
+
+static int list_masks(struct error *err)
+{
+	DIR *proc = masks.count ? NULL : opendir("/proc");
+	struct dirent *entry;
+
+	if (masks.count)
+		return 0;
 	if (!proc)
 		return error_errno(err, errno, "open /proc");
 	while ((entry = readdir(proc)))
-		if (entry->d_name[0] != '.' && !(entry->d_name[0] >= '0' && entry->d_name[0] <= '9') &&
-		    fstatat(dirfd(proc), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    (S_ISDIR(status.st_mode) || (S_ISREG(status.st_mode) && status.st_mode & 0222))) {
-			char *name = memory_string(entry->d_name);
-
-			LIST_ADD(view->masks, view->mask_count, name);
-		}
+		if (is_mask(dirfd(proc), entry->d_name))
+			LIST_ADD(masks.names, masks.count, memory_string(entry->d_name));
 	closedir(proc);
 	return 0;
+}
+
+/* Below it, whatever is there. What cannot be removed stays, where the node does not see it. */
+static void remove_tree(const char *path)
+{
+	char *const roots[] = { (char *)path, NULL };
+	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
+	const FTSENT *entry;
+
+	while (tree && (entry = fts_read(tree)))
+		if (entry->fts_info != FTS_D)
+			unlinkat(AT_FDCWD, entry->fts_path, entry->fts_info == FTS_DP ? AT_REMOVEDIR : 0);
+	if (tree)
+		fts_close(tree);
+}
+
+/* By a rename, which cannot stop half way. */
+static void empty_kept(const struct view *view, int store)
+{
+	char path[64];
+
+	mkdirat(store, TRASH, 0700);
+	for (size_t i = 0; i < view->layer_count; i++) {
+		const struct view_layer *layer = &view->layers[i];
+
+		for (size_t k = 0; k < sizeof(emptied) / sizeof(emptied[0]); k++) {
+			bool is_root = strcmp(layer->guest, "/") == 0;
+
+			if (!is_root && strcmp(layer->guest, emptied[k]) != 0)
+				continue;
+			snprintf(path, sizeof(path), "%s%s", layer->upper, is_root ? emptied[k] : "");
+			renameat(store, path, store, TRASH "/old");
+			snprintf(path, sizeof(path), "/proc/self/fd/%d/" TRASH "/old", store);
+			remove_tree(path);
+		}
+	}
 }
 
 int view_prepare(struct view *view, const struct node_config *config, struct error *err)
@@ -144,10 +187,15 @@ int view_prepare(struct view *view, const struct node_config *config, struct err
 	*view = (struct view){ .config = config };
 	view->binds = memory_new((config->bind_count + 1) * sizeof(*view->binds));
 	view->shared = config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0;
-	if (view->shared || (!list_masks(view, err) && !list_layers(view, err)))
+	if (view->shared)
 		return 0;
-	view_free(view);
-	return -err->code;
+	if (list_masks(err) || list_layers(view, err)) {
+		view_free(view);
+		return -err->code;
+	}
+	if (config->kept_disk)
+		empty_kept(view, config->kept_disk);
+	return 0;
 }
 
 void view_free(struct view *view)
@@ -156,10 +204,7 @@ void view_free(struct view *view)
 		free(view->layers[i].path);
 		free(view->layers[i].guest);
 	}
-	for (size_t i = 0; i < view->mask_count; i++)
-		free(view->masks[i]);
 	free(view->layers);
-	free(view->masks);
 	free(view->binds);
 }
 
@@ -176,19 +221,28 @@ static int mount_store(const struct view *view, struct view_files *files, struct
 	files->store = open_tree(AT_FDCWD, STORE, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (files->store < 0)
 		return error_errno(err, errno, "keep what the node writes");
-	if (mount("provium", VOLATILE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"))
+	if (mount("provium", VOLATILE, "tmpfs", MS_NOSUID, "mode=0755") || mkdir(VOLATILE "/dev", 0755) ||
+	    mkdir(VOLATILE "/shm", 01777))
 		return error_errno(err, errno, "mount a tmpfs");
 	return 0;
 }
 
-/* systemd does not run in the node, whatever runs on the machine: programs look for this folder (see sd_booted(3)). */
-static void hide_systemd(const char *upper)
+/*
+ * systemd does not run in the node, whatever runs on the machine: programs look for this folder (see sd_booted(3)). It is below
+ * the root, or below a mount of its own.
+ */
+static void hide_systemd(const struct view_layer *layer, const char *upper)
 {
+	bool is_run = strcmp(layer->guest, "/run") == 0;
 	char path[128];
+	struct stat below;
 
-	if (access("systemd", F_OK))
+	if ((!is_run && strcmp(layer->guest, "/") != 0) || access(is_run ? "systemd/system" : "run/systemd/system", F_OK))
 		return;
-	snprintf(path, sizeof(path), "%s/systemd", upper);
+	snprintf(path, sizeof(path), "%s%s", upper, is_run ? "" : "/run");
+	if (!is_run && !stat("run", &below))
+		mkdir(path, below.st_mode & 07777);
+	strcat(path, "/systemd");
 	mkdir(path, 0755);
 	strcat(path, "/system");
 	/* A whiteout: see the kernel's Documentation/filesystems/overlayfs.rst. */
@@ -214,19 +268,17 @@ static int make_upper(const char *upper, struct error *err)
  */
 static int mount_overlay(const struct view_layer *layer, const char *target, struct error *err)
 {
-	const char *store = is_emptied(layer->guest) ? VOLATILE : STORE;
 	char upper[64], work[64], options[256];
 
-	snprintf(upper, sizeof(upper), "%s/%s", store, layer->upper);
-	snprintf(work, sizeof(work), "%s/%s", store, layer->work);
+	snprintf(upper, sizeof(upper), STORE "/%s", layer->upper);
+	snprintf(work, sizeof(work), STORE "/%s", layer->work);
 	if (chdir(layer->path))
 		return error_errno(err, errno, "enter %s", layer->path);
 	if (make_upper(upper, err))
 		return -err->code;
 	if (mkdir(work, 0700) && errno != EEXIST)
 		return error_errno(err, errno, "make a folder in what the node writes");
-	if (strcmp(layer->guest, "/run") == 0)
-		hide_systemd(upper);
+	hide_systemd(layer, upper);
 	snprintf(options, sizeof(options), "lowerdir=.,upperdir=%s,workdir=%s,redirect_dir=on,index=off,metacopy=off",
 		 upper, work);
 	if (mount("provium", target, "overlay", MS_NODEV, options))
@@ -281,15 +333,14 @@ static int mount_dev(struct error *err)
 		if (mkdir(folders[i], 0755))
 			return error_errno(err, errno, "make /dev/%s", folders[i]);
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
-		if (mknod(devices[i].name, S_IFCHR, makedev(devices[i].major, devices[i].minor)) ||
-		    chmod(devices[i].name, 0666))
+		if (mknod(devices[i].name, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)))
 			return error_errno(err, errno, "make /dev/%s", devices[i].name);
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		if (symlink(links[i][0], links[i][1]))
 			return error_errno(err, errno, "make /dev/%s", links[i][1]);
 	/* Group 5 is tty. */
 	if (mount("devpts", "pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5") ||
-	    mount("shm", "shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777"))
+	    mount(VOLATILE "/shm", "shm", NULL, MS_BIND, NULL))
 		return error_errno(err, errno, "mount /dev/pts and /dev/shm");
 	/* A kernel may have been built without. */
 	if (mount("mqueue", "mqueue", "mqueue", KERNEL, NULL) && errno != ENODEV)
@@ -306,14 +357,14 @@ static int bind_again(const char *path, unsigned long read_only, struct error *e
 	return 0;
 }
 
-static int mount_proc(const struct view *view, struct error *err)
+static int mount_proc(struct error *err)
 {
 	if ((mkdir("proc", 0555) && errno != EEXIST) || mount("proc", "proc", "proc", KERNEL, NULL))
 		return error_errno(err, errno, "mount /proc");
-	for (size_t i = 0; i < view->mask_count; i++) {
+	for (size_t i = 0; i < masks.count; i++) {
 		char path[NAME_MAX + sizeof("proc/")];
 
-		snprintf(path, sizeof(path), "proc/%s", view->masks[i]);
+		snprintf(path, sizeof(path), "proc/%s", masks.names[i]);
 		if (bind_again(path, MS_RDONLY, err))
 			return -err->code;
 	}
@@ -422,7 +473,7 @@ static int make_own(const struct view *view, struct view_files *files, struct er
 		return -err->code;
 	if (chdir(ROOT))
 		return error_errno(err, errno, "enter the new root");
-	if (mount_dev(err) || mount_proc(view, err) || mount_sys(err) || change_root(err))
+	if (mount_dev(err) || mount_proc(err) || mount_sys(err) || change_root(err))
 		return -err->code;
 	return open_etc(files, err) ? -err->code : attach_binds(view, err);
 }

@@ -26,8 +26,6 @@ struct view {
 	struct view_layer *layers; /* the root first */
 	size_t layer_count;
 	int *binds;   /* descriptors of what the node is to see of the machine, one for each of the configuration */
-	char **masks; /* entries of /proc that are the machine's, and which root could write to */
-	size_t mask_count;
 };
 
 /* What init made, and the run goes on using. */
