@@ -8,7 +8,7 @@
 
 #include "lab/capture.h"
 #include "lab/lab.h"
-#include "lab/list.h"
+#include "util/list.h"
 #include "lab/registry.h"
 #include "lab/router.h"
 #include "lab/run.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "lab/lab.h"
-#include "lab/list.h"
+#include "util/list.h"
 #include "lab/registry.h"
 #include "lab/run.h"
 #include "util/buffer.h"

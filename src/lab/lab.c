@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lab/list.h"
+#include "util/list.h"
 #include "util/error.h"
 #include "util/memory.h"
 

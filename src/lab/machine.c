@@ -10,7 +10,7 @@
 #include "lab/heal.h"
 #include "lab/host_needs.h"
 #include "lab/lab.h"
-#include "lab/list.h"
+#include "util/list.h"
 #include "lab/losses.h"
 #include "lab/run.h"
 #include "net/link.h"
@@ -237,7 +237,9 @@ static void delete_ports(struct machine **machines, size_t count)
 
 static void drop_disk(struct machine *machine)
 {
-	if (machine->kept_disk > 0)
+	if (machine->kept_disk > 0 && machine->kind->drop_disk)
+		machine->kind->drop_disk(machine->kept_disk);
+	else if (machine->kept_disk > 0)
 		close(machine->kept_disk);
 	machine->kept_disk = 0;
 }

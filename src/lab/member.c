@@ -9,7 +9,7 @@
 #include "lab/heal.h"
 #include "lab/host_needs.h"
 #include "lab/lab.h"
-#include "lab/list.h"
+#include "util/list.h"
 #include "lab/losses.h"
 #include "lab/router.h"
 #include "lab/rules.h"

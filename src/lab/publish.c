@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lab/list.h"
+#include "util/list.h"
 #include "lab/router_internal.h"
 #include "lab/run.h"
 #include "net/link.h"

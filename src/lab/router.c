@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "lab/heal.h"
-#include "lab/list.h"
+#include "util/list.h"
 #include "lab/router_internal.h"
 #include "lab/run.h"
 #include "net/namespace.h"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "lab/host_needs.h"
-#include "lab/list.h"
+#include "util/list.h"
 #include "lab/registry.h"
 #include "lab/router.h"
 #include "lab/strangers.h"

@@ -100,6 +100,8 @@ struct node_kind {
 	 * A node whose boot has failed gives back what it was given.
 	 */
 	int (*keep_disk)(struct node *node, bool orderly);
+	/* Closes what keep_disk() gave: the machine does not come back. NULL: close(2) is all there is to do. */
+	void (*drop_disk)(int disk);
 	/* Ends the node and all that runs in it, and frees it. */
 	void (*close)(struct node *node);
 

@@ -11,7 +11,7 @@
 #include <lualib.h>
 
 #include "lab/lab.h"
-#include "lab/list.h"
+#include "util/list.h"
 #include "script/internal.h"
 #include "util/buffer.h"
 #include "util/error.h"

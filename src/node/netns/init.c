@@ -160,7 +160,7 @@ int netns_init_start(struct netns_node *node, const struct node_config *config, 
 	int status;
 
 	init.program = program_open(err);
-	if (init.program < 0 || view_prepare(&init.view, config, err))
+	if (init.program < 0 || view_prepare(&init.view, config, node->disk, err))
 		return -err->code;
 	init.environment = environment_of(node);
 	status = start(node, &init, init.view.shared ? SHARED_FLAGS : OWN_FLAGS, err);

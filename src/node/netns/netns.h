@@ -20,6 +20,7 @@ struct netns_node {
 	int pidfd;	      /* stands for its namespaces too */
 	int control;	      /* to init: first see report.h, then init/init.h */
 	int etc;	      /* a folder with its own hosts and resolv.conf: see view.h. -1 until it is ready */
+	char *disk;	      /* its folder in `disk`; NULL: none, or not its own to remove */
 	int store;	      /* a detached mount of what it writes; -1: it has none of its own */
 	struct rootfs rootfs; /* if its root was named */
 	char *folder;	      /* where commands start if nothing else is said, and it is there; NULL: / */

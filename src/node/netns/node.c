@@ -14,6 +14,7 @@
 #include "net/namespace.h"
 #include "net/netlink.h"
 #include "node/netns/cgroup.h"
+#include "node/netns/disk.h"
 #include "node/netns/netns.h"
 #include "node/netns/report.h"
 #include "util/clock.h"
@@ -57,7 +58,10 @@ static void netns_close(struct node *base)
 	close_fd(node->pidfd);
 	close_fd(node->control);
 	close_fd(node->etc);
-	close_fd(node->store);
+	if (node->disk && node->store < 0)
+		node->store = open(node->disk, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	disk_drop(node->store);
+	free(node->disk);
 	netlink_close(node->nl);
 	rootfs_close(&node->rootfs);
 	free(node->folder);
@@ -70,7 +74,7 @@ static void netns_close(struct node *base)
  * `memory` and `cpus` are options of guests too, and scripts that give them run everywhere; but where they are not kept, that is
  * told. `pids` is none: who asks for it means it. Without a cgroup, pause() has signals.
  */
-static int open_cgroup(struct netns_node *node, const struct node_config *config, struct error *err)
+static int open_cgroup(struct netns_node *node, struct node_config *config, struct error *err)
 {
 	struct cgroup_limits limits = { config->memory_bytes, config->cpus, config->pids };
 	struct error why;
@@ -80,6 +84,7 @@ static int open_cgroup(struct netns_node *node, const struct node_config *config
 	if (limits.memory_bytes || limits.cpus) {
 		node->unkept = memory_string(why.text);
 		limits = (struct cgroup_limits){ .pids = config->pids };
+		config->memory_bytes = 0;
 		if (!cgroup_open(&node->cgroup, node->name, &limits, &why))
 			return 0;
 	}
@@ -105,6 +110,15 @@ static int open_root(struct netns_node *node, struct node_config *config, struct
 	return 0;
 }
 
+static int open_disk(struct netns_node *node, const struct node_config *config, struct error *err)
+{
+	/* What it was in its last life is there. */
+	if (!config->disk || config->kept_disk || (config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0))
+		return 0;
+	node->disk = disk_open(config->disk, err);
+	return node->disk ? 0 : error_wrap(err, "node `%s`", node->name);
+}
+
 static int netns_boot(const struct node_config *config, struct netlink *switch_nl, struct node **result,
 		      struct error *err)
 {
@@ -115,7 +129,8 @@ static int netns_boot(const struct node_config *config, struct netlink *switch_n
 	node->name = memory_string(config->name);
 	node->switch_nl = switch_nl;
 	node->pidfd = node->control = node->etc = node->store = -1;
-	if (open_root(node, &own, err) || open_cgroup(node, config, err) || netns_init_start(node, &own, err)) {
+	if (open_root(node, &own, err) || open_cgroup(node, &own, err) || open_disk(node, config, err) ||
+	    netns_init_start(node, &own, err)) {
 		netns_close(&node->node);
 		return -err->code;
 	}
@@ -133,8 +148,10 @@ static int take_report(struct netns_node *node, struct error *err)
 	node->is_ready = report.error.code || report.files.etc < 0;
 	if (report.files.etc >= 0)
 		node->etc = report.files.etc;
-	if (report.files.store >= 0)
+	if (report.files.store >= 0) {
 		node->store = report.files.store;
+		disk_hold(node->store);
+	}
 	*err = report.error;
 	return err->code ? error_wrap(err, "boot node `%s`", node->name) : 0;
 }
@@ -175,6 +192,8 @@ static int netns_keep_disk(struct node *base, bool orderly)
 		take_report(node, &ignored);
 	store = node->store;
 	node->store = -1;
+	free(node->disk);
+	node->disk = NULL;
 	return store;
 }
 
@@ -296,6 +315,7 @@ const struct node_kind node_kind_netns = {
 	.boot = netns_boot,
 	.wait_ready = netns_wait_ready,
 	.keep_disk = netns_keep_disk,
+	.drop_disk = disk_drop,
 	.close = netns_close,
 	.main = netns_main,
 	.unkept = netns_unkept,

@@ -4,7 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <mntent.h>
 #include <stdint.h>
@@ -19,7 +19,8 @@
 
 #include <linux/openat2.h>
 
-#include "lab/list.h"
+#include "util/list.h"
+#include "node/netns/disk.h"
 #include "node/node.h"
 #include "util/buffer.h"
 #include "util/error.h"
@@ -67,7 +68,6 @@ static bool is_left_out(const struct mntent *entry)
 static void add_layer(struct view *view, const char *root, const char *guest, bool is_overlay)
 {
 	struct view_layer layer = { .is_overlay = is_overlay };
-	unsigned long long hash = hash_string(guest);
 	struct buffer path = { 0 };
 	struct stat status;
 
@@ -84,8 +84,9 @@ static void add_layer(struct view *view, const char *root, const char *guest, bo
 	}
 	layer.path = path.data;
 	layer.guest = memory_string(guest);
-	snprintf(layer.upper, sizeof(layer.upper), "upper-%016llx", hash);
-	snprintf(layer.work, sizeof(layer.work), "work-%016llx", hash);
+	/* By what is below: what was written above another root is none of this one's. */
+	snprintf(layer.upper, sizeof(layer.upper), "upper-%016" PRIx64, hash_string(layer.path));
+	snprintf(layer.work, sizeof(layer.work), "work-%016" PRIx64, hash_string(layer.path));
 	LIST_ADD(view->layers, view->layer_count, layer);
 }
 
@@ -146,20 +147,6 @@ static int list_masks(struct error *err)
 	return 0;
 }
 
-/* Below it, whatever is there. What cannot be removed stays, where the node does not see it. */
-static void remove_tree(const char *path)
-{
-	char *const roots[] = { (char *)path, NULL };
-	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
-	const FTSENT *entry;
-
-	while (tree && (entry = fts_read(tree)))
-		if (entry->fts_info != FTS_D)
-			unlinkat(AT_FDCWD, entry->fts_path, entry->fts_info == FTS_DP ? AT_REMOVEDIR : 0);
-	if (tree)
-		fts_close(tree);
-}
-
 /* By a rename, which cannot stop half way. */
 static void empty_kept(const struct view *view, int store)
 {
@@ -177,14 +164,14 @@ static void empty_kept(const struct view *view, int store)
 			snprintf(path, sizeof(path), "%s%s", layer->upper, is_root ? emptied[k] : "");
 			renameat(store, path, store, TRASH "/old");
 			snprintf(path, sizeof(path), "/proc/self/fd/%d/" TRASH "/old", store);
-			remove_tree(path);
+			disk_remove_tree(path);
 		}
 	}
 }
 
-int view_prepare(struct view *view, const struct node_config *config, struct error *err)
+int view_prepare(struct view *view, const struct node_config *config, const char *disk, struct error *err)
 {
-	*view = (struct view){ .config = config };
+	*view = (struct view){ .config = config, .disk = disk };
 	view->binds = memory_new((config->bind_count + 1) * sizeof(*view->binds));
 	view->shared = config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0;
 	if (view->shared)
@@ -208,12 +195,26 @@ void view_free(struct view *view)
 	free(view->binds);
 }
 
+/* As much of a node's memory as any machine has for it. A node that has used up all by what it writes could not even remove it. */
+static int mount_memory(const struct view *view, const char *path, unsigned long flags)
+{
+	uint64_t memory = view->config->memory_bytes;
+	char options[64];
+
+	snprintf(options, sizeof(options), memory ? "mode=0755,size=%" PRIu64 : "mode=0755", memory / 2);
+	return mount("provium", path, "tmpfs", flags, options);
+}
+
 static int mount_store(const struct view *view, struct view_files *files, struct error *err)
 {
-	int kept = view->config->kept_disk;
-	int status = kept ? move_mount(kept, "", AT_FDCWD, STORE, MOVE_MOUNT_F_EMPTY_PATH)
-			  : mount("provium", STORE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
+	int kept = view->config->kept_disk, status;
 
+	if (kept)
+		status = move_mount(kept, "", AT_FDCWD, STORE, MOVE_MOUNT_F_EMPTY_PATH);
+	else if (view->disk)
+		status = mount(view->disk, STORE, NULL, MS_BIND, NULL);
+	else
+		status = mount_memory(view, STORE, MS_NOSUID | MS_NODEV);
 	if (status)
 		return error_errno(err, errno, "mount what the node writes");
 	if ((mkdir(ROOT, 0755) && errno != EEXIST) || (mkdir(VOLATILE, 0755) && errno != EEXIST))
@@ -221,8 +222,7 @@ static int mount_store(const struct view *view, struct view_files *files, struct
 	files->store = open_tree(AT_FDCWD, STORE, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (files->store < 0)
 		return error_errno(err, errno, "keep what the node writes");
-	if (mount("provium", VOLATILE, "tmpfs", MS_NOSUID, "mode=0755") || mkdir(VOLATILE "/dev", 0755) ||
-	    mkdir(VOLATILE "/shm", 01777))
+	if (mount_memory(view, VOLATILE, MS_NOSUID) || mkdir(VOLATILE "/dev", 0755) || mkdir(VOLATILE "/shm", 01777))
 		return error_errno(err, errno, "mount a tmpfs");
 	return 0;
 }
@@ -237,7 +237,8 @@ static void hide_systemd(const struct view_layer *layer, const char *upper)
 	char path[128];
 	struct stat below;
 
-	if ((!is_run && strcmp(layer->guest, "/") != 0) || access(is_run ? "systemd/system" : "run/systemd/system", F_OK))
+	if ((!is_run && strcmp(layer->guest, "/") != 0) ||
+	    access(is_run ? "systemd/system" : "run/systemd/system", F_OK))
 		return;
 	snprintf(path, sizeof(path), "%s%s", upper, is_run ? "" : "/run");
 	if (!is_run && !stat("run", &below))
@@ -420,8 +421,24 @@ static int open_inside(const char *path)
 	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 }
 
-/* Opens what is mounted on, and makes it if it is not there: a folder, or a file if a file is bound. Returns -1 and errno. */
-static int open_target(const char *path, bool is_folder)
+/* Whether that is in a file system of the node's own, and not in a folder of the machine that was bound into it. */
+static bool is_own(const struct view *view, int folder)
+{
+	struct stat status, own;
+
+	if (fstat(folder, &status))
+		return false;
+	for (size_t i = 0; i < view->layer_count; i++)
+		if (stat(view->layers[i].guest, &own) == 0 && own.st_dev == status.st_dev)
+			return true;
+	return stat("/dev", &own) == 0 && own.st_dev == status.st_dev;
+}
+
+/*
+ * Opens what is mounted on, and makes it if it is not there: a folder, or a file if a file is bound. With a shared root that
+ * would have to be made on the machine. Returns -1 and errno.
+ */
+static int open_target(const struct view *view, const char *path, bool is_folder)
 {
 	char prefix[PATH_MAX];
 	int parent = -1, fd = open_inside("/");
@@ -438,7 +455,7 @@ static int open_target(const char *path, bool is_folder)
 			close(parent);
 		parent = fd;
 		fd = open_inside(prefix);
-		if (fd >= 0 || errno != ENOENT)
+		if (fd >= 0 || errno != ENOENT || !is_own(view, parent))
 			continue;
 		name = prefix + (name - path);
 		if (*end || is_folder ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0))
@@ -457,8 +474,7 @@ static int attach_binds(const struct view *view, struct error *err)
 
 		if (fstat(view->binds[i], &status))
 			return error_errno(err, errno, "look at %s", view->config->binds[i].host);
-		/* What is not there would have to be made on the machine. */
-		target = view->shared ? open_inside(guest) : open_target(guest, S_ISDIR(status.st_mode));
+		target = open_target(view, guest, S_ISDIR(status.st_mode));
 		if (target < 0 ||
 		    move_mount(view->binds[i], "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH))
 			return error_errno(err, errno, "bind %s to %s in the node", view->config->binds[i].host, guest);

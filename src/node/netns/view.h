@@ -23,9 +23,10 @@ struct view_layer {
 struct view {
 	const struct node_config *config;
 	bool shared;		   /* the machine's own files */
+	const char *disk;	   /* the folder in which what it writes is kept; NULL: in memory */
 	struct view_layer *layers; /* the root first */
 	size_t layer_count;
-	int *binds;   /* descriptors of what the node is to see of the machine, one for each of the configuration */
+	int *binds; /* descriptors of what the node is to see of the machine, one for each of the configuration */
 };
 
 /* What init made, and the run goes on using. */
@@ -34,8 +35,11 @@ struct view_files {
 	int store; /* a detached mount of what the node writes; -1 with a shared root */
 };
 
-/* Reads what the machine has now. Called by the run. The view has nothing to be freed if it fails. */
-int view_prepare(struct view *view, const struct node_config *config, struct error *err);
+/*
+ * Reads what the machine has now. Called by the run. The view has nothing to be freed if it fails, and keeps a reference to the
+ * configuration, in which memory_bytes is what is really kept of that, and to disk.
+ */
+int view_prepare(struct view *view, const struct node_config *config, const char *disk, struct error *err);
 void view_free(struct view *view);
 
 /*

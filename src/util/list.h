@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A growing array of pointers that keeps its order. */
-#ifndef PROVIUM_LAB_LIST_H
-#define PROVIUM_LAB_LIST_H
+#ifndef PROVIUM_UTIL_LIST_H
+#define PROVIUM_UTIL_LIST_H
 
 #include <string.h>
 
