@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "net/namespace.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/fork.h"
 #include "util/terminal.h"
 
 #define PROBE_LIMIT_NS (20 * NS_PER_S)
@@ -34,11 +34,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	return 0;
 }
 
-__attribute__((noreturn)) static void child_main(const struct probe *probe, int result)
+__attribute__((noreturn)) static void child_main(const struct probe *probe, int result, pid_t parent)
 {
 	struct error err = { 0 };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!fork_follow(parent))
+		_exit(1);
 	if (!probe->in_switch || !namespace_make_switch(&err))
 		if (!probe->attempt(&err))
 			err.code = 0;
@@ -60,15 +61,15 @@ static int read_result(const struct probe *probe, int result, pid_t child, struc
 
 static int try_probe(const struct probe *probe, struct error *err)
 {
+	pid_t parent = getpid(), child;
 	int result[2];
-	pid_t child;
 
 	if (pipe(result))
 		return error_errno(err, errno, "make a pipe");
 	fflush(NULL);
 	child = fork();
 	if (child == 0)
-		child_main(probe, result[1]);
+		child_main(probe, result[1], parent);
 	close(result[1]);
 	if (child < 0)
 		error_errno(err, errno, "fork");

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,6 +17,7 @@
 #include "cli/run.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/fork.h"
 #include "util/interrupt.h"
 #include "util/limits.h"
 #include "util/oom.h"
@@ -49,8 +49,7 @@ __attribute__((noreturn)) static void child_main(const struct plan *plan, size_t
 	int input = open("/dev/null", O_RDONLY);
 	int status;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
+	if (!fork_follow(parent))
 		_exit(EXIT_FAILURE);
 	/* Ctrl-C reaches the parent alone, which passes it on once. */
 	setpgid(0, 0);

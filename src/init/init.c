@@ -29,6 +29,7 @@
 
 #include "init/enter.h"
 #include "node/netns/report.h"
+#include "util/fork.h"
 
 #define CONTROL	 INIT_CONTROL
 #define MAX_PIDS (1U << 22) /* PID_MAX_LIMIT of the kernel */
@@ -332,7 +333,9 @@ static int boot(const char *mode)
 /* Of `provium exec`, which waits for its end and dies with it. */
 static int visit(const char *node, const char *mode, char **command)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!fork_follow_pipe(INIT_ALIVE))
+		return INIT_NOT_EXECUTABLE;
+	close(INIT_ALIVE);
 	if (strcmp(mode, INIT_VISIT_OWN) == 0)
 		enter_limits();
 	execvp(command[0], command);

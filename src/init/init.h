@@ -15,9 +15,11 @@
 /* Arguments of init, behind its own name: the node's name, and one of these. Whether the node has a root and a user namespace of its own. */
 #define INIT_OWN    "own"
 #define INIT_SHARED "shared"
-/* The same, and a command that it becomes, in a node that is up: nothing but the descriptors 0 to 2 is open then. */
+/* The same, and a command that it becomes, in a node that is up. Beside the descriptors 0 to 2 there is one then. */
 #define INIT_VISIT_OWN	  "visit-own"
 #define INIT_VISIT_SHARED "visit-shared"
+
+#define INIT_ALIVE 3 /* at its end when whoever visits the node has ended */
 
 /* As shells have it. */
 #define INIT_NOT_EXECUTABLE 126

@@ -46,6 +46,23 @@ execs() {
 	run exec "$lab" a sh -c 'hostname; ip -o -4 addr show dev eth0; cat /etc/hosts; echo complaint >&2; echo "$1"' sh --json
 	exits 0 && prints_line a && prints 10.1.0.2/16 && prints b.lan && prints_line '--json' && complains complaint
 }
+# Stopped when it has entered the node and has not begun yet: what asks to be killed with its parent comes after that.
+is_stopped() { grep -qsE '^State:\s+[Tt]' "/proc/$1/status"; }
+ends_with_who_visits() {
+	local tracer parent visitor
+	strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:signal=SIGSTOP \
+		"$provium" exec "$lab" a sh -c 'touch /tmp/lives; exec sleep 1000' >out 2>err &
+	tracer=$!
+	disown "$tracer"
+	parent=$(child_of "$tracer") && visitor=$(child_of "$parent") && wait_for is_stopped "$visitor" || return 1
+	kill -KILL "$parent"
+	wait_for is_gone "$parent"
+	kill -CONT "$visitor"
+	wait_for is_gone "$visitor" || kill -KILL "$visitor"
+	wait_for is_gone "$tracer"
+	run exec "$lab" a sh -c 'test ! -e /tmp/lives'
+	exits 0 && is_gone "$visitor"
+}
 execs_where_ps_says() {
 	run exec "$lab" a sh -c 'echo $(ls /proc | grep -c "^[0-9]*$") $(readlink /proc/self/ns/net)'
 	local processes net
@@ -139,6 +156,7 @@ check "ps" shows_labs
 check "ps --json" shows_labs_as_json
 check "exec: a command in the node" execs
 check "exec: in all namespaces of the node" execs_where_ps_says
+check "exec: killed before its command begins" ends_with_who_visits
 check "exec: the lab by its title, or the beginning of it" execs_by_title
 check "exec: in sub-labs" execs_in_sub_labs
 check "exec: exit status 7" carries_back 7 'exit 7'

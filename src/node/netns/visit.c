@@ -11,22 +11,21 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#include <linux/close_range.h>
 
 #include "init/init.h"
 #include "node/netns/cgroup.h"
 #include "node/netns/program.h"
 #include "util/error.h"
+#include "util/fork.h"
 #include "util/memory.h"
 
 #define FLAGS (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)
 
 struct visit {
 	int init, program;
-	bool own; /* the node has a user namespace of its own */
+	int alive[2]; /* a pipe; that nobody has its writing end any more says that this process has ended */
+	bool own;     /* the node has a user namespace of its own */
 	const char *node;
 	const char **arguments;
 	char **environment;
@@ -48,18 +47,22 @@ static bool is_own(pid_t pid)
  */
 __attribute__((noreturn)) static void child_main(const struct visit *visit)
 {
+	int init = fcntl(visit->init, F_DUPFD, INIT_ALIVE + 1),
+	    program = fcntl(visit->program, F_DUPFD, INIT_ALIVE + 1);
+	const int kept = INIT_ALIVE;
 	struct error err;
 
 	prctl(PR_SET_DUMPABLE, 0);
-	syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (init < 0 || program < 0 || dup2(visit->alive[0], INIT_ALIVE) < 0 || fork_keep_fds(&kept, 1))
+		_exit(INIT_NOT_EXECUTABLE);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
-	if (cgroup_join(visit->init, &err)) {
+	if (cgroup_join(init, &err)) {
 		fprintf(stderr, "provium: enter node `%s`: %s\n", visit->node, err.text);
 		_exit(INIT_NOT_EXECUTABLE);
 	}
-	if (setns(visit->init, FLAGS | (visit->own ? CLONE_NEWUSER : 0)) == 0 && chdir("/") == 0)
-		execveat(visit->program, "", (char *const *)visit->arguments, visit->environment, AT_EMPTY_PATH);
+	if (setns(init, FLAGS | (visit->own ? CLONE_NEWUSER : 0)) == 0 && chdir("/") == 0)
+		execveat(program, "", (char *const *)visit->arguments, visit->environment, AT_EMPTY_PATH);
 	fprintf(stderr, "provium: enter node `%s`: %s\n", visit->node, strerror(errno));
 	_exit(INIT_NOT_EXECUTABLE);
 }
@@ -111,10 +114,17 @@ pid_t netns_visit(int init, pid_t pid, const char *node, char *const *command, s
 	visit.program = program_open(err);
 	if (visit.program < 0)
 		return visit.program;
+	/* The writing end stays open for as long as this process lives. */
+	if (pipe2(visit.alive, O_CLOEXEC)) {
+		error_errno(err, errno, "make a pipe");
+		close(visit.program);
+		return -err->code;
+	}
 	visit.arguments = make_arguments(&visit, command);
 	visit.environment = program_environment();
 	err->code = 0;
 	child = fork_inside(&visit, err);
+	close(visit.alive[0]);
 	free(visit.arguments);
 	free(visit.environment);
 	return child;

@@ -184,6 +184,7 @@ int qcow2_look(int file, off_t offset, struct qcow2_head *head, struct error *er
 	ssize_t got = 0;
 	size_t size = 0;
 
+	*head = (struct qcow2_head){ 0 };
 	while (size < QCOW2_HEAD_SIZE &&
 	       (got = pread(file, bytes + size, QCOW2_HEAD_SIZE - size, offset + (off_t)size)) > 0)
 		size += (size_t)got;
