@@ -653,7 +653,7 @@ refuse("NUL bytes", {
 	{ 'lan:capture{format="pcap\\0ng"}', "bridge:capture: argument `format` has a NUL byte in it; \"pcap\"…" },
 	{ 'lan:capture{filter={proto="tcp\\0"}}', "bridge:capture: argument `proto` has a NUL byte in it; \"tcp\"…" },
 	{ 'lan:capture():save("x\\0")', "capture:save: argument `path` has a NUL byte in it; text without one is accepted" },
-	{ 'a:restore("/dev/null\\0")', "vm:restore: argument `snapshot` has a NUL byte in it; what snapshot()…" },
+	{ 'a:restore("/dev/null\\0")', "vm:restore: argument `snapshot` has a NUL byte in it; text without one is accepted" },
 	{ 'a:run_async("sleep 9"):kill("TERM\\0")', "process:kill: argument `signal` has a NUL byte in it; a signal…" },
 	{ 'provium:remove("a\\0")', "provium:remove: argument `what` has a NUL byte in it; a node, a bridge or a lab…" },
 	{ 'wait_until(print, {timeout="1s\\0h"})', "wait_until: argument `timeout` is…" },

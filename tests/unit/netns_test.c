@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "node/netns/netns.h"
 #include "util/clock.h"
@@ -120,12 +122,77 @@ static void test_an_interruption_ends_the_wait_for_init(void **state)
 	node_kind_netns.close(node);
 }
 
+static void write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void expect_file(const char *path, const char *text)
+{
+	char found[256] = "";
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(file);
+	found[fread(found, 1, sizeof(found) - 1, file)] = '\0';
+	fclose(file);
+	assert_string_equal(found, text);
+}
+
+static int set_both(struct node *node, const char *text, struct error *err)
+{
+	return node_kind_netns.set_hosts(node, text, err) || node_kind_netns.set_resolver(node, text, err) ? -err->code
+													   : 0;
+}
+
+/*
+ * Somebody puts other files in the place of the machine's, as DHCP clients and editors do: a mount on what was there goes with
+ * that. And the node takes its own away.
+ */
+static void test_files_of_the_machine(void **state)
+{
+	static const char *const roots[] = { NULL, NODE_ROOT_SHARED };
+	struct error err;
+
+	(void)state;
+	/* The test's own mount namespace: nobody else sees this. */
+	assert_int_equal(mount("etc", "/etc", "tmpfs", 0, NULL), 0);
+	write_text("/etc/passwd", "root:x:0:0::/:/bin/sh\n");
+	for (size_t i = 0; i < 2; i++) {
+		struct node_config config = { .name = "a", .root = roots[i] };
+		struct node *node;
+
+		write_text("/etc/hosts", "old\n");
+		write_text("/etc/resolv.conf", "old\n");
+		must(node_kind_netns.boot(&config, nl, &node, &err), &err);
+		must(node_kind_netns.wait_ready(node, clock_after(LIMIT_NS), &err), &err);
+		must(set_both(node, "of the node\n", &err), &err);
+		expect_code(node, "grep -qx 'of the node' /etc/hosts && grep -qx 'of the node' /etc/resolv.conf", 0);
+		write_text("/etc/new", "new\n");
+		assert_int_equal(rename("/etc/new", "/etc/hosts"), 0);
+		write_text("/etc/new", "new\n");
+		assert_int_equal(rename("/etc/new", "/etc/resolv.conf"), 0);
+		must(set_both(node, "later\n", &err), &err);
+		expect_code(node, "umount /etc/hosts /etc/resolv.conf 2>/dev/null; :", 0);
+		must(set_both(node, "later\n", &err), &err);
+		expect_file("/etc/hosts", "new\n");
+		expect_file("/etc/resolv.conf", "new\n");
+		node_kind_netns.close(node);
+		expect_file("/etc/hosts", "new\n");
+	}
+	assert_int_equal(umount("/etc"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_answers_are_nobody_elses),
 		cmocka_unit_test(test_what_was_started_too_late_is_ended),
 		cmocka_unit_test(test_an_interruption_ends_the_wait_for_init),
+		cmocka_unit_test(test_files_of_the_machine),
 	};
 
 	return cmocka_run_group_tests(tests, open_namespace, close_namespace);
