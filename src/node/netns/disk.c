@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +15,15 @@
 #include "util/error.h"
 #include "util/list.h"
 #include "util/memory.h"
+#include "util/tree.h"
+#include "util/trust.h"
 
 #define PREFIX "provium-"
 
 /* Those that this process uses. */
 static struct disks {
 	struct disk {
-		char *folder; /* in which it is */
+		int folder; /* in which it is */
 		int lock;
 		dev_t device;
 		ino_t inode;
@@ -31,37 +32,30 @@ static struct disks {
 	size_t count;
 } disks;
 
-void disk_remove_tree(const char *path)
+/* Ours, and nobody else can change it or put another in its place: the folder may be one like /tmp. */
+static bool is_private(int disk)
 {
-	char *const roots[] = { (char *)path, NULL };
-	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
-	const FTSENT *entry;
+	struct stat status;
 
-	while (tree && (entry = fts_read(tree)))
-		if (entry->fts_info != FTS_D)
-			unlinkat(AT_FDCWD, entry->fts_path, entry->fts_info == FTS_DP ? AT_REMOVEDIR : 0);
-	if (tree)
-		fts_close(tree);
+	return fstat(disk, &status) == 0 && status.st_uid == geteuid() && !(status.st_mode & 077);
 }
 
-static void sweep(const char *folder)
+static void sweep(int folder)
 {
-	DIR *all = opendir(folder);
+	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *all = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *entry;
 
 	while (all && (entry = readdir(all))) {
-		struct buffer path = { 0 };
 		int fd;
 
 		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
 			continue;
-		fd = openat(dirfd(all), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		buffer_printf(&path, "%s/%s", folder, entry->d_name);
-		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-			disk_remove_tree(path.data);
+		fd = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && is_private(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			tree_remove(folder, entry->d_name);
 		if (fd >= 0)
 			close(fd);
-		buffer_free(&path);
 	}
 	if (all)
 		closedir(all);
@@ -97,11 +91,11 @@ void disk_drop(int fd)
 	LIST_REMOVE(disks.list, disks.count, (size_t)(disk - disks.list));
 	close(ended.lock);
 	sweep(ended.folder);
-	free(ended.folder);
+	close(ended.folder);
 }
 
 /* Returns false if a sweep of another run came between the two steps, and has taken the folder away. */
-static bool lock_disk(const char *folder, const char *path)
+static bool lock_disk(int folder, const char *path)
 {
 	struct disk disk = { .lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
 	struct stat status;
@@ -113,24 +107,30 @@ static bool lock_disk(const char *folder, const char *path)
 	}
 	disk.device = status.st_dev;
 	disk.inode = status.st_ino;
-	disk.folder = memory_string(folder);
+	disk.folder = folder;
 	LIST_ADD(disks.list, disks.count, disk);
 	return true;
 }
 
-char *disk_open(const char *folder, struct error *err)
+char *disk_open(const char *path, struct error *err)
 {
-	struct buffer path = { 0 };
+	int folder = trust_open_folder(path, err);
+	struct buffer disk = { 0 };
 
+	if (folder < 0) {
+		error_wrap(err, "`disk`");
+		return NULL;
+	}
 	sweep(folder);
 	do {
-		buffer_free(&path);
-		buffer_printf(&path, "%s/" PREFIX "XXXXXX", folder);
-		if (!mkdtemp(path.data)) {
-			error_errno(err, errno, "`disk`: make a folder in %s", folder);
-			buffer_free(&path);
+		buffer_free(&disk);
+		buffer_printf(&disk, "%s/" PREFIX "XXXXXX", path);
+		if (!mkdtemp(disk.data)) {
+			error_errno(err, errno, "`disk`: make a folder in %s", path);
+			buffer_free(&disk);
+			close(folder);
 			return NULL;
 		}
-	} while (!lock_disk(folder, path.data));
-	return path.data;
+	} while (!lock_disk(folder, disk.data));
+	return disk.data;
 }

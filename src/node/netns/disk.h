@@ -8,13 +8,14 @@
 
 struct error;
 
-/* Makes one. Returns its path, the caller's to free, or NULL. */
-char *disk_open(const char *folder, struct error *err);
+/*
+ * Makes one. Returns its path, the caller's to free, or NULL. The folder is one that the caller trusts (util/trust.h), for what is
+ * in there is mounted, and removed, by root.
+ */
+char *disk_open(const char *path, struct error *err);
 /* The descriptor is one more of what may be a folder that disk_open() made. */
 void disk_hold(int fd);
 /* Closes it. With the last that was held, the folder is unlocked and removed. */
 void disk_drop(int fd);
-/* Below it, whatever is there, and it itself. What cannot be removed stays. */
-void disk_remove_tree(const char *path);
 
 #endif

@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,27 +25,14 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/fork.h"
+#include "util/tree.h"
 #include "util/wait.h"
 
 #define FOLDER	     "images"
 #define NEW	     "new." /* in front of what is not whole */
 #define TAG	     "image"
-#define OPEN_FOLDERS 16
 #define ERROR_SIZE   512
 #define LOCK_WAIT_NS (20 * NS_PER_MS)
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
-{
-	(void)status;
-	(void)kind;
-	(void)ftw;
-	return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-	nftw(path, remove_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
 
 static int open_cache(char folder[static PATH_MAX], struct error *err)
 {
@@ -90,12 +76,10 @@ static void remove_left(const char *folder)
 {
 	DIR *list = opendir(folder);
 	struct dirent *entry;
-	char path[PATH_MAX];
 
 	while (list && (entry = readdir(list)))
-		if (strncmp(entry->d_name, NEW, strlen(NEW)) == 0 &&
-		    snprintf(path, PATH_MAX, "%s/%s", folder, entry->d_name) < PATH_MAX)
-			remove_tree(path);
+		if (strncmp(entry->d_name, NEW, strlen(NEW)) == 0)
+			tree_remove(dirfd(list), entry->d_name);
 	if (list)
 		closedir(list);
 }
@@ -210,7 +194,7 @@ static int unpack(const struct oci_image *image, const char *folder, const char 
 	snprintf(fresh, PATH_MAX, "%.4000s/bundle", view);
 	if (!make_view(image, view, err) && !run_umoci(view, fresh, err) && rename(fresh, bundle))
 		error_errno(err, errno, "rename %s to %s", fresh, bundle);
-	remove_tree(view);
+	remove_left(folder);
 	return -err->code;
 }
 

@@ -20,12 +20,12 @@
 #include <linux/openat2.h>
 
 #include "util/list.h"
-#include "node/netns/disk.h"
 #include "node/node.h"
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/hash.h"
 #include "util/memory.h"
+#include "util/tree.h"
 
 /*
  * The store is mounted here while the root is made, for this is the one folder that every machine has and that no node takes
@@ -148,25 +148,38 @@ static int list_masks(struct error *err)
 }
 
 /* By a rename, which cannot stop half way. */
-static void empty_kept(const struct view *view, int store)
+static int throw_away(int store, const char *path, int trash, struct error *err)
+{
+	if (renameat(store, path, trash, "old") && errno != ENOENT)
+		return error_errno(err, errno, "empty what a node has kept: %s", path);
+	tree_empty(trash);
+	return 0;
+}
+
+static int empty_kept(const struct view *view, int store, struct error *err)
 {
 	char path[64];
+	int trash, status = 0;
 
 	mkdirat(store, TRASH, 0700);
+	trash = openat(store, TRASH, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (trash < 0)
+		return error_errno(err, errno, "make a folder in what the node writes");
+	tree_empty(trash);
 	for (size_t i = 0; i < view->layer_count; i++) {
 		const struct view_layer *layer = &view->layers[i];
 
-		for (size_t k = 0; k < sizeof(emptied) / sizeof(emptied[0]); k++) {
+		for (size_t k = 0; k < sizeof(emptied) / sizeof(emptied[0]) && !status; k++) {
 			bool is_root = strcmp(layer->guest, "/") == 0;
 
 			if (!is_root && strcmp(layer->guest, emptied[k]) != 0)
 				continue;
 			snprintf(path, sizeof(path), "%s%s", layer->upper, is_root ? emptied[k] : "");
-			renameat(store, path, store, TRASH "/old");
-			snprintf(path, sizeof(path), "/proc/self/fd/%d/" TRASH "/old", store);
-			disk_remove_tree(path);
+			status = throw_away(store, path, trash, err);
 		}
 	}
+	close(trash);
+	return status;
 }
 
 int view_prepare(struct view *view, const struct node_config *config, const char *disk, struct error *err)
@@ -176,12 +189,11 @@ int view_prepare(struct view *view, const struct node_config *config, const char
 	view->shared = config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0;
 	if (view->shared)
 		return 0;
-	if (list_masks(err) || list_layers(view, err)) {
+	if (list_masks(err) || list_layers(view, err) ||
+	    (config->kept_disk && empty_kept(view, config->kept_disk, err))) {
 		view_free(view);
 		return -err->code;
 	}
-	if (config->kept_disk)
-		empty_kept(view, config->kept_disk);
 	return 0;
 }
 
@@ -227,6 +239,13 @@ static int mount_store(const struct view *view, struct view_files *files, struct
 	return 0;
 }
 
+/* Returns a descriptor of a folder that is there afterwards, or -1. No link is followed: what is above may be a node's. */
+static int make_folder(int above, const char *name, mode_t mode)
+{
+	mkdirat(above, name, mode);
+	return openat(above, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /*
  * systemd does not run in the node, whatever runs on the machine: programs look for this folder (see sd_booted(3)). It is below
  * the root, or below a mount of its own.
@@ -234,20 +253,18 @@ static int mount_store(const struct view *view, struct view_files *files, struct
 static void hide_systemd(const struct view_layer *layer, const char *upper)
 {
 	bool is_run = strcmp(layer->guest, "/run") == 0;
-	char path[128];
 	struct stat below;
+	int folder;
 
-	if ((!is_run && strcmp(layer->guest, "/") != 0) ||
+	if ((!is_run && strcmp(layer->guest, "/") != 0) || stat(is_run ? "." : "run", &below) ||
 	    access(is_run ? "systemd/system" : "run/systemd/system", F_OK))
 		return;
-	snprintf(path, sizeof(path), "%s%s", upper, is_run ? "" : "/run");
-	if (!is_run && !stat("run", &below))
-		mkdir(path, below.st_mode & 07777);
-	strcat(path, "/systemd");
-	mkdir(path, 0755);
-	strcat(path, "/system");
+	folder = open(upper, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (!is_run)
+		folder = make_folder(folder, "run", below.st_mode & 07777);
+	folder = make_folder(folder, "systemd", 0755);
 	/* A whiteout: see the kernel's Documentation/filesystems/overlayfs.rst. */
-	mknod(path, S_IFCHR, makedev(0, 0));
+	mknodat(folder, "system", S_IFCHR, makedev(0, 0));
 }
 
 /* A folder that is in both layers is shown as it is above. */
@@ -287,12 +304,23 @@ static int mount_overlay(const struct view_layer *layer, const char *target, str
 	return 0;
 }
 
+/* Not by way of links: these may be a node's of a life before, or an image's, and would lead to the machine, whose root it still is. */
+static bool has_target(const char *target)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, target, &how, sizeof(how));
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /* What cannot be below an overlay is there to be read; but sockets of the machine may lie in what is an overlay itself. */
 static int mount_below(const struct view_layer *layer, struct error *err)
 {
 	char target[PATH_MAX];
 
-	if (snprintf(target, sizeof(target), ROOT "%s", layer->guest) >= (int)sizeof(target) || access(target, F_OK))
+	if (snprintf(target, sizeof(target), ROOT "%s", layer->guest) >= (int)sizeof(target) || !has_target(target))
 		return 0;
 	if ((layer->is_folder && !mount_overlay(layer, target, err)) || layer->is_overlay)
 		return 0;
@@ -312,6 +340,16 @@ static int mount_layers(const struct view *view, struct error *err)
 	return 0;
 }
 
+/* A folder in the working directory to mount on. What else has its name makes place for it, for the same reason. */
+static int make_place(const char *name)
+{
+	struct stat status;
+
+	if (lstat(name, &status) == 0 && S_ISDIR(status.st_mode))
+		return 0;
+	return (unlink(name) && errno != ENOENT) || mkdir(name, 0755) ? -1 : 0;
+}
+
 static int mount_dev(struct error *err)
 {
 	static const struct {
@@ -327,8 +365,7 @@ static int mount_dev(struct error *err)
 	};
 	static const char *const folders[] = { "net", "pts", "shm", "mqueue" };
 
-	if ((mkdir("dev", 0755) && errno != EEXIST) ||
-	    mount("dev", "dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755") || chdir("dev"))
+	if (make_place("dev") || mount("dev", "dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755") || chdir("dev"))
 		return error_errno(err, errno, "mount /dev");
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if (mkdir(folders[i], 0755))
@@ -360,7 +397,7 @@ static int bind_again(const char *path, unsigned long read_only, struct error *e
 
 static int mount_proc(struct error *err)
 {
-	if ((mkdir("proc", 0555) && errno != EEXIST) || mount("proc", "proc", "proc", KERNEL, NULL))
+	if (make_place("proc") || mount("proc", "proc", "proc", KERNEL, NULL))
 		return error_errno(err, errno, "mount /proc");
 	for (size_t i = 0; i < masks.count; i++) {
 		char path[NAME_MAX + sizeof("proc/")];
@@ -374,7 +411,7 @@ static int mount_proc(struct error *err)
 
 static int mount_sys(struct error *err)
 {
-	if ((mkdir("sys", 0555) && errno != EEXIST) || mount("sysfs", "sys", "sysfs", KERNEL, NULL) ||
+	if (make_place("sys") || mount("sysfs", "sys", "sysfs", KERNEL, NULL) ||
 	    mount(NULL, "sys", NULL, MS_BIND | MS_REMOUNT | KERNEL | MS_RDONLY, NULL))
 		return error_errno(err, errno, "mount /sys");
 	return bind_again("sys/devices/virtual/net", 0, err);
@@ -388,18 +425,39 @@ static int change_root(struct error *err)
 	return 0;
 }
 
+/* In the node's root, without the kernel's links that lead anywhere (see proc_pid_fd(5)). */
+static int open_inside(const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+
+	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+}
+
+/* The folder may be elsewhere in the root, by a link; what leads to none makes place for one. */
 static int open_etc(struct view_files *files, struct error *err)
 {
-	if (mkdir("/etc", 0755) && errno != EEXIST)
-		return error_errno(err, errno, "make /etc");
-	files->etc = open_tree(AT_FDCWD, "/etc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	return files->etc < 0 ? error_errno(err, errno, "open /etc") : 0;
+	struct stat status;
+	int folder = open_inside("/etc");
+
+	if (folder < 0 || fstat(folder, &status) || !S_ISDIR(status.st_mode)) {
+		if (folder >= 0)
+			close(folder);
+		if (make_place("etc"))
+			return error_errno(err, errno, "make /etc");
+		folder = open_inside("/etc");
+	}
+	files->etc = folder < 0 ? -1 : open_tree(folder, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (files->etc < 0)
+		return error_errno(err, errno, "open /etc");
+	close(folder);
+	return 0;
 }
 
 /* With all that is mounted in it. Before any place is taken over, so that it is what the machine has there. */
 static int open_binds(const struct view *view, struct error *err)
 {
-	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	/* A device in there would be written to all the same. */
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV };
 
 	for (size_t i = 0; i < view->config->bind_count; i++) {
 		const struct node_bind *bind = &view->config->binds[i];
@@ -411,14 +469,6 @@ static int open_binds(const struct view *view, struct error *err)
 			return error_errno(err, errno, "bind %s", bind->host);
 	}
 	return 0;
-}
-
-/* In the node's root, without the kernel's links that lead anywhere (see proc_pid_fd(5)). */
-static int open_inside(const char *path)
-{
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-
-	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 }
 
 /* Whether that is in a file system of the node's own, and not in a folder of the machine that was bound into it. */
