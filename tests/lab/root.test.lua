@@ -16,6 +16,13 @@ local function write(path, text)
 	file:write(text)
 end
 
+-- A root file system: Debian's busybox, with its libraries, under the names of what is used.
+local function make_root(path)
+	os.execute(([[mkdir -p ROOT/bin; cp $(command -v busybox) ROOT/bin
+		for l in $(ldd ROOT/bin/busybox | grep -o '/[^ ]*'); do mkdir -p ROOT$(dirname $l); cp -L $l ROOT$l; done
+		for name in sh cat ls tr find; do ln -s busybox ROOT/bin/$name; done]]):gsub("ROOT", path))
+end
+
 local function output(node, command)
 	return node:run(command):assert_ok().stdout
 end
@@ -74,6 +81,26 @@ test("every mount of the machine", function(t)
 	t:assert_contains(out, "wrote new new new")
 	t:assert_contains(out, "machine outer inner x")
 	t:assert_contains(out, "Read-only file system")
+end)
+
+-- Packages start servers, or do not, by what these say.
+test("what the machine's init says of itself", function(t)
+	local path = folder(t)
+	make_root(path .. "/root")
+	os.execute("cd " .. path .. " && mkdir -p root/run/systemd/system && touch root/run/utmp root/run/x")
+	write(path .. "/script.lua", [[
+		local a, b = provium:vm("a", "netns"), provium:vm("b", "netns", { root = "root" })
+		assert(os.execute("mount -t tmpfs t /run && cp -r root/run/. /run"))
+		for _, node in ipairs({ a, b }) do
+			node:boot()
+			print(node:name(), node:run("echo $(find /run/systemd /run/utmp /run/x)").stdout)
+		end
+		print("may be made", a:run("echo mine >/run/utmp; mkdir /run/systemd/system; cat /run/utmp").stdout)
+	]])
+	local out = ask(("cd %s; %s script.lua 2>&1"):format(path, support.provium))
+	t:assert_contains(out, "a\t/run/systemd /run/x")
+	t:assert_contains(out, "b\t/run/systemd /run/x")
+	t:assert_contains(out, "may be made\tmine")
 end)
 
 test("devices", function(t)
@@ -229,10 +256,8 @@ end)
 test("a root file system of its own", function(t)
 	local path = folder(t)
 	local root = path .. "/root"
-	-- Debian's busybox, with its libraries, under the names of what is used.
-	os.execute(([[mkdir -p ROOT/bin ROOT/etc ROOT/tmp; cp $(command -v busybox) ROOT/bin; echo mine >ROOT/etc/mark
-		for l in $(ldd ROOT/bin/busybox | grep -o '/[^ ]*'); do mkdir -p ROOT$(dirname $l); cp -L $l ROOT$l; done
-		for name in sh cat ls tr; do ln -s busybox ROOT/bin/$name; done]]):gsub("ROOT", root))
+	make_root(root)
+	os.execute("cd " .. root .. " && mkdir etc tmp && echo mine >etc/mark")
 	local a = provium:vm("a", "netns", { root = root }):boot()
 	local lan = provium:bridge("lan")
 	lan:attach(a)

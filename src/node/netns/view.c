@@ -247,24 +247,32 @@ static int make_folder(int above, const char *name, mode_t mode)
 }
 
 /*
- * systemd does not run in the node, whatever runs on the machine: programs look for this folder (see sd_booted(3)). It is below
- * the root, or below a mount of its own.
+ * What the machine's init says of itself is not so in the node: that it is systemd (a folder that programs look for, see
+ * sd_booted(3)), the runlevel, which has packages start their servers when they are installed, and who is logged in (utmp(5)).
+ * It is below the root, or below a mount of its own.
  */
-static void hide_systemd(const struct view_layer *layer, const char *upper)
+static void hide_init(const struct view_layer *layer, const char *upper)
 {
+	static const char *const hidden[][2] = { { "systemd", "system" }, { ".", "utmp" } };
 	bool is_run = strcmp(layer->guest, "/run") == 0;
-	struct stat below;
+	const char *run = is_run ? "." : "run";
+	struct stat status;
+	char below[64];
 	int folder;
 
-	if ((!is_run && strcmp(layer->guest, "/") != 0) || stat(is_run ? "." : "run", &below) ||
-	    access(is_run ? "systemd/system" : "run/systemd/system", F_OK))
+	if ((!is_run && strcmp(layer->guest, "/") != 0) || stat(run, &status))
 		return;
-	folder = open(upper, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (!is_run)
-		folder = make_folder(folder, "run", below.st_mode & 07777);
-	folder = make_folder(folder, "systemd", 0755);
-	/* A whiteout: see the kernel's Documentation/filesystems/overlayfs.rst. */
-	mknodat(folder, "system", S_IFCHR, makedev(0, 0));
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+		snprintf(below, sizeof(below), "%s/%s/%s", run, hidden[i][0], hidden[i][1]);
+		if (access(below, F_OK))
+			continue;
+		folder = open(upper, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (!is_run)
+			folder = make_folder(folder, "run", status.st_mode & 07777);
+		folder = make_folder(folder, hidden[i][0], 0755);
+		/* A whiteout: see the kernel's Documentation/filesystems/overlayfs.rst. */
+		mknodat(folder, hidden[i][1], S_IFCHR, makedev(0, 0));
+	}
 }
 
 /* A folder that is in both layers is shown as it is above. */
@@ -296,7 +304,7 @@ static int mount_overlay(const struct view_layer *layer, const char *target, str
 		return -err->code;
 	if (mkdir(work, 0700) && errno != EEXIST)
 		return error_errno(err, errno, "make a folder in what the node writes");
-	hide_systemd(layer, upper);
+	hide_init(layer, upper);
 	snprintf(options, sizeof(options), "lowerdir=.,upperdir=%s,workdir=%s,redirect_dir=on,index=off,metacopy=off",
 		 upper, work);
 	if (mount("provium", target, "overlay", MS_NODEV, options))
