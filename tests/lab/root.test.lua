@@ -290,7 +290,7 @@ test("a disk in a folder of the machine", function(t)
 	provium:remove(a)
 	t:assert_eq(ask("ls " .. path .. " | wc -l"), "0")
 	-- What a run has left that was killed is taken away by the next; what another one uses, and what is not ours, is not.
-	os.execute(("mkdir -p %s/provium-abcdef/deep %s/mine"):format(path, path))
+	os.execute(("cd %s && mkdir -p mine provium-abcdef/deep && chmod 700 provium-abcdef"):format(path))
 	local c = provium:vm("c", "netns", { disk = path }):boot()
 	t:assert_eq(ask("ls " .. path .. " | grep -c provium-; ls " .. path .. " | grep mine"), "1\nmine")
 	provium:remove(c)
