@@ -2,6 +2,9 @@
 #include "util/limits.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #include "util/error.h"
 
@@ -20,6 +23,18 @@ struct rlimit limits_raise_files(void)
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
 	return before;
+}
+
+struct rlimit limits_most_files(struct rlimit usual)
+{
+	FILE *file = fopen("/proc/sys/fs/nr_open", "re");
+	uint64_t most;
+
+	if (file && fscanf(file, "%" SCNu64, &most) == 1 && most > usual.rlim_max)
+		usual.rlim_max = most;
+	if (file)
+		fclose(file);
+	return usual;
 }
 
 int limits_check_files(struct error *err)

@@ -13,6 +13,12 @@ struct error;
  */
 struct rlimit limits_raise_files(void);
 
+/*
+ * The same limit with the kernel's own as the hard one. For the root of a user namespace, who may not raise it (see setrlimit(2)) as
+ * the init scripts of servers do. To set it takes CAP_SYS_RESOURCE.
+ */
+struct rlimit limits_most_files(struct rlimit usual);
+
 /* EMFILE if so few files may be open that not even an empty lab could be. */
 int limits_check_files(struct error *err);
 

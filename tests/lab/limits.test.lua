@@ -55,6 +55,15 @@ test("other limits at the next boot", LIMITED, function(t)
 	a:run("true"):assert_ok()
 end)
 
+-- Where the run's root may do what the machine's may, as he may where he has cgroups.
+test("open files, as many as init scripts ask for", LIMITED, function(t)
+	local most = tonumber(support.ask("cat /proc/sys/fs/nr_open"))
+	local a = provium:vm("a", "netns"):boot()
+	t:assert_eq(a:run(("ulimit -n %d && ulimit -n"):format(most)):assert_ok().stdout, most .. "\n")
+	t:assert_eq(support.ask(("%s exec $PPID a sh -c 'ulimit -n %d && ulimit -n'"):format(support.provium, most)),
+		tostring(most))
+end)
+
 test("none that nobody asked for", function(t)
 	local a = provium:vm("a", "netns"):boot()
 	local max = limit(a, "memory.max")

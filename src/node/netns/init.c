@@ -42,6 +42,7 @@ struct init_context {
 	int control, program;
 	int cgroup; /* -1: none */
 	struct rlimit files;
+	struct rlimit most_files; /* where this process may set it */
 	struct view view;
 	char **environment;
 };
@@ -103,7 +104,8 @@ __attribute__((noreturn)) static void init_main(const struct init_context *init)
 		_exit(1);
 	program = arrange(&fds, init->program);
 	/* What its commands begin with. Only now, for descriptors of the run may be beyond it. */
-	setrlimit(RLIMIT_NOFILE, &init->files);
+	if (init->view.shared || setrlimit(RLIMIT_NOFILE, &init->most_files))
+		setrlimit(RLIMIT_NOFILE, &init->files);
 	execveat(program, "", (char *const *)arguments, init->environment, AT_EMPTY_PATH);
 	report.files = (struct view_files){ .etc = -1, .store = -1 };
 	error_errno(&report.error, errno, "execute the node's init");
@@ -162,6 +164,7 @@ int netns_init_start(struct netns_node *node, const struct node_config *config, 
 	init.program = program_open(err);
 	if (init.program < 0 || view_prepare(&init.view, config, node->disk, err))
 		return -err->code;
+	init.most_files = limits_most_files(init.files);
 	init.environment = environment_of(node);
 	status = start(node, &init, init.view.shared ? SHARED_FLAGS : OWN_FLAGS, err);
 	free(init.environment);

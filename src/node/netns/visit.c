@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "node/netns/program.h"
 #include "util/error.h"
 #include "util/fork.h"
+#include "util/limits.h"
 #include "util/memory.h"
 
 #define FLAGS (CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)
@@ -50,6 +52,7 @@ __attribute__((noreturn)) static void child_main(const struct visit *visit)
 	int init = fcntl(visit->init, F_DUPFD, INIT_ALIVE + 1),
 	    program = fcntl(visit->program, F_DUPFD, INIT_ALIVE + 1);
 	const int kept = INIT_ALIVE;
+	struct rlimit files;
 	struct error err;
 
 	prctl(PR_SET_DUMPABLE, 0);
@@ -57,6 +60,10 @@ __attribute__((noreturn)) static void child_main(const struct visit *visit)
 		_exit(INIT_NOT_EXECUTABLE);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
+	if (visit->own && !getrlimit(RLIMIT_NOFILE, &files)) {
+		files = limits_most_files(files);
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	if (cgroup_join(init, &err)) {
 		fprintf(stderr, "provium: enter node `%s`: %s\n", visit->node, err.text);
 		_exit(INIT_NOT_EXECUTABLE);
