@@ -54,7 +54,8 @@ ends_with_who_visits() {
 		"$provium" exec "$lab" a sh -c 'touch /tmp/lives; exec sleep 1000' >out 2>err &
 	tracer=$!
 	disown "$tracer"
-	parent=$(child_of "$tracer") && visitor=$(child_of "$parent") && wait_for is_stopped "$visitor" || return 1
+	# It tries itself out on short-lived children first.
+	wait_for pgrep -P "$tracer" -x provium >pid && read -r parent <pid && visitor=$(child_of "$parent") && wait_for is_stopped "$visitor" || return 1
 	kill -KILL "$parent"
 	wait_for is_gone "$parent"
 	kill -CONT "$visitor"
