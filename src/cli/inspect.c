@@ -49,16 +49,19 @@ static void print_bridge(const json_t *bridge)
 	}
 }
 
-static void print_node(const json_t *node)
+/* By way of exec, and not of nsenter(1): a node may have put anything in the place of a program that is looked for there. */
+static void print_node(const json_t *run, const json_t *lab, const json_t *node)
 {
+	const char *home = labs_text(lab, "name");
+
 	terminal_line(stdout, "  node %s: %s, %s", labs_text(node, "name"), labs_text(node, "profile"),
 		      labs_text(node, "state"));
 	if (labs_number(node, "pid") && strcmp(labs_text(node, "kind"), node_kind_netns.name) == 0)
-		printf("    nsenter --target %lld --net --mount --uts --ipc --pid\n",
-		       (long long)labs_number(node, "pid"));
+		printf("    provium exec %lld %s%s%s\n", (long long)labs_number(run, "pid"), home, *home ? "." : "",
+		       labs_text(node, "name"));
 }
 
-static void print_lab(const json_t *lab)
+static void print_lab(const json_t *run, const json_t *lab)
 {
 	json_t *one;
 	size_t i;
@@ -68,7 +71,7 @@ static void print_lab(const json_t *lab)
 	json_array_foreach (json_object_get(lab, "bridges"), i, one)
 		print_bridge(one);
 	json_array_foreach (json_object_get(lab, "nodes"), i, one)
-		print_node(one);
+		print_node(run, lab, one);
 }
 
 /* Programs are named as in bpf/, everything else in the list is a map. */
@@ -98,7 +101,7 @@ static void print_run(const json_t *run)
 	printf("  its switch, where bridges, ports and queues are:\n");
 	printf("    nsenter --target %lld --net --mount\n", pid);
 	json_array_foreach (json_object_get(run, "labs"), i, lab)
-		print_lab(lab);
+		print_lab(run, lab);
 	print_bpf(json_object_get(run, "bpf"));
 }
 

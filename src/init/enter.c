@@ -14,7 +14,7 @@
 #include <linux/capability.h>
 #include <linux/keyctl.h>
 
-#include "init/init.h"
+#include "node/netns/protocol.h"
 #include "util/error.h"
 
 /* Of what is the machine's. In a user namespace of its own they say nothing about the machine anyway; but programs ask for them. */

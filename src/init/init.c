@@ -4,7 +4,7 @@
  * before it was executed (src/node/netns/init.c). When it ends, the kernel ends every process of the node; and it ends when
  * the run does, however that ends: by its parent-death signal, or because nobody holds the other end of its socket.
  */
-#include "init/init.h"
+#include "node/netns/protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -138,7 +138,9 @@ bpftool_lines_work() {
 	run_line 'map links' >dump 2>err && grep -q WIRE_CUT dump &&
 		run_line 'program wire_egress' >dump 2>err && [[ -s dump ]]
 }
-nsenter_lines_work() {
+entering_lines_work() {
+	# The command is called by its name.
+	local PATH=${provium%/*}:$PATH
 	run inspect "$lab"
 	[[ $(run_line 'its switch' ip -o link show b-lan 2>err) == *"master lan"* && $(run_line 'node b: ' hostname 2>err) == b ]]
 }
@@ -172,7 +174,7 @@ check "exec: a node that is not up" refuses "node \`late\` is not up: it is crea
 check "exec: no command" refuses "give LAB, NODE and a command" "$lab" a
 check "inspect" inspects
 check "inspect: its bpftool lines work" bpftool_lines_work
-check "inspect: its nsenter lines work" nsenter_lines_work
+check "inspect: its lines to enter work" entering_lines_work
 check "inspect --json" inspects_all
 check "a lab is gone with its process" goes_with_the_process
 kill "${runs[0]}"

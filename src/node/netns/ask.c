@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The run's side of the conversation with a node's init: see init/init.h. */
+/* The run's side of the conversation with a node's init: see protocol.h. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

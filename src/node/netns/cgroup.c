@@ -17,7 +17,7 @@
 
 #include "node/netns/cgroup_home.h"
 #include "node/netns/cgroup_place.h"
-#include "init/init.h"
+#include "node/netns/protocol.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"

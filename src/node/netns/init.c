@@ -19,7 +19,7 @@
 
 #include <linux/close_range.h>
 
-#include "init/init.h"
+#include "node/netns/protocol.h"
 #include "node/netns/cgroup.h"
 #include "node/netns/namespaces.h"
 #include "node/netns/netns.h"
@@ -47,7 +47,7 @@ struct init_context {
 	char **environment;
 };
 
-/* In the order of the enum in init/init.h; -1 for those that there are not. */
+/* In the order of the enum in node/netns/protocol.h; -1 for those that there are not. */
 struct init_fds {
 	int control, cgroup;
 	struct namespaces namespaces;

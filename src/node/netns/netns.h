@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "init/init.h"
+#include "node/netns/protocol.h"
 #include "node/netns/rootfs.h"
 #include "node/node.h"
 
@@ -18,7 +18,7 @@ struct netns_node {
 	char *name;
 	pid_t pid;	      /* of its init */
 	int pidfd;	      /* stands for its namespaces too */
-	int control;	      /* to init: first see report.h, then init/init.h */
+	int control;	      /* to init: first see report.h, then node/netns/protocol.h */
 	int etc;	      /* a folder with its own hosts and resolv.conf: see view.h. -1 until it is ready */
 	char *disk;	      /* its folder in `disk`; NULL: none, or not its own to remove */
 	int store;	      /* a detached mount of what it writes; -1: it has none of its own */

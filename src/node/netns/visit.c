@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "init/init.h"
+#include "node/netns/protocol.h"
 #include "node/netns/cgroup.h"
 #include "node/netns/program.h"
 #include "util/error.h"

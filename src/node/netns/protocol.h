@@ -7,8 +7,8 @@
  * Init is a program of its own, a part of the command and of the Lua module: a process of the node that was only forked would
  * show the node the run's memory, and the run's executable, which is a file of the host, as /proc/PID/exe.
  */
-#ifndef PROVIUM_INIT_INIT_H
-#define PROVIUM_INIT_INIT_H
+#ifndef PROVIUM_NODE_NETNS_PROTOCOL_H
+#define PROVIUM_NODE_NETNS_PROTOCOL_H
 
 #include <stdint.h>
 
