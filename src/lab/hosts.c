@@ -122,11 +122,23 @@ static void write_hosts(const struct view *view, struct buffer *text)
 	}
 }
 
+/* On no bridge it has no address of one, but programs ask for their own (see hostname(1), and Debian's installer). */
+static void write_own(const struct machine *machine, struct buffer *text)
+{
+	struct member **members;
+	size_t count = machine_members(machine, &members);
+
+	free(members);
+	if (!count)
+		buffer_printf(text, "127.0.1.1 %s\n", machine->name);
+}
+
 static void refresh_lab(const struct lab *root, const struct lab *lab)
 {
 	/* In a lab with one bridge, and no other lab around, all read the same. */
 	bool same_for_all = root->lab_count == 0 && lab->bridge_count <= 1;
 	struct buffer text = { 0 };
+	size_t shared = 0;
 
 	for (size_t i = 0; i < lab->machine_count; i++) {
 		struct machine *machine = lab->machines[i];
@@ -140,7 +152,10 @@ static void refresh_lab(const struct lab *root, const struct lab *lab)
 			buffer_free(&text);
 			write_hosts(&view, &text);
 			free(view.bridges);
+			shared = text.size;
 		}
+		buffer_cut(&text, shared);
+		write_own(machine, &text);
 		machine->kind->set_hosts(machine->node, buffer_string(&text), &ignored);
 	}
 	buffer_free(&text);

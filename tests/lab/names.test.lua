@@ -149,3 +149,24 @@ test("the host name of a node", function(t)
 	t:assert_eq(a:run("hostname").stdout, "some-node\n")
 	t:assert_eq(a:run("getent hosts localhost"):ok(), true)
 end)
+
+test("a node knows itself, on a bridge or on none", function(t)
+	-- getaddrinfo(3) may find no address as long as a node has none but loopback's.
+	local function finds(node, name)
+		return node:run("getent hosts " .. name).stdout:match("%S+")
+	end
+	local a, b = provium:vm("a", "netns"):boot(), provium:vm("b", "netns"):boot()
+	local lan = provium:bridge("lan")
+	for _, node in ipairs({ a, b }) do
+		t:assert_eq(finds(node, node:name()), "127.0.1.1")
+		t:assert_eq(node:run("hostname -f").stdout, node:name() .. "\n")
+	end
+	lan:attach(b)
+	t:assert_eq(finds(a, "a"), "127.0.1.1")
+	t:assert_eq(resolves(b, "b", "v4"), b:ip())
+	t:assert_eq(finds(b, "a"), nil)
+	lan:detach(b)
+	t:assert_eq(finds(b, "b"), "127.0.1.1")
+	provium:lab("x"):bridge("other"):attach(provium:lab("x"):vm("c", "netns"):boot())
+	t:assert_eq(resolves(provium:lab("x").c, "c", "v4"), provium:lab("x").c:ip())
+end)
