@@ -2,11 +2,14 @@
 -- Captures beside tcpdump: two nodes, frames at a rate, and everybody looks at the same frames at the same time. And
 -- what the wire program takes for a frame with and without them. Called by tools/bench-capture.
 
+-- Their programs widen the queues of their sockets beyond what a root without rights on the machine may.
+local OPTIONS = { root = "shared" }
+
 local flood, command = os.getenv("PROVIUM_FLOOD"), os.getenv("PROVIUM")
 local RATES, SIZES, SECONDS = { 10000, 50000, 100000, 200000 }, { 64, 1400 }, 2
 
 local lan = provium:bridge("lan")
-local a, b = provium:vm("a", "netns"), provium:vm("b", "netns")
+local a, b = provium:vm("a", "netns", OPTIONS), provium:vm("b", "netns", OPTIONS)
 lan:attach({ a, b })
 provium:boot()
 -- What nodes say by themselves is not to be in it.

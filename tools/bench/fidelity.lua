@@ -1,5 +1,8 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 --- How faithful are delay, rate and loss? Each number beside netem's, in one run; started by tools/bench-fidelity.
+
+-- Their programs widen the queues of their sockets beyond what a root without rights on the machine may.
+local OPTIONS = { root = "shared" }
 local links = require "links"
 local table_of = require "table_of"
 
@@ -161,9 +164,9 @@ end
 local function crowd(shared)
 	local name = shared and "shared" or "apart"
 	local lan = provium:bridge(name)
-	local near, far = provium:vm("near-" .. name, "netns"), provium:vm("far-" .. name, "netns")
-	local near_to = provium:vm("to-" .. name, "netns")
-	local far_to = shared and near_to or provium:vm("other-" .. name, "netns")
+	local near, far = provium:vm("near-" .. name, "netns", OPTIONS), provium:vm("far-" .. name, "netns", OPTIONS)
+	local near_to = provium:vm("to-" .. name, "netns", OPTIONS)
+	local far_to = shared and near_to or provium:vm("other-" .. name, "netns", OPTIONS)
 	lan:attach(shared and { near, far, near_to } or { near, far, near_to, far_to })
 	provium:boot()
 	lan:add_latency { from = near, to = near_to, ms = 1 }

@@ -2,6 +2,9 @@
 --- What is compared: a link from a to b that provium shapes, and one that netem shapes, between nodes of the same kind.
 --- Both have set{delay_ms, rate, queue, loss}: delay both ways; rate (bit/s), its queue (bytes) and loss (percent) from
 --- a to b.
+
+-- Their programs widen the queues of their sockets beyond what a root without rights on the machine may.
+local OPTIONS = { root = "shared" }
 local probe = assert(os.getenv("PROVIUM_PROBE"), "PROVIUM_PROBE is not set: start this with tools/bench-fidelity")
 local links = {}
 
@@ -71,7 +74,7 @@ end
 function links.ours(opts)
 	count = count + 1
 	local lan = provium:bridge("lan" .. count, opts)
-	local a, b = provium:vm("a" .. count, "netns"), provium:vm("b" .. count, "netns")
+	local a, b = provium:vm("a" .. count, "netns", OPTIONS), provium:vm("b" .. count, "netns", OPTIONS)
 	lan:attach { a, b }
 	provium:boot()
 	return setmetatable({ lan = lan, a = a, b = b, ip = b:ip() }, { __index = ours })
@@ -128,7 +131,7 @@ end
 function links.netem(opts)
 	count = count + 1
 	local bridge, subnet = "plain" .. count, ("10.250.%d."):format(count)
-	local a, b = provium:vm("na" .. count, "netns"), provium:vm("nb" .. count, "netns")
+	local a, b = provium:vm("na" .. count, "netns", OPTIONS), provium:vm("nb" .. count, "netns", OPTIONS)
 	provium:boot()
 	shell("ip link add %s mtu %d type bridge forward_delay 0 stp_state 0 mcast_snooping 0", bridge, opts.mtu or 1500)
 	shell("ip link set %s up", bridge)
