@@ -9,8 +9,8 @@ local HOSTILE = { tags = { "hostile" }, timeout = "30m" }
 -- out is what moves by itself.
 local LOOKS = {
 	-- Few enough for a kernel whose files are the machine's: it keeps open what it has once opened.
-	files = [[find /etc /home /root /usr/bin /usr/sbin /boot /srv /opt /var/lib/dpkg /run -xdev -maxdepth 3 ! -path '/run/provium*' \
-		-printf '%p %y %m %U:%G %s %T@ %C@ %l\n' | sort]],
+	files = [[find /etc /home /root /usr/bin /usr/sbin /boot /srv /opt /var/lib/dpkg /run -xdev -maxdepth 3 \
+		! -path '/run/provium*' 		-printf '%p %y %m %U:%G %s %T@ %C@ %l\n' | sort]],
 	content = "find /etc -xdev -type f -exec sha256sum {} + | sort",
 	-- Labels of folders alone: what is in them is another test's.
 	folders = "stat -c '%n %A %u %g' / /tmp /dev /dev/* /proc/sys /sys /var /usr",

@@ -189,10 +189,8 @@ static void test_a_frame_that_is_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_section),
-		cmocka_unit_test(test_a_comment_that_is_too_long),
-		cmocka_unit_test(test_an_interface),
-		cmocka_unit_test(test_a_frame),
+		cmocka_unit_test(test_a_section),	    cmocka_unit_test(test_a_comment_that_is_too_long),
+		cmocka_unit_test(test_an_interface),	    cmocka_unit_test(test_a_frame),
 		cmocka_unit_test(test_a_frame_that_is_cut),
 	};
 
