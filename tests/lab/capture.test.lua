@@ -213,6 +213,10 @@ test("ports, over IPv4 and IPv6, either side", function(t)
 	wait_until(function()
 		return a:run("busybox nc -w1 " .. b:ip() .. " 80 </dev/null"):ok()
 	end)
+	-- The next nc of the loop.
+	wait_until(function()
+		return b:run("ss -Hltn 'sport = :80'").stdout ~= ""
+	end)
 	local both = lan:capture({ filter = { proto = "tcp", port = 80 } })
 	local other = lan:capture({ filter = { proto = "tcp", port = 81 } })
 	local answers = lan:capture({ filter = { port = 80, from = b } })
