@@ -18,9 +18,15 @@ test("memory", LIMITED, function(t)
 	t:assert_eq(hungry.signal_name or hungry.exit_code, 137)
 	t:assert_eq(hungry.killed, "by the kernel, for node `a` has used up its `memory`")
 	t:assert_eq(a:run("kill -KILL $$").killed, nil)
-	-- What it writes into memory counts, too.
-	local writer = a:run("head -c 100M /dev/zero >/dev/shm/x; exit $?")
-	t:assert_eq(writer.killed, hungry.killed)
+	-- What it writes into memory counts, too, and leaves room for what removes it.
+	local uses_some = "perl -e '$_ = \"x\" x (30 << 20)'; exit $?"
+	a:run(uses_some):assert_ok()
+	for _, path in ipairs({ "/dev/shm/x", "/var/x" }) do
+		t:assert_contains(a:run("head -c 100M /dev/zero >" .. path).stderr, "No space left on device")
+	end
+	t:assert_eq(a:run(uses_some).killed, hungry.killed)
+	a:run("rm /dev/shm/x /var/x"):assert_ok()
+	a:run(uses_some):assert_ok()
 	t:assert_eq(a:state(), "booted")
 	a:reboot()
 	a:run("true"):assert_ok()

@@ -207,13 +207,16 @@ void view_free(struct view *view)
 	free(view->binds);
 }
 
-/* As much of a node's memory as any machine has for it. A node that has used up all by what it writes could not even remove it. */
-static int mount_memory(const struct view *view, const char *path, unsigned long flags)
+/*
+ * A part of a node's memory: a half for what it writes, as any machine has for a tmpfs, and a quarter for what is volatile. A node
+ * that has used up all by what it writes could not even remove it.
+ */
+static int mount_memory(const struct view *view, const char *path, unsigned long flags, unsigned int part)
 {
 	uint64_t memory = view->config->memory_bytes;
 	char options[64];
 
-	snprintf(options, sizeof(options), memory ? "mode=0755,size=%" PRIu64 : "mode=0755", memory / 2);
+	snprintf(options, sizeof(options), memory ? "mode=0755,size=%" PRIu64 : "mode=0755", memory / part);
 	return mount("provium", path, "tmpfs", flags, options);
 }
 
@@ -226,7 +229,7 @@ static int mount_store(const struct view *view, struct view_files *files, struct
 	else if (view->disk)
 		status = mount(view->disk, STORE, NULL, MS_BIND, NULL);
 	else
-		status = mount_memory(view, STORE, MS_NOSUID | MS_NODEV);
+		status = mount_memory(view, STORE, MS_NOSUID | MS_NODEV, 2);
 	if (status)
 		return error_errno(err, errno, "mount what the node writes");
 	if ((mkdir(ROOT, 0755) && errno != EEXIST) || (mkdir(VOLATILE, 0755) && errno != EEXIST))
@@ -234,7 +237,7 @@ static int mount_store(const struct view *view, struct view_files *files, struct
 	files->store = open_tree(AT_FDCWD, STORE, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (files->store < 0)
 		return error_errno(err, errno, "keep what the node writes");
-	if (mount_memory(view, VOLATILE, MS_NOSUID) || mkdir(VOLATILE "/dev", 0755) || mkdir(VOLATILE "/shm", 01777))
+	if (mount_memory(view, VOLATILE, MS_NOSUID, 4) || mkdir(VOLATILE "/dev", 0755) || mkdir(VOLATILE "/shm", 01777))
 		return error_errno(err, errno, "mount a tmpfs");
 	return 0;
 }
