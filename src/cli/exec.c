@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* `provium exec`: a command in a node of a running lab, at this terminal. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -10,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/labs.h"
+#include "cli/relay.h"
 #include "lab/registry.h"
 #include "node/netns/visit.h"
 #include "node/node.h"
@@ -81,29 +81,21 @@ static int find_node(const struct request *request, pid_t *pid, struct error *er
 	return pidfd;
 }
 
-static pid_t child;
-
-static void pass_on(int number)
-{
-	kill(child, number);
-}
-
 static int run_inside(const struct request *request, int pidfd, pid_t pid, struct error *err)
 {
-	struct sigaction action = { .sa_handler = pass_on };
-	int status;
+	struct relay relay;
+	int status = 0;
+	pid_t child;
 
-	/* The terminal sends these to the command too, which decides. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
-	child = netns_visit(pidfd, pid, request->node, request->command, err);
-	if (child < 0)
-		return child;
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return error_errno(err, errno, "wait for `%s`", request->command[0]);
+	if (relay_open(&relay, err))
+		return -err->code;
+	child = netns_visit(pidfd, pid, request->node, request->command, relay.theirs, relay.terminal, err);
+	err->code = child < 0 ? err->code : 0;
+	if (child > 0 && relay_run(&relay, child, &status, err))
+		error_wrap(err, "`%s`", request->command[0]);
+	relay_close(&relay);
+	if (err->code)
+		return -err->code;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -113,7 +105,7 @@ int cli_exec(int argc, char **argv)
 		NULL,
 		parse,
 		"LAB NODE CMD [ARG...]",
-		"Run a command in a node of a running lab, with this terminal."
+		"Run a command in a node of a running lab, at this terminal."
 		"\vLAB is the pid of a lab, or its script's path or the beginning of it. NODE is the name of a node; "
 		"in a "
 		"sub-lab LAB.NODE. The exit status is that of the command, 128+N if signal N ended it, 127 if there is "

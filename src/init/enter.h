@@ -13,7 +13,4 @@ struct error;
  */
 int enter_namespaces(struct error *err);
 
-/* What is the machine's is given up, by a process that is in the user namespace. */
-void enter_limits(void);
-
 #endif

@@ -331,13 +331,11 @@ static int boot(const char *mode)
 }
 
 /* Of `provium exec`, which waits for its end and dies with it. */
-static int visit(const char *node, const char *mode, char **command)
+static int visit(const char *node, char **command)
 {
 	if (!fork_follow_pipe(INIT_ALIVE))
 		return INIT_NOT_EXECUTABLE;
 	close(INIT_ALIVE);
-	if (strcmp(mode, INIT_VISIT_OWN) == 0)
-		enter_limits();
 	execvp(command[0], command);
 	fprintf(stderr, "provium: run `%s` in node `%s`: %s\n", command[0], node, strerror(errno));
 	return errno == ENOENT ? INIT_NOT_FOUND : INIT_NOT_EXECUTABLE;
@@ -350,5 +348,5 @@ int main(int argc, char **argv)
 	/* The node's programs may not look into init, whose socket is the run's. */
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_NAME, argv[1]);
-	return argc == 3 ? boot(argv[2]) : visit(argv[1], argv[2], argv + 3);
+	return argc == 3 ? boot(argv[2]) : visit(argv[1], argv + 3);
 }

@@ -46,16 +46,21 @@ execs() {
 	run exec "$lab" a sh -c 'hostname; ip -o -4 addr show dev eth0; cat /etc/hosts; echo complaint >&2; echo "$1"' sh --json
 	exits 0 && prints_line a && prints 10.1.0.2/16 && prints b.lan && prints_line '--json' && complains complaint
 }
-# Stopped when it has entered the node and has not begun yet: what asks to be killed with its parent comes after that.
-is_stopped() { grep -qsE '^State:\s+[Tt]' "/proc/$1/status"; }
+# stops_at SYSCALL COMMAND...: runs it in the background, with its first child stopped at its end of that call; sets tracer, parent and
+# visitor to the pids.
+stops_at() {
+	rm -f trace
+	strace -f -qq -o trace -e trace="$1" -e inject="$1":signal=SIGSTOP "${@:2}" >out 2>err &
+	tracer=$!
+	# It tries itself out on short-lived children first.
+	wait_for pgrep -P "$tracer" -x provium >pid && read -r parent <pid && wait_for grep -qs 'stopped by SIGSTOP' trace &&
+		visitor=$(grep -m 1 'stopped by SIGSTOP' trace | cut -d ' ' -f 1)
+}
+# It has entered the node and has not begun yet: what asks to be killed with its parent comes after that.
 ends_with_who_visits() {
 	local tracer parent visitor
-	strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:signal=SIGSTOP \
-		"$provium" exec "$lab" a sh -c 'touch /tmp/lives; exec sleep 1000' >out 2>err &
-	tracer=$!
+	stops_at execveat "$provium" exec "$lab" a sh -c 'touch /tmp/lives; exec sleep 1000' || return 1
 	disown "$tracer"
-	# It tries itself out on short-lived children first.
-	wait_for pgrep -P "$tracer" -x provium >pid && read -r parent <pid && visitor=$(child_of "$parent") && wait_for is_stopped "$visitor" || return 1
 	kill -KILL "$parent"
 	wait_for is_gone "$parent"
 	kill -CONT "$visitor"
@@ -109,6 +114,64 @@ reads_stdin() {
 }
 has_the_terminal() {
 	within script --quiet --return --command "$provium exec $lab a sh -c 'test -t 0 && test -t 1 && tty -s'" /dev/null >out 2>err </dev/null
+}
+# All that can be done with a descriptor by the owner of what it stands for.
+keeps_files() {
+	echo typed >input
+	echo before >log
+	chmod 600 input log
+	status=0
+	within "$provium" exec "$lab" a sh -c 'cat; chmod 4777 /proc/self/fd/*; echo evil >/proc/self/fd/0; truncate -s 0 /proc/self/fd/1' \
+		<input >>log 2>err || true
+	[[ $(stat -c %a input log | xargs) == "600 600" && $(<input) == typed && $(<log) == before$'\n'typed ]]
+}
+passes_on_much() {
+	local size=3000000
+	[[ $(head -c "$size" /dev/zero | within "$provium" exec "$lab" a sh -c 'cat; head -c 10 /dev/zero' | wc -c) == $((size + 10)) ]] &&
+		[[ $(within "$provium" exec "$lab" a sh -c "head -c $size /dev/zero >&2" 2>&1 >/dev/null | wc -c) == "$size" ]] &&
+		[[ $(within "$provium" exec "$lab" a yes | head -n 1) == y ]]
+}
+leaves_behind() {
+	run exec "$lab" a sh -c 'sleep 1000 & echo $!'
+	exits 0 && run exec "$lab" a kill "$(<out)" && exits 0
+}
+# in_terminal SHELL-LINE: with a terminal, whose input is what the function gets.
+in_terminal() { SHELL=/bin/bash within script --quiet --return --command "$1" /dev/null; }
+keeps_the_terminal() {
+	in_terminal 'before=$(stat -Lc %a /dev/stdin)
+		'"$provium exec $lab a"' perl -e '\''chmod 0777, "/dev/stdin"; ioctl STDIN, 0x5412, my $c = $_ for "X", "\n"'\''
+		read -t 0 && echo pushed; [[ $before == $(stat -Lc %a /dev/stdin) ]] || echo changed; echo end' >out 2>err </dev/null
+	prints end && ! prints pushed && ! prints changed
+}
+hides_the_terminal() {
+	in_terminal "$provium exec $lab a sh -c '"': <>/dev/tty && echo seen'"' </dev/null; echo end" >out 2>err </dev/null
+	prints end && ! prints_line $'seen\r'
+}
+interrupts() {
+	local typist
+	rm -f keys
+	mkfifo keys
+	(
+		exec 3>keys
+		wait_for prints ready
+		printf '\003' >&3
+		wait_for prints "got it"
+	) &
+	typist=$!
+	in_terminal "$provium exec $lab a sh -c '"'trap "echo got it; exit 5" INT; echo ready; while :; do sleep 0.1; done'"'" >out 2>err <keys
+	status=$?
+	wait "$typist"
+	exits 5
+}
+# While it enters the node, it is none of its processes: a network device could be given to one that is in the machine's network.
+is_not_seen_entering() {
+	local tracer parent visitor numbers
+	stops_at pidfd_getfd "$provium" exec "$lab" a true || return 1
+	# One in each process namespace that it is in, of those here.
+	numbers=$(sed -n 's/^NSpid:\s*//p' "/proc/$visitor/status")
+	kill -CONT "$visitor"
+	wait "$tracer"
+	[[ $numbers == "$visitor" ]]
 }
 passes_on_term() {
 	"$provium" exec "$lab" a sh -c 'trap "echo got it; exit 5" TERM; echo ready; while :; do sleep 0.1; done' >out 2>err &
@@ -167,6 +230,13 @@ check "exec: killed by SIGKILL is 137" carries_back 137 'kill -KILL $$'
 check "exec: no such command is 127, not executable 126" not_found
 check "exec: standard input" reads_stdin
 check "exec: a terminal" has_the_terminal
+check "exec: files that it was given stay as they are" keeps_files
+check "exec: much to read and to print, and nobody who reads" passes_on_much
+check "exec: what is left behind is not waited for" leaves_behind
+check "exec: the terminal stays as it is, and nothing is typed there" keeps_the_terminal
+check "exec: no terminal but by standard input" hides_the_terminal
+check "exec: Ctrl-C" interrupts
+check "exec: not seen by the node while it enters" is_not_seen_entering
 check "exec: SIGTERM is passed on" passes_on_term
 check "exec: no such lab" refuses "no lab \`1\` (a pid, or the beginning of a script's path); running: " 1 a true
 check "exec: no such node" refuses "has no node \`z\`; there are: a (booted), b (booted), late (created)" "$lab" z true

@@ -16,8 +16,7 @@
 #define INIT_OWN    "own"
 #define INIT_SHARED "shared"
 /* The same, and a command that it becomes, in a node that is up. Beside the descriptors 0 to 2 there is one then. */
-#define INIT_VISIT_OWN	  "visit-own"
-#define INIT_VISIT_SHARED "visit-shared"
+#define INIT_VISIT "visit"
 
 #define INIT_ALIVE 3 /* at its end when whoever visits the node has ended */
 
