@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- What a node leaves behind for its next boot, and what an image brings along, must not lead the run, which is the machine's root,
--- to files of the machine. What is the machine's in these tests is made for them: a folder in which `home` is a mount.
+-- What a node leaves behind for its next boot, and what an image brings along, must not lead the run, which is the
+-- machine's root, to files of the machine; nor may what runs in a node hold up the run. What is the machine's in these
+-- tests is made for them: a folder in which `home` is a mount.
 local support = require("support")
 
 -- Runs a script on such a machine, which finds the folder as TOP. Returns what is in `home` then, and what was printed.
@@ -9,7 +10,8 @@ local function on_machine(prepare, script)
 	local file = assert(io.open(top .. "/x.lua", "w"))
 	file:write(("local TOP = %q\n"):format(top), script)
 	file:close()
-	local output = support.ask(([[exec 2>&1; unshare -m sh -c 'cd %s; mkdir image home; mount -t tmpfs home home; mkdir home/user
+	local output = support.ask(([[exec 2>&1; unshare -m sh -c 'cd %s; mkdir image home
+		mount -t tmpfs home home; mkdir home/user
 		%s
 		%s run x.lua; echo "status $?"; find home | sort | tr "\n" " "']]):format(top, prepare, support.provium))
 	os.execute("rm -r " .. top)
@@ -49,7 +51,8 @@ local REBOOT = [[
 test("links that a node puts where its next boot mounts", function(t)
 	for _, disk in ipairs({ "nil", "TOP" }) do
 		for _, target in ipairs({ "TOP .. '/home/user'", "'/none'" }) do
-			local seen, output = on_machine("", ("local REPLACE, DISK, TARGET = %q, %s, %s\n"):format(REPLACE, disk, target) .. REBOOT)
+			local given = ("local REPLACE, DISK, TARGET = %q, %s, %s\n"):format(REPLACE, disk, target)
+			local seen, output = on_machine("", given .. REBOOT)
 			t:assert_eq(seen, UNTOUCHED, output)
 		end
 	end
@@ -82,7 +85,8 @@ end)
 
 -- A folder of this machine with that mode, and in it one that looks like what a node has left, of some user.
 local function disk_folder(mode)
-	local folder = support.ask("d=$(mktemp -d /tmp/disk.XXXXXX); chmod " .. mode .. " $d; mkdir $d/provium-ABCDEF; echo $d")
+	local folder = support.ask("mktemp -d /tmp/disk.XXXXXX")
+	os.execute(("chmod %s %s; mkdir %s/provium-ABCDEF"):format(mode, folder, folder))
 	os.execute(("touch %s/provium-ABCDEF/file; chown -R 12345 %s/provium-ABCDEF"):format(folder, folder))
 	return setmetatable({ path = folder }, { __close = function() os.execute("rm -r " .. folder) end })
 end
@@ -113,4 +117,19 @@ test("a device in what is bound to be read", function(t)
 		a:run("test -c /ro/" .. name .. " && echo x >/rw/" .. name):assert_ok()
 		t:assert(a:run("echo x >/ro/" .. name).stderr:find("Permission denied"), name)
 	end
+end)
+
+-- One that was stopped before it became its program would be waited for.
+test("a node that stops all its processes, over and over", function(t)
+	local file = support.ask("f=$(mktemp /tmp/XXXXXX.lua); echo $f")
+	local script = assert(io.open(file, "w"))
+	script:write([[
+		local a = provium:vm("a", "netns"):boot()
+		a:run_async("perl", { "-e", "print qq(begun\n); $| = 1; kill 19, -1 while 1" }):stdout_stream():read_until("begun")
+		for _ = 1, 50 do a:run("true", { timeout = "100ms" }) end
+	]])
+	script:close()
+	local output = support.ask(support.provium .. " run --timeout 10s " .. file .. " 2>&1")
+	os.remove(file)
+	t:assert(not output:find("the script does not end", 1, true), output)
 end)

@@ -13,6 +13,7 @@
 #include "node/netns/netns.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/memory.h"
 #include "util/wait.h"
 
@@ -66,15 +67,17 @@ static void close_pipes(struct pipes *pipes)
 	}
 }
 
-/* Waits for the exec, which is at once, or for the reason why it failed. */
+/* Waits for the exec, which is at once unless a program of the node stops this one first; or for the reason why it failed. */
 static int exec_report(struct netns_node *node, const struct command *command, int report, struct error *err)
 {
+	struct pollfd told = { .fd = report, .events = POLLIN };
 	ssize_t size;
 	int code;
 
-	do
-		size = read(report, &code, sizeof(code));
-	while (size < 0 && errno == EINTR);
+	while (wait_slice(&told, 1, CLOCK_NEVER) <= 0)
+		if (interrupt_pending(err))
+			return error_wrap(err, "run `%s` in node `%s`", command->argv[0], node->name);
+	size = read(report, &code, sizeof(code));
 	if (size != sizeof(code))
 		return 0;
 	if (command->cwd)
