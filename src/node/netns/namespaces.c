@@ -11,7 +11,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "node/netns/view.h"
 #include "util/error.h"
+#include "util/limits.h"
 
 #define OWNED	   (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 #define STACK_SIZE 16384
@@ -49,6 +51,16 @@ static int write_map(pid_t pid, const char *name, struct error *err)
 	return -err->code;
 }
 
+static int explain(int status, struct error *err)
+{
+	limits_explain_process(err);
+	if (status == -EPERM)
+		error_append(err, " (which a process in a chroot may not, and a security module may forbid)");
+	else if (status == -EINVAL)
+		error_append(err, " (this kernel has none)");
+	return error_append(err, VIEW_HINT);
+}
+
 int namespaces_make(struct namespaces *namespaces, struct error *err)
 {
 	static char stack[STACK_SIZE] __attribute__((aligned(16)));
@@ -64,7 +76,7 @@ int namespaces_make(struct namespaces *namespaces, struct error *err)
 	holder = clone(hold, stack + sizeof(stack), OWNED | CLONE_NEWUSER | CLONE_VM | CLONE_PIDFD | SIGCHLD, NULL,
 		       &namespaces->holder);
 	if (holder < 0)
-		return error_errno(err, errno, "make a user namespace");
+		return explain(error_errno(err, errno, "make a user namespace"), err);
 	if (write_map(holder, "uid_map", err) || write_map(holder, "gid_map", err))
 		return -err->code;
 	return setns(namespaces->holder, OWNED) ? error_errno(err, errno, "enter the node's namespaces") : 0;

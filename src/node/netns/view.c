@@ -15,8 +15,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <linux/magic.h>
 #include <linux/openat2.h>
 
 #include "util/list.h"
@@ -36,8 +38,6 @@
 #define VOLATILE STORE "/volatile" /* a tmpfs for what is in memory on any machine */
 #define TRASH	 "trash"	   /* in the store */
 #define KERNEL	 (MS_NOSUID | MS_NODEV | MS_NOEXEC)
-
-#define HINT "; root=\"shared\" takes the machine's own file system"
 
 /* As on any machine that boots, nothing is there of the life before. */
 static const char *const emptied[] = { "/run", "/tmp" };
@@ -291,6 +291,18 @@ static int make_upper(const char *upper, struct error *err)
 	return errno == EEXIST ? 0 : error_errno(err, errno, "make a folder in what the node writes");
 }
 
+/* What is below is the working directory. */
+static int explain_overlay(int status, struct error *err)
+{
+	struct statfs below;
+
+	if (status == -ENODEV)
+		return error_append(err, " (this kernel has no overlay file system)");
+	if (status == -EINVAL && statfs(".", &below) == 0 && below.f_type == OVERLAYFS_SUPER_MAGIC)
+		return error_append(err, " (that is an overlay itself, and as many as the kernel takes)");
+	return status;
+}
+
 /*
  * The path of the layer goes by the working directory, for it may contain what separates options. redirect_dir: so that folders
  * of the layer below can be renamed.
@@ -311,7 +323,7 @@ static int mount_overlay(const struct view_layer *layer, const char *target, str
 	snprintf(options, sizeof(options), "lowerdir=.,upperdir=%s,workdir=%s,redirect_dir=on,index=off,metacopy=off",
 		 upper, work);
 	if (mount("provium", target, "overlay", MS_NODEV, options))
-		return error_errno(err, errno, "mount an overlay on %s", layer->path);
+		return explain_overlay(error_errno(err, errno, "mount an overlay on %s", layer->path), err);
 	return 0;
 }
 
@@ -344,10 +356,10 @@ static int mount_below(const struct view_layer *layer, struct error *err)
 static int mount_layers(const struct view *view, struct error *err)
 {
 	if (mount_overlay(&view->layers[0], ROOT, err))
-		return error_append(err, HINT);
+		return error_append(err, VIEW_HINT);
 	for (size_t i = 1; i < view->layer_count; i++)
 		if (mount_below(&view->layers[i], err))
-			return error_append(err, HINT);
+			return error_append(err, VIEW_HINT);
 	return 0;
 }
 

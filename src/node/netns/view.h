@@ -12,6 +12,9 @@
 struct error;
 struct node_config;
 
+/* Where a machine does not have what a root of the node's own needs. */
+#define VIEW_HINT "; root=\"shared\" takes the machine's own file system"
+
 struct view_layer {
 	char *path;	 /* below which it is */
 	char *guest;	 /* where it is in the node */
