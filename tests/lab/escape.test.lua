@@ -133,3 +133,12 @@ test("a node that stops all its processes, over and over", function(t)
 	os.remove(file)
 	t:assert(not output:find("the script does not end", 1, true), output)
 end)
+
+test("something else in the place of /etc/hosts", function(t)
+	local a = provium:vm("a", "netns"):boot()
+	for _, act in ipairs({ "mkdir -p /etc/hosts/below", "mkfifo /etc/hosts", "ln -s /none /etc/hosts", "true" }) do
+		a:run("rm -r /etc/hosts; " .. act):assert_ok()
+		a:reboot()
+		t:assert_eq(a:run("grep -c localhost /etc/hosts && test ! -L /etc/hosts").exit_code, 0, act)
+	end
+end)

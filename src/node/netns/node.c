@@ -20,6 +20,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/tree.h"
 #include "util/wait.h"
 
 /* An init that was killed is gone after this long, or stuck in the kernel. */
@@ -265,11 +266,12 @@ static int open_private(const struct netns_node *node, const char *file)
 	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, fd = openat(node->etc, file, flags, 0644);
 	struct stat status;
 
-	if (fd >= 0 ? fstat(fd, &status) == 0 && S_ISREG(status.st_mode) : errno != ELOOP && errno != ENXIO)
+	if (fd >= 0 ? fstat(fd, &status) == 0 && S_ISREG(status.st_mode)
+		    : errno != ELOOP && errno != ENXIO && errno != EISDIR)
 		return fd;
 	if (fd >= 0)
 		close(fd);
-	return unlinkat(node->etc, file, 0) ? -1 : openat(node->etc, file, flags | O_EXCL, 0644);
+	return tree_remove(node->etc, file) ? -1 : openat(node->etc, file, flags | O_EXCL, 0644);
 }
 
 /* Written before it is cut to its new length: a reader in between sees lines of both texts, but never none. */

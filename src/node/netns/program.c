@@ -16,9 +16,28 @@
 /* The program, which the linker has put here. */
 extern const char _binary_node_init_start[], _binary_node_init_end[];
 
+/* Of kernels from 6.3 on, which may be told to make none that can be executed unless somebody says so. */
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
+
+#define FLAGS (MFD_CLOEXEC | MFD_ALLOW_SEALING)
+#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static int make_file(void)
+{
+	int fd = memfd_create("provium-init", FLAGS | MFD_EXEC);
+
+	return fd < 0 && errno == EINVAL ? memfd_create("provium-init", FLAGS) : fd;
+}
+
 /*
- * The program as a file of the run, made once. It is sealed, and its mode is set each time: a node that gets hold of it, as the
- * executable of a process that was about to become a command, may change that and nothing else.
+ * The program as a file of the run, made once. It is sealed, also against taking its execution away from the nodes that are yet to
+ * boot, where the kernel knows that; and its mode is set each time: a node that gets hold of it, as the executable of a process that was
+ * about to become a command, may change that and nothing else.
  */
 int program_open(struct error *err)
 {
@@ -26,10 +45,10 @@ int program_open(struct error *err)
 	size_t size = (size_t)(_binary_node_init_end - _binary_node_init_start);
 
 	if (program < 0) {
-		int fd = memfd_create("provium-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		int fd = make_file();
 
-		if (fd < 0 || write(fd, _binary_node_init_start, size) != (ssize_t)size ||
-		    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+		if (fd < 0 || write(fd, _binary_node_init_start, size) != (ssize_t)size || fchmod(fd, 0500) ||
+		    (fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_EXEC) && fcntl(fd, F_ADD_SEALS, SEALS))) {
 			error_errno(err, errno, "make the program of a node's init");
 			if (fd >= 0)
 				close(fd);
