@@ -142,3 +142,12 @@ test("something else in the place of /etc/hosts", function(t)
 		t:assert_eq(a:run("grep -c localhost /etc/hosts && test ! -L /etc/hosts").exit_code, 0, act)
 	end
 end)
+
+-- Opened through an overlay, they are opened with the rights of the machine's root.
+test("the kernel's own file systems, wherever they are mounted", function(t)
+	local seen, output = on_machine("mkdir bpf; mount -t bpf bpf bpf; mkdir bpf/below", [[
+		print(provium:vm("a", "netns"):boot():run("find " .. TOP .. "/bpf").stdout)
+	]])
+	t:assert_eq(seen, UNTOUCHED)
+	t:assert(output:find("/bpf\n", 1, true) and not output:find("/bpf/below", 1, true), output)
+end)

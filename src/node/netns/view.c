@@ -53,9 +53,12 @@ static bool is_below(const char *path, const char *folder)
 /* What the node has of its own; what shows the machine's kernel; and what a program of some user answers for, or never answers. */
 static bool is_left_out(const struct mntent *entry)
 {
-	static const char *const types[] = { "autofs",	 "binfmt_misc", "cgroup",  "cgroup2", "devpts",
-					     "devtmpfs", "fuse",	"fusectl", "mqueue",  "nsfs",
-					     "proc",	 "rpc_pipefs",	"sysfs",   "tracefs" };
+	static const char *const types[] = {
+		"autofs",    "binfmt_misc", "bpf",	"cgroup",  "cgroup2", "configfs",   "debugfs",
+		"devpts",    "devtmpfs",    "efivarfs", "fuse",	   "fuseblk", "fusectl",    "mqueue",
+		"nfsd",	     "nsfs",	    "proc",	"pstore",  "resctrl", "rpc_pipefs", "securityfs",
+		"selinuxfs", "smackfs",	    "sysfs",	"tracefs",
+	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (strcmp(entry->mnt_type, types[i]) == 0)
