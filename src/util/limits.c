@@ -73,7 +73,8 @@ int limits_explain_process(struct error *err)
 	struct rlimit limit = { 0 };
 
 	if (err->code == ENOSPC)
-		return error_append(err, " (a limit of namespaces: see sysctl user.max_user_namespaces, user.max_net_namespaces and their like)");
+		return error_append(err, " (a limit of namespaces: see sysctl user.max_user_namespaces, "
+					 "user.max_net_namespaces and their like)");
 	if (err->code != EAGAIN)
 		return -err->code;
 	getrlimit(RLIMIT_NPROC, &limit);
