@@ -89,13 +89,18 @@ wild_run_killed() {
 
 both_are_listed() {
 	local other result=0
-	"$provium" wild.lua >/dev/null 2>&1 &
+	# It is there until it was seen.
+	cat >waits.lua <<-'END'
+		wait_until(function() return os.execute("test -e seen") end, { timeout = "10m" })
+	END
+	"$provium" --timeout 10m waits.lua >/dev/null 2>&1 &
 	other=$!
 	wait_for two_runs || result=1
-	wait "$other"
+	touch seen
+	wait "$other" || result=1
 	return "$result"
 }
-two_runs() { [[ $("$provium" ps | grep -cE '(steady|wild)\.lua') == 2 ]]; }
+two_runs() { [[ $("$provium" ps | grep -cE '(steady|waits)\.lua') == 2 ]]; }
 
 check "a run that breaks its own network disturbs no other" beside wild_run
 check "a run that is killed disturbs no other" beside wild_run_killed
