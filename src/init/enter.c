@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "node/netns/drop.h"
@@ -32,7 +33,9 @@ int enter_namespaces(struct error *err)
 	drop_cores();
 	if (setns(INIT_HOLDER, CLONE_NEWUSER) || unshare(CLONE_NEWNS))
 		return error_errno(err, errno, "enter the node's user namespace");
+	/* Until it is gone it has the run's descriptors. */
 	syscall(SYS_pidfd_send_signal, INIT_HOLDER, SIGKILL, NULL, 0);
+	waitid(P_PIDFD, INIT_HOLDER, NULL, WEXITED);
 	drop_rights();
 	return forbid_cgroups(err);
 }

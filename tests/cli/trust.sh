@@ -27,6 +27,8 @@ lab = [l for l in json.load(open("out")) if l["pid"] == int(sys.argv[1])][0]
 json.dump(dict(lab, title=sys.argv[2]), open("description", "w"))' "$lab" "$1"
 }
 chmod 755 "$work"
+# Other users may not look into the folder that this lies in.
+cp "$here/impostor.py" "$work"
 describe "$work/impostor"
 
 # impersonate PREFIX... -- TRAIT...: starts it, and sets impostor to its pid, and impostor_job to what has to be killed.
@@ -37,7 +39,7 @@ impersonate() {
 		shift
 	done
 	rm -rf pid && mkdir -m 777 pid
-	"${prefix[@]}" python3 "$here/impostor.py" "$work/description" "$work/pid/number" "${@:2}" >impostor.out 2>&1 &
+	"${prefix[@]}" python3 "$work/impostor.py" "$work/description" "$work/pid/number" "${@:2}" >impostor.out 2>&1 &
 	impostor_job=$!
 	wait_for impersonates || return
 	impostor=$(<pid/number)
