@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "net/address.h"
 #include "net/link.h"
@@ -62,6 +63,12 @@ struct node_config {
 	uint64_t pids;	    /* most processes and threads, 0: no limit */
 	const char *folder; /* where commands start if nothing else is said, and it is there; NULL: / */
 };
+
+/* A namespace node: the machine's own file system. */
+static inline bool node_shares_root(const struct node_config *config)
+{
+	return config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0;
+}
 
 /* One network card, as the node's kind needs to know it. */
 struct node_nic {

@@ -21,7 +21,7 @@ int view_prepare(struct view *view, const struct node_config *config, const char
 {
 	*view = (struct view){ .config = config, .disk = disk };
 	view->binds = memory_new((config->bind_count + 1) * sizeof(*view->binds));
-	view->shared = config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0;
+	view->shared = node_shares_root(config);
 	if (view->shared)
 		return 0;
 	if (kernel_view_prepare(err) || layers_list(view, err) ||
@@ -94,7 +94,7 @@ static int make_own(const struct view *view, struct view_files *files, struct er
 		return -err->code;
 	if (chdir(ROOT))
 		return error_errno(err, errno, "enter the new root");
-	if (kernel_view_mount(err) || change_root(err))
+	if (kernel_view_mount(view, err) || change_root(err))
 		return -err->code;
 	return open_etc(files, err) ? -err->code : binds_attach(view, err);
 }

@@ -54,7 +54,7 @@ int kernel_view_prepare(struct error *err)
 	return 0;
 }
 
-static int mount_dev(struct error *err)
+static int mount_dev(const struct view *view, struct error *err)
 {
 	static const struct {
 		const char *name;
@@ -82,7 +82,7 @@ static int mount_dev(struct error *err)
 			return error_errno(err, errno, "make /dev/%s", links[i][1]);
 	/* Group 5 is tty. */
 	if (mount("devpts", "pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5") ||
-	    mount(VOLATILE "/shm", "shm", NULL, MS_BIND, NULL))
+	    layers_mount_memory(view, "shm", 01777, 4))
 		return error_errno(err, errno, "mount /dev/pts and /dev/shm");
 	/* A kernel may have been built without. */
 	if (mount("mqueue", "mqueue", "mqueue", KERNEL, NULL) && errno != ENODEV)
@@ -121,7 +121,7 @@ static int mount_sys(struct error *err)
 	return bind_again("sys/devices/virtual/net", 0, err);
 }
 
-int kernel_view_mount(struct error *err)
+int kernel_view_mount(const struct view *view, struct error *err)
 {
-	return mount_dev(err) || mount_proc(err) || mount_sys(err) ? -err->code : 0;
+	return mount_dev(view, err) || mount_proc(err) || mount_sys(err) ? -err->code : 0;
 }

@@ -69,13 +69,14 @@ static void add_layer(struct view *view, const char *root, const char *guest, bo
 		if (strcmp(view->layers[i].guest, guest) == 0)
 			return;
 	buffer_printf(&path, "%s%s", root, guest);
-	layer.is_folder = !lstat(path.data, &status) && S_ISDIR(status.st_mode);
 	/* A socket or a device would be the machine's own; and these two files the node has of its own. */
-	if (!layer.is_folder &&
-	    (!S_ISREG(status.st_mode) || strcmp(guest, "/etc/hosts") == 0 || strcmp(guest, "/etc/resolv.conf") == 0)) {
+	if (lstat(path.data, &status) ||
+	    (!S_ISDIR(status.st_mode) && (!S_ISREG(status.st_mode) || strcmp(guest, "/etc/hosts") == 0 ||
+					  strcmp(guest, "/etc/resolv.conf") == 0))) {
 		buffer_free(&path);
 		return;
 	}
+	layer.is_folder = S_ISDIR(status.st_mode);
 	layer.path = path.data;
 	layer.guest = memory_string(guest);
 	/* By what is below: what was written above another root is none of this one's. */
@@ -140,17 +141,20 @@ int layers_empty_kept(const struct view *view, int store, struct error *err)
 	return status;
 }
 
-/*
- * A part of a node's memory: a half for what it writes, as any machine has for a tmpfs, and a quarter for what is volatile. A node
- * that has used up all by what it writes could not even remove it.
- */
-static int mount_memory(const struct view *view, const char *path, unsigned long flags, unsigned int part)
+int layers_mount_memory(const struct view *view, const char *path, mode_t mode, unsigned int part)
 {
 	uint64_t memory = view->config->memory_bytes;
 	char options[64];
 
-	snprintf(options, sizeof(options), memory ? "mode=0755,size=%" PRIu64 : "mode=0755", memory / part);
-	return mount("provium", path, "tmpfs", flags, options);
+	snprintf(options, sizeof(options), memory ? "mode=%04o,size=%" PRIu64 : "mode=%04o", mode, memory / part);
+	return mount("provium", path, "tmpfs", MS_NOSUID | MS_NODEV, options);
+}
+
+static int need_folder(const char *path, mode_t mode, struct error *err)
+{
+	if (mkdir(path, mode) && errno != EEXIST)
+		return error_errno(err, errno, "make a folder in what the node writes");
+	return 0;
 }
 
 int layers_mount_store(const struct view *view, struct view_files *files, struct error *err)
@@ -162,17 +166,13 @@ int layers_mount_store(const struct view *view, struct view_files *files, struct
 	else if (view->disk)
 		status = mount(view->disk, STORE, NULL, MS_BIND, NULL);
 	else
-		status = mount_memory(view, STORE, MS_NOSUID | MS_NODEV, 2);
+		status = layers_mount_memory(view, STORE, 0755, 2);
 	if (status)
 		return error_errno(err, errno, "mount what the node writes");
-	if ((mkdir(ROOT, 0755) && errno != EEXIST) || (mkdir(VOLATILE, 0755) && errno != EEXIST))
-		return error_errno(err, errno, "make a folder in what the node writes");
+	if (need_folder(ROOT, 0755, err))
+		return -err->code;
 	files->store = open_tree(AT_FDCWD, STORE, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (files->store < 0)
-		return error_errno(err, errno, "keep what the node writes");
-	if (mount_memory(view, VOLATILE, MS_NOSUID, 4) || mkdir(VOLATILE "/dev", 0755) || mkdir(VOLATILE "/shm", 01777))
-		return error_errno(err, errno, "mount a tmpfs");
-	return 0;
+	return files->store < 0 ? error_errno(err, errno, "keep what the node writes") : 0;
 }
 
 /* Returns a descriptor of a folder that is there afterwards, or -1. No link is followed: what is above may be a node's. */
@@ -248,10 +248,8 @@ static int mount_overlay(const struct view_layer *layer, const char *target, str
 	snprintf(work, sizeof(work), STORE "/%s", layer->work);
 	if (chdir(layer->path))
 		return error_errno(err, errno, "enter %s", layer->path);
-	if (make_upper(upper, err))
+	if (make_upper(upper, err) || need_folder(work, 0700, err))
 		return -err->code;
-	if (mkdir(work, 0700) && errno != EEXIST)
-		return error_errno(err, errno, "make a folder in what the node writes");
 	hide_init(layer, upper);
 	snprintf(options, sizeof(options), "lowerdir=.,upperdir=%s,workdir=%s,redirect_dir=on,index=off,metacopy=off",
 		 upper, work);

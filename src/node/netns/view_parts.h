@@ -3,7 +3,7 @@
 #ifndef PROVIUM_NODE_NETNS_VIEW_PARTS_H
 #define PROVIUM_NODE_NETNS_VIEW_PARTS_H
 
-#include <stdbool.h>
+#include <sys/types.h>
 
 #include "node/netns/view.h"
 
@@ -11,9 +11,8 @@
  * The store is mounted here while the root is made, for this is the one folder that every machine has and that no node takes
  * over. The root is put together in a folder of it.
  */
-#define STORE	 "/proc"
-#define ROOT	 STORE "/root"
-#define VOLATILE STORE "/volatile" /* a tmpfs for what is in memory on any machine */
+#define STORE "/proc"
+#define ROOT  STORE "/root"
 
 /* view_layers.c. Called by the run: */
 int layers_list(struct view *view, struct error *err);
@@ -21,11 +20,16 @@ int layers_empty_kept(const struct view *view, int store, struct error *err);
 /* Called by the node's init, in this order: */
 int layers_mount_store(const struct view *view, struct view_files *files, struct error *err);
 int layers_mount(const struct view *view, struct error *err);
+/*
+ * A tmpfs for a part of the node's memory: a half for what it writes, as any machine has for a tmpfs, a quarter for /dev/shm. A node
+ * that has used up all by what it writes could not even remove it. Returns -1 and errno.
+ */
+int layers_mount_memory(const struct view *view, const char *path, mode_t mode, unsigned int part);
 
 /* view_kernel.c. Called by the run: */
 int kernel_view_prepare(struct error *err);
 /* Called by the node's init, with its root as the working folder. */
-int kernel_view_mount(struct error *err);
+int kernel_view_mount(const struct view *view, struct error *err);
 
 /* view_binds.c. Before any place is taken over, and when the node's root is the root. */
 int binds_open(const struct view *view, struct error *err);
