@@ -13,16 +13,10 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/fd.h"
 
 /* More than any pipe or terminal has room for, unless an administrator wants it so. */
 #define REST (1 << 20)
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
 
 /* So that what is opened gets none of these numbers. */
 static int fill_standard(struct error *err)
@@ -100,7 +94,7 @@ static int open_all(struct relay *relay, struct error *err)
 	relay->flows[RELAY_OUTPUT].to = STDOUT_FILENO;
 	relay->flows[RELAY_ERRORS].to = STDERR_FILENO;
 	if (is_away)
-		close_fd(&relay->flows[RELAY_INPUT].to);
+		fd_close(&relay->flows[RELAY_INPUT].to);
 	else
 		relay->flows[RELAY_INPUT].from = STDIN_FILENO;
 	return 0;
@@ -136,8 +130,8 @@ static void close_theirs(struct relay *relay)
 {
 	for (int i = 0; i < 3; i++)
 		if (relay->theirs[i] != relay->terminal)
-			close_fd(&relay->theirs[i]);
-	close_fd(&relay->terminal);
+			fd_close(&relay->theirs[i]);
+	fd_close(&relay->terminal);
 }
 
 void relay_close(struct relay *relay)
@@ -145,7 +139,7 @@ void relay_close(struct relay *relay)
 	close_theirs(relay);
 	for (int i = 0; i < RELAY_FLOWS; i++)
 		end_flow(relay, &relay->flows[i]);
-	close_fd(&relay->master);
+	fd_close(&relay->master);
 	if (relay->is_raw)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &relay->before);
 	relay->is_raw = false;

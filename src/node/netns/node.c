@@ -19,6 +19,7 @@
 #include "node/netns/report.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/memory.h"
 #include "util/tree.h"
 #include "util/wait.h"
@@ -38,12 +39,6 @@ static bool is_over(const struct netns_node *node, uint64_t deadline_ns)
 	return ready > 0;
 }
 
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 static void netns_close(struct node *base)
 {
 	struct netns_node *node = (struct netns_node *)base;
@@ -56,9 +51,9 @@ static void netns_close(struct node *base)
 	}
 	netns_processes_lost(node);
 	cgroup_close(node->cgroup);
-	close_fd(node->pidfd);
-	close_fd(node->control);
-	close_fd(node->etc);
+	fd_close(&node->pidfd);
+	fd_close(&node->control);
+	fd_close(&node->etc);
 	if (node->disk && node->store < 0)
 		node->store = open(node->disk, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	disk_drop(node->store);
@@ -99,7 +94,7 @@ static int open_cgroup(struct netns_node *node, struct node_config *config, stru
 static int open_root(struct netns_node *node, struct node_config *config, struct error *err)
 {
 	/* In the machine's own file system commands start where they always did. */
-	if (config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0)
+	if (node_shares_root(config))
 		return 0;
 	if (config->root && rootfs_open(config->root, &node->rootfs, err))
 		return error_wrap(err, "node `%s`", node->name);
@@ -114,7 +109,7 @@ static int open_root(struct netns_node *node, struct node_config *config, struct
 static int open_disk(struct netns_node *node, const struct node_config *config, struct error *err)
 {
 	/* What it was in its last life is there. */
-	if (!config->disk || config->kept_disk || (config->root && strcmp(config->root, NODE_ROOT_SHARED) == 0))
+	if (!config->disk || config->kept_disk || node_shares_root(config))
 		return 0;
 	node->disk = disk_open(config->disk, err);
 	return node->disk ? 0 : error_wrap(err, "node `%s`", node->name);

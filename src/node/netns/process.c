@@ -13,6 +13,7 @@
 #include "node/netns/netns.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/interrupt.h"
 #include "util/memory.h"
 #include "util/wait.h"
@@ -35,13 +36,6 @@ struct netns_process {
 	bool input_stays_open;
 };
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 struct pipes {
 	int input[2], output[2], errors[2], report[2];
 };
@@ -60,10 +54,10 @@ static int open_pipes(struct pipes *pipes, struct error *err)
 static void close_pipes(struct pipes *pipes)
 {
 	for (int end = 0; end < 2; end++) {
-		close_fd(&pipes->input[end]);
-		close_fd(&pipes->output[end]);
-		close_fd(&pipes->errors[end]);
-		close_fd(&pipes->report[end]);
+		fd_close(&pipes->input[end]);
+		fd_close(&pipes->output[end]);
+		fd_close(&pipes->errors[end]);
+		fd_close(&pipes->report[end]);
 	}
 }
 
@@ -96,7 +90,7 @@ static int take_some(int *fd, struct buffer *buffer, size_t limit)
 		return 1;
 	}
 	if (size == 0 || (errno != EAGAIN && errno != EINTR))
-		close_fd(fd);
+		fd_close(fd);
 	return 0;
 }
 
@@ -146,7 +140,7 @@ static void send_input(struct netns_process *process)
 		process->stdin_sent += (size_t)sent;
 	/* A program that does not read all of its input is not an error. */
 	if ((!unsent(process) && !process->input_stays_open) || (sent < 0 && errno != EAGAIN && errno != EINTR))
-		close_fd(&process->input);
+		fd_close(&process->input);
 	if (!unsent(process)) {
 		buffer_free(&process->stdin_data);
 		process->stdin_sent = 0;
@@ -171,9 +165,9 @@ static void end_process(struct netns_process *process, int status)
 {
 	take_rest(&process->output, &process->process.out);
 	take_rest(&process->errors, &process->process.err);
-	close_fd(&process->input);
-	close_fd(&process->output);
-	close_fd(&process->errors);
+	fd_close(&process->input);
+	fd_close(&process->output);
+	fd_close(&process->errors);
 	process->process.status = WIFEXITED(status) ? PROCESS_EXITED : PROCESS_SIGNALLED;
 	process->process.code = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
 	unlink_process(process);
@@ -334,9 +328,9 @@ static void netns_process_close(struct process *base)
 	netns_process_kill(base, SIGKILL, &ignored);
 	await_end(process, clock_after(END_NS));
 	unlink_process(process);
-	close_fd(&process->input);
-	close_fd(&process->output);
-	close_fd(&process->errors);
+	fd_close(&process->input);
+	fd_close(&process->output);
+	fd_close(&process->errors);
 	buffer_free(&base->out);
 	buffer_free(&base->err);
 	buffer_free(&process->stdin_data);
@@ -380,7 +374,7 @@ static struct netns_process *new_process(struct netns_node *node, pid_t pid, con
 	if (command->stdin_size)
 		buffer_add(&process->stdin_data, command->stdin_data, command->stdin_size);
 	else if (!command->stdin_open)
-		close_fd(&process->input);
+		fd_close(&process->input);
 	return process;
 }
 
@@ -399,7 +393,7 @@ int netns_start(struct node *base, const struct command *command, struct process
 		return -err->code;
 	}
 	process = new_process(node, pid, command, &pipes);
-	close_fd(&pipes.report[1]);
+	fd_close(&pipes.report[1]);
 	err->code = 0;
 	exec_report(node, command, pipes.report[0], err);
 	close_pipes(&pipes);
