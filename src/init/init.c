@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -68,8 +69,7 @@ struct start {
 	const struct netns_request *request;
 	char **argv, **env;
 	const char *cwd;
-	char **pointers; /* for both lists */
-	size_t pointers_size;
+	char **pointers; /* for both lists, allocated */
 };
 
 static bool is_replaced(const struct start *start, const char *variable)
@@ -80,7 +80,7 @@ static bool is_replaced(const struct start *start, const char *variable)
 	return false;
 }
 
-/* Lists in memory of their own, which point into the strings. */
+/* Lists that point into the strings. */
 static int lay_out(struct start *start)
 {
 	uint32_t arguments = start->request->arguments, variables = start->request->variables;
@@ -90,9 +90,8 @@ static int lay_out(struct start *start)
 	while (environ[inherited])
 		inherited++;
 	count = arguments + 1 + variables + inherited + 1;
-	start->pointers_size = count * sizeof(char *);
-	start->pointers = mmap(NULL, start->pointers_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (start->pointers == MAP_FAILED)
+	start->pointers = calloc(count, sizeof(char *));
+	if (!start->pointers)
 		return errno;
 	start->argv = start->pointers;
 	start->env = start->argv + arguments + 1;
@@ -193,7 +192,7 @@ static int start_command(struct server *server, const struct netns_request *requ
 		run_command(&start, fds);
 	code = errno;
 	munmap((void *)start.strings, request->size);
-	munmap(start.pointers, start.pointers_size);
+	free(start.pointers);
 	if (pid < 0)
 		return -code;
 	set_started(server, pid, true);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Files and folders of this machine that a script or a configuration names, and what of them a node is to see. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "node/netns/oci.h"
 #include "script/internal.h"
 
 #define BIND_FORMS "\"HOST:GUEST\", \"HOST:GUEST:ro\" or, if a path has a colon, {host=, guest=, read_only=}"
@@ -55,30 +56,17 @@ const char *script_push_place_folder(lua_State *L, const char *key, const char *
 	return place;
 }
 
-/* The path of an OCI layout, and behind its last colon a tag? */
-static bool has_tag(lua_State *L, const char *folder, const char *text, const char **path)
-{
-	const char *colon = strrchr(text, ':');
-	bool is_layout;
-
-	if (!colon || access(script_push_path(L, folder, text), F_OK) == 0)
-		return false;
-	*path = lua_pushlstring(L, text, (size_t)(colon - text));
-	is_layout = access(lua_pushfstring(L, "%s/oci-layout", script_push_path(L, folder, *path)), F_OK) == 0;
-	return is_layout;
-}
-
 const char *script_push_root(lua_State *L, const char *folder, const char *text)
 {
-	const char *path = text, *place;
+	const char *tag, *place;
+	char layout[PATH_MAX];
 	int top = lua_gettop(L);
 
 	luaL_checkstack(L, LUA_MINSTACK, "root");
 	if (strcmp(text, NODE_ROOT_SHARED) == 0 || strcmp(text, NODE_ROOT_OWN) == 0)
 		return lua_pushstring(L, text);
-	if (has_tag(L, folder, text, &path))
-		place = lua_pushfstring(L, "%s%s", script_push_place_folder(L, "root", folder, path),
-					strrchr(text, ':'));
+	if (oci_is_layout(script_push_path(L, folder, text), layout, &tag) && tag)
+		place = lua_pushfstring(L, "%s:%s", script_push_place_folder(L, "root", "", layout), tag);
 	else
 		place = script_push_place_folder(L, "root", folder, text);
 	lua_replace(L, top + 1);

@@ -126,7 +126,7 @@ __attribute__((noreturn)) static void umoci_main(char *const *argv, int output, 
 	dup2(nothing, 0);
 	dup2(nothing, 1);
 	dup2(output, 2);
-	syscall(SYS_close_range, 3U, ~0U, 0U);
+	fork_keep_fds(NULL, 0);
 	execvpe(argv[0], argv, environment);
 	_exit(127);
 }

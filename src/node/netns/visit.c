@@ -179,11 +179,8 @@ pid_t netns_visit(int init, pid_t pid, const char *node, char *const *command, c
 	if (visit.program < 0)
 		return visit.program;
 	/* The writing end stays open for as long as this process lives. */
-	if (pipe2(visit.alive, O_CLOEXEC)) {
-		error_errno(err, errno, "make a pipe");
-		close(visit.program);
-		return -err->code;
-	}
+	if (pipe2(visit.alive, O_CLOEXEC))
+		return error_errno(err, errno, "make a pipe");
 	visit.arguments = make_arguments(&visit, command);
 	visit.environment = program_environment();
 	err->code = 0;
