@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "guest.h"
 #include "node/qemu/qemu.h"
 #include "util/error.h"
 
@@ -148,17 +149,6 @@ static void ask(struct qemu_node *node, uint8_t what)
 	case 'w':
 		return write_file(node);
 	}
-}
-
-static struct console *silent_console(void)
-{
-	static struct console *console;
-	struct error ignored;
-
-	if (!console)
-		require(console_open(&console, open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY), &ignored) ==
-			0);
-	return console;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

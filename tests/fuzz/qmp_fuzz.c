@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "guest.h"
 #include "node/qemu/qemu.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -151,17 +152,6 @@ static void ask(struct qemu_node *node, const uint8_t *data, size_t size)
 	case 's':
 		return stop_and_go(node);
 	}
-}
-
-static struct console *silent_console(void)
-{
-	static struct console *console;
-	struct error ignored;
-
-	if (!console)
-		require(console_open(&console, open("/dev/null", O_RDONLY), open("/dev/null", O_RDONLY), &ignored) ==
-			0);
-	return console;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
