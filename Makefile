@@ -77,7 +77,7 @@ $(B)/lua.o: $(LUA_FILES)
 	$(Q)ld -r -b binary -z noexecstack -o $@ $^
 
 # Process 1 of namespace nodes: static, for a node has the libraries of its own root.
-$(B)/node_init: $(wildcard src/init/*.[ch] src/node/netns/report.[ch] src/node/netns/drop.[ch] src/node/netns/protocol.h) src/util/error.c src/util/fork.c src/util/limits.c
+$(B)/node_init: $(wildcard src/init/*.[ch] src/node/netns/report.[ch] src/node/netns/drop.[ch] src/node/netns/protocol.h) src/util/clock.c src/util/error.c src/util/fork.c src/util/limits.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -Isrc $(WARNINGS) -static -s -o $@ $(filter %.c,$^)

@@ -30,10 +30,13 @@
 
 #include "init/enter.h"
 #include "node/netns/report.h"
+#include "util/clock.h"
 #include "util/fork.h"
 
 #define CONTROL	 INIT_CONTROL
 #define MAX_PIDS (1U << 22) /* PID_MAX_LIMIT of the kernel */
+
+#define GROUP_END_NS NS_PER_S
 
 struct server {
 	bool has_cgroup;
@@ -199,12 +202,59 @@ static int start_command(struct server *server, const struct netns_request *requ
 	return pid;
 }
 
-static int kill_one(const struct server *server, const struct netns_request *request)
+/* Tells first and reaps then: a process whose end cannot be told yet stays a zombie, with its number. */
+static void reap(struct server *server)
 {
-	/* Once its end was told, its number may be another's. It made itself the leader of its group first of all. */
-	if (is_started(server, request->pid) && kill(-request->pid, request->signal) &&
-	    kill(request->pid, request->signal))
+	struct netns_answer answer = { .kind = NETNS_ENDED };
+	siginfo_t info;
+
+	server->is_full = false;
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+			return;
+		if (is_started(server, info.si_pid)) {
+			answer.pid = info.si_pid;
+			answer.value = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status;
+			if (send(CONTROL, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+			    errno == EAGAIN) {
+				server->is_full = true;
+				return;
+			}
+			set_started(server, info.si_pid, false);
+		}
+		waitpid(info.si_pid, NULL, 0);
+	}
+}
+
+/*
+ * The kernel ends them one by one, and until then they hold their ports and files: whoever asked may count on all being gone.
+ * In vain for a process that is stuck in the kernel, or that a parent outside of the group does not wait for.
+ */
+static void await_group_end(struct server *server, pid_t group)
+{
+	static const struct timespec slice = { .tv_nsec = NS_PER_MS };
+	uint64_t deadline_ns = clock_after(GROUP_END_NS);
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	do {
+		sigtimedwait(&child, NULL, &slice);
+		reap(server);
+	} while (!server->is_full && kill(-group, 0) == 0 && clock_now() < deadline_ns);
+}
+
+static int kill_one(struct server *server, const struct netns_request *request)
+{
+	/* Once its end was told, its number may be another's. */
+	if (!is_started(server, request->pid))
+		return 0;
+	/* It made itself the leader of its group first of all. */
+	if (kill(-request->pid, request->signal) && kill(request->pid, request->signal))
 		return -errno;
+	if (request->signal == SIGKILL)
+		await_group_end(server, request->pid);
 	return 0;
 }
 
@@ -256,31 +306,6 @@ static void take_request(struct server *server)
 			close(fds[i]);
 	/* Whoever asks waits for the answer, and so makes room for it. */
 	send(CONTROL, &answer, sizeof(answer), MSG_NOSIGNAL);
-}
-
-/* Tells first and reaps then: a process whose end cannot be told yet stays a zombie, with its number. */
-static void reap(struct server *server)
-{
-	struct netns_answer answer = { .kind = NETNS_ENDED };
-	siginfo_t info;
-
-	server->is_full = false;
-	for (;;) {
-		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
-			return;
-		if (is_started(server, info.si_pid)) {
-			answer.pid = info.si_pid;
-			answer.value = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status;
-			if (send(CONTROL, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
-			    errno == EAGAIN) {
-				server->is_full = true;
-				return;
-			}
-			set_started(server, info.si_pid, false);
-		}
-		waitpid(info.si_pid, NULL, 0);
-	}
 }
 
 static int serve(struct server *server)

@@ -136,6 +136,34 @@ test("kill reaches the whole process group", function()
 	end, { timeout = "60s", interval = "10ms" })
 end)
 
+test("what is killed is gone", function(t)
+	for _ = 1, 10 do
+		local process = a:run_async("for _ in $(seq 50); do sleep 1000 & done; echo started; wait")
+		process:stdout_stream():expect("started")
+		process:kill("KILL")
+		t:assert_eq(a:run("pgrep -cx sleep").stdout, "0\n")
+		t:assert(not process:running())
+		t:assert_eq(process:wait("5s").signal_name, "SIGKILL")
+	end
+end)
+
+test("what is killed and cannot go is not waited for long", function(t)
+	-- A member of the group whose parent has left the group and does not wait for it.
+	local process = a:run_async([[exec python3 -c '
+import os, time
+if os.fork() == 0:
+    if os.fork():
+        os.setsid()
+        print("left", flush=True)
+    time.sleep(1000)
+time.sleep(1000)']])
+	process:stdout_stream():expect("left")
+	process:kill("KILL")
+	t:assert_eq(process:wait("5s").signal_name, "SIGKILL")
+	t:assert_eq(a:run("ps -e -o stat=,comm= | grep -c '^Z.*python3'").stdout, "1\n")
+	t:assert(a:run("pkill -KILL python3"):ok())
+end)
+
 test("a process is not ended because nobody looks at it", function()
 	a:run_async("sleep 0.3; echo done >/tmp/done")
 	collectgarbage()

@@ -104,6 +104,11 @@ test("a time limit kills all that was started", function(t)
 	t:assert_eq(result.stdout, "before\n")
 	t:assert(not result:ok())
 	t:assert(not a:run("pgrep -x sleep"):ok(), "a sleep is left")
+	-- Each takes the kernel a moment.
+	for _ = 1, 10 do
+		t:assert(a:run("for _ in $(seq 50); do sleep 1000 & done; sleep 1000", { timeout = "200ms" }).timed_out)
+		t:assert_eq(a:run("pgrep -cx sleep").stdout, "0\n")
+	end
 	t:assert_eq(a:run("trap '' TERM INT; sleep 1000", { timeout = 0.1 }).status, "timed_out")
 end)
 

@@ -41,7 +41,8 @@ enum netns_request_kind {
 	 * command's three standard ones; and a pipe into which an errno is written if it cannot be run.
 	 */
 	NETNS_START,
-	NETNS_KILL,	/* a process that was started here, and its process group */
+	/* A process that was started here, and its process group. SIGKILL is answered when that has nobody in it: await_group_end(). */
+	NETNS_KILL,
 	NETNS_KILL_ALL, /* all but init */
 };
 

@@ -163,7 +163,14 @@ static int start_failure(struct qemu_process *process, struct error *err)
 
 static int qemu_process_kill(struct process *base, int number, struct error *err)
 {
-	static const char script[] = "kill -\"$1\" -\"$2\" 2>/dev/null || kill -\"$1\" \"$2\" 2>/dev/null; :";
+	/* As in a namespace node, what SIGKILL ends is waited for: a second or so, until its group has nobody in it. */
+	static const char script[] = "kill -\"$1\" -\"$2\" 2>/dev/null || kill -\"$1\" \"$2\" 2>/dev/null\n"
+				     "[ \"$1\" = 9 ] || exit 0\n"
+				     "turns=100\n"
+				     "while kill -0 -\"$2\" 2>/dev/null && [ $turns -gt 0 ]; do\n"
+				     "	turns=$((turns - 1))\n"
+				     "	sleep 0.01\n"
+				     "done";
 	struct qemu_process *process = (struct qemu_process *)base;
 	char number_text[16], pid_text[24];
 	const char *arguments[] = { number_text, pid_text, NULL };
