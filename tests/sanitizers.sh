@@ -13,7 +13,10 @@ build() { make --no-print-directory -C "$root" -j"$(nproc)" SAN=1 all tests >out
 clean() {
 	status=0
 	(cd "$root" && "$@") >out 2>err || status=$?
-	exits 0 && ! grep -qE 'Sanitizer|runtime error' out err
+	exits 0 && ! grep -qE 'Sanitizer|runtime error' out err && return
+	# What passed explains nothing, and is most of it.
+	sed -i '/^ *✓/d' out
+	return 1
 }
 # What needs fq or limits runs in a test kernel, which has no room for this.
 lua() { clean build/san/provium -j 4 --timeout 10m --tag '!fq' --tag '!fqperf' --tag '!cgroup' --tag '!hostile' "$@"; }
