@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/fd.h"
 
 void spool_open(struct spool *spool, uint64_t limit)
 {
@@ -17,11 +18,9 @@ void spool_open(struct spool *spool, uint64_t limit)
 
 void spool_close(struct spool *spool)
 {
-	if (spool->file >= 0)
-		close(spool->file);
+	fd_close(&spool->file);
 	buffer_free(&spool->fresh);
 	buffer_free(&spool->first);
-	spool->file = -1;
 }
 
 static const char *folder_of_files(void)
@@ -158,7 +157,5 @@ void spool_forget(struct spool *spool, uint64_t place)
 	spool->moved = place;
 	spool->fresh.size = 0;
 	buffer_free(&spool->first);
-	if (spool->file >= 0)
-		close(spool->file);
-	spool->file = -1;
+	fd_close(&spool->file);
 }

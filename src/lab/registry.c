@@ -12,6 +12,7 @@
 #include "lab/run.h"
 #include "util/buffer.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/utf8.h"
 #include "wire/wire.h"
 
@@ -143,7 +144,5 @@ void registry_publish(struct run *run, const struct lab *root)
 
 void registry_close(struct run *run)
 {
-	if (run->registry >= 0)
-		close(run->registry);
-	run->registry = -1;
+	fd_close(&run->registry);
 }

@@ -13,6 +13,7 @@
 #include "util/buffer.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/interrupt.h"
 #include "util/limits.h"
 #include "util/wait.h"
@@ -158,9 +159,7 @@ static int write_strings(const struct netns_node *node, const struct command *co
 	written = file < 0 ? -1 : write(file, strings.data, strings.size);
 	if (written != (ssize_t)strings.size) {
 		error_errno(err, written < 0 ? errno : ENOMEM, "write a command line of %zu bytes", strings.size);
-		if (file >= 0)
-			close(file);
-		file = -1;
+		fd_close(&file);
 	}
 	buffer_free(&strings);
 	return file;

@@ -9,6 +9,7 @@
 
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/memory.h"
 #include "util/wait.h"
 
@@ -21,9 +22,7 @@ void channel_open(struct channel *channel, int fd, size_t limit)
 
 void channel_close(struct channel *channel)
 {
-	if (channel->fd >= 0)
-		close(channel->fd);
-	channel->fd = -1;
+	fd_close(&channel->fd);
 	buffer_free(&channel->in);
 	channel->taken = 0;
 }

@@ -14,6 +14,7 @@
 
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/memory.h"
 #include "util/wait.h"
 
@@ -128,11 +129,8 @@ static void stop_thread(struct console *console)
 		abort();
 	pthread_join(console->thread, NULL);
 	console->running = false;
-	for (int i = 0; i < 2; i++) {
-		if (console->fds[i] >= 0)
-			close(console->fds[i]);
-		console->fds[i] = -1;
-	}
+	for (int i = 0; i < 2; i++)
+		fd_close(&console->fds[i]);
 	if (read(console->stop, &one, sizeof(one)) != sizeof(one))
 		abort();
 }

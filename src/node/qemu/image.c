@@ -14,6 +14,7 @@
 #include "node/node.h"
 #include "node/qemu/qcow2.h"
 #include "util/error.h"
+#include "util/fd.h"
 #include "util/interrupt.h"
 #include "util/trust.h"
 
@@ -192,9 +193,6 @@ void image_close(struct image *image)
 {
 	int *fds[] = { &image->kernel, &image->initrd, &image->disk, &image->overlay };
 
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		if (*fds[i] >= 0)
-			close(*fds[i]);
-		*fds[i] = -1;
-	}
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		fd_close(fds[i]);
 }
