@@ -21,6 +21,7 @@
 
 static struct wire_tap *tap;
 static struct rings *rings;
+static cpu_set_t any_cpu;
 
 static void open_reader(struct wire_tap **new_tap, struct rings **new_rings, uint64_t size)
 {
@@ -34,6 +35,7 @@ static void open_reader(struct wire_tap **new_tap, struct rings **new_rings, uin
 
 static int open_tap(void **state)
 {
+	sched_getaffinity(0, sizeof(any_cpu), &any_cpu);
 	clear_lab(state);
 	open_reader(&tap, &rings, 1 << 20);
 	return 0;
@@ -42,6 +44,7 @@ static int open_tap(void **state)
 static int close_tap(void **state)
 {
 	(void)state;
+	sched_setaffinity(0, sizeof(any_cpu), &any_cpu);
 	rings_close(rings);
 	wire_tap_close(tap);
 	rings = NULL;
@@ -550,11 +553,9 @@ static void run_on_cpu(int cpu)
 static void test_what_is_lost_is_counted(void **state)
 {
 	uint32_t narrow, wide;
-	cpu_set_t before;
 	size_t taken;
 
 	(void)state;
-	sched_getaffinity(0, sizeof(before), &before);
 	/* Each has a ring of its own: on another one there is room again. */
 	run_on_cpu(sched_getcpu());
 	narrow = add((struct wire_capture){ .kinds = SENT, .from = A });
@@ -571,7 +572,6 @@ static void test_what_is_lost_is_counted(void **state)
 	wire_tap_remove(tap, wide);
 	assert_int_equal(add((struct wire_capture){ .kinds = SENT }), wide);
 	assert_int_equal(wire_tap_lost(tap, wide), 0);
-	sched_setaffinity(0, sizeof(before), &before);
 }
 
 static void test_default_ring_holds_a_burst(void **state)
@@ -594,17 +594,14 @@ static void test_several_cpus_in_the_order_of_time(void **state)
 	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t last = 0;
 	struct ring_event event;
-	cpu_set_t before;
 	size_t count = 0;
 
 	(void)state;
-	sched_getaffinity(0, sizeof(before), &before);
 	add((struct wire_capture){ .kinds = SENT });
 	for (int i = 0; i < 600; i++) {
 		run_on_cpu(i / 3 % cpus);
 		send_out(A, 1 + i % 2);
 	}
-	sched_setaffinity(0, sizeof(before), &before);
 	rings_look(rings);
 	while (rings_next(rings, UINT64_MAX - 1, &event)) {
 		assert_true(event.event.time_ns >= last);
