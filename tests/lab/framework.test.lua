@@ -619,7 +619,7 @@ end)
 test("a stock interpreter is interrupted by Ctrl-C, whatever it does", function(t)
 	-- One signal, once the handler is there: timeout(1) sends a second one to its group, which ends an interpreter
 	-- that is done already.
-	local command = "%s timeout 300 lua5.4 -e 'provium = require \"provium\" "
+	local command = "%s timeout -s KILL 300 lua5.4 -e 'provium = require \"provium\" "
 		.. "os.execute(\"(sleep 0.2; kill -INT $PPID) >/dev/null 2>&1 &\") %s' 2>&1"
 	for _, text in ipairs({
 		"while true do end",
