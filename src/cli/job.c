@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/close_range.h>
-
 #include "cli/report.h"
 #include "cli/run.h"
 #include "util/clock.h"

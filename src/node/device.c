@@ -15,8 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <linux/close_range.h>
-
 #include "net/namespace.h"
 #include "net/netlink.h"
 #include "util/clock.h"

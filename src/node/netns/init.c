@@ -17,8 +17,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <linux/close_range.h>
-
 #include "node/netns/protocol.h"
 #include "node/netns/cgroup.h"
 #include "node/netns/namespaces.h"

@@ -18,8 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/close_range.h>
-
 #include "node/netns/oci.h"
 #include "node/qemu/image.h"
 #include "util/clock.h"
