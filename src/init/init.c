@@ -25,7 +25,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/close_range.h>
 #include <linux/sched.h>
 
 #include "init/enter.h"
@@ -40,6 +39,7 @@
 
 struct server {
 	bool has_cgroup;
+	sigset_t child; /* SIGCHLD, which is blocked from the start: src/node/netns/init.c */
 	/* A bit for each process that was started here and whose end has not been told. Pages that are not used cost nothing. */
 	unsigned char *started;
 	bool is_full; /* the socket: nobody reads now */
@@ -235,12 +235,9 @@ static void await_group_end(struct server *server, pid_t group)
 {
 	static const struct timespec slice = { .tv_nsec = NS_PER_MS };
 	uint64_t deadline_ns = clock_after(GROUP_END_NS);
-	sigset_t child;
 
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
 	do {
-		sigtimedwait(&child, NULL, &slice);
+		sigtimedwait(&server->child, NULL, &slice);
 		reap(server);
 	} while (!server->is_full && kill(-group, 0) == 0 && clock_now() < deadline_ns);
 }
@@ -312,11 +309,10 @@ static int serve(struct server *server)
 {
 	struct signalfd_siginfo signals[16];
 	struct pollfd fds[2] = { { .fd = CONTROL }, { .events = POLLIN } };
-	sigset_t child;
 
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	fds[1].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	sigemptyset(&server->child);
+	sigaddset(&server->child, SIGCHLD);
+	fds[1].fd = signalfd(-1, &server->child, SFD_CLOEXEC | SFD_NONBLOCK);
 	server->started =
 		mmap(NULL, MAX_PIDS / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (fds[1].fd < 0 || server->started == MAP_FAILED)
