@@ -150,9 +150,9 @@ end)
 
 test("other users", function(t)
 	local a = provium:vm("a", "netns"):boot()
-	t:assert_eq(output(a, "su daemon -s /bin/sh -c 'id -un; touch /tmp/x; cat /etc/shadow 2>/dev/null | wc -c'"),
+	t:assert_eq(output(a, "su daemon -s /bin/sh -c 'id -un; touch /tmp/provium.x; cat /etc/shadow 2>/dev/null | wc -c'"),
 		"daemon\n0\n")
-	t:assert_eq(output(a, "stat -c %U /tmp/x"), "daemon\n")
+	t:assert_eq(output(a, "stat -c %U /tmp/provium.x"), "daemon\n")
 	output(a, "useradd -m new && su new -c 'touch ~/x' && [ -e /home/new/x ]")
 	t:assert_eq(ask("id new 2>/dev/null"), "")
 end)
@@ -176,13 +176,13 @@ end)
 
 test("a life later", function(t)
 	local a = provium:vm("a", "netns"):boot()
-	output(a, "echo kept | tee /var/x /etc/x; echo gone | tee /tmp/x /run/x /dev/shm/x; rm -rf /etc/passwd /tmp/*")
+	output(a, "echo kept | tee /var/x /etc/x; echo gone | tee /tmp/provium.x /run/x /dev/shm/x; rm -rf /etc/passwd /tmp/*")
 	for _, act in ipairs({ "reboot", "reset" }) do
 		a[act](a)
 		t:assert_eq(output(a, "cat /var/x /etc/x"), "kept\nkept\n")
-		t:assert_eq(a:run("cat /tmp/x /run/x /dev/shm/x").stdout, "")
+		t:assert_eq(a:run("cat /tmp/provium.x /run/x /dev/shm/x").stdout, "")
 		t:assert(not a:run("test -e /etc/passwd"):ok())
-		output(a, "rm -rf /run; mkdir /run; echo gone >/run/x; ln -sf /var /tmp/x; rm -rf /tmp; ln -s /var /tmp")
+		output(a, "rm -rf /run; mkdir /run; echo gone >/run/x; ln -sf /var /tmp/provium.x; rm -rf /tmp; ln -s /var /tmp")
 	end
 	-- A boot that fails takes nothing away.
 	t:assert_error(function()
@@ -243,14 +243,14 @@ end)
 
 test("the machine's file system, shared", function(t)
 	local path, a = folder(t), provium:vm("a", "netns", { root = "shared" }):boot()
-	output(a, "echo shared >" .. path .. "/x; echo mine >/tmp/x")
+	output(a, "echo shared >" .. path .. "/x; echo mine >/tmp/provium.x")
 	t:assert_eq(ask("cat " .. path .. "/x"), "shared")
 	-- On the machine it is root, and only its network, processes and names are its own.
 	t:assert_eq(output(a, "readlink /proc/self/ns/user"), ask("readlink /proc/self/ns/user") .. "\n")
 	t:assert_eq(output(a, "pwd"), "/\n")
 	a:reboot()
 	t:assert_eq(output(a, "cat " .. path .. "/x"), "shared\n")
-	t:assert(not a:run("cat /tmp/x"):ok())
+	t:assert(not a:run("cat /tmp/provium.x"):ok())
 end)
 
 test("a root file system of its own", function(t)
