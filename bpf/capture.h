@@ -13,8 +13,6 @@
 
 #include "frame.h"
 #include "headers.h"
-#include "hold.h"
-#include "stamp.h"
 
 /* Fixed for a run. Without perf events in the kernel nothing of this is used. */
 const volatile bool can_capture;
@@ -163,61 +161,55 @@ static __noinline int capture(struct __sk_buff *skb, struct wire_control *global
 	return 0;
 }
 
+static __always_inline struct event_room *room_of_captured(__u32 bridge, struct wire_control **global)
+{
+	if (!can_capture)
+		return NULL;
+	*global = find_captures(bridge);
+	return *global ? find_room() : NULL;
+}
+
 /* The frame has no receiver yet. */
-static __always_inline void capture_sent(struct __sk_buff *skb, const struct wire_port *port)
+static __always_inline void capture_sent(struct __sk_buff *skb, const struct frame *frame)
 {
 	struct wire_control *global;
-	struct event_room *room;
+	struct event_room *room = room_of_captured(frame->path->pair.bridge, &global);
 
-	if (!can_capture)
-		return;
-	global = find_captures(port->bridge);
-	if (!global)
-		return;
-	room = find_room();
 	if (!room)
 		return;
 	room->event.kind = WIRE_EVENT_SENT;
 	room->event.verdict = WIRE_DELIVERED;
-	room->event.bridge = port->bridge;
-	room->event.from = port->port;
+	room->event.bridge = frame->path->pair.bridge;
+	room->event.from = frame->path->pair.from;
 	room->event.to = 0;
 	/* Not now, but what its delay counts from. */
-	room->event.time_ns = stamp_of(skb, bpf_ktime_get_ns());
-	room->event.sent_ns = room->event.time_ns;
-	room->event.departure_ns = room->event.time_ns;
+	room->event.time_ns = frame->sent_ns;
+	room->event.sent_ns = frame->sent_ns;
+	room->event.departure_ns = frame->sent_ns;
 	capture(skb, global, room);
 }
 
 /*
  * Returns the verdict, out of the room: were it kept in a register meanwhile, the verifier would look at all of the above
- * once for each.
+ * once for each. `sent_ns` = 0: not known, so now.
  */
-static __always_inline enum wire_verdict capture_outcome(struct __sk_buff *skb, const struct frame *frame,
-							 enum wire_verdict verdict)
+static __always_inline enum wire_verdict capture_outcome(struct __sk_buff *skb, const struct wire_key *pair,
+							 enum wire_hop hop, enum wire_verdict verdict, __u64 sent_ns)
 {
 	struct wire_control *global;
-	struct event_room *room;
+	struct event_room *room = room_of_captured(pair->bridge, &global);
 
-	if (!can_capture)
-		return verdict;
-	global = find_captures(frame->pair.bridge);
-	if (!global)
-		return verdict;
-	room = find_room();
 	if (!room)
 		return verdict;
 	room->event.kind = WIRE_EVENT_OUTCOME;
 	room->event.verdict = verdict;
-	room->event.hop = frame->hop;
-	room->event.bridge = frame->pair.bridge;
-	room->event.from = frame->pair.from;
-	room->event.to = frame->pair.to;
+	room->event.hop = hop;
+	room->event.bridge = pair->bridge;
+	room->event.from = pair->from;
+	room->event.to = pair->to;
 	room->event.time_ns = bpf_ktime_get_ns();
-	room->event.sent_ns = frame->sent_ns ? frame->sent_ns : room->event.time_ns;
-	room->event.departure_ns = room->event.sent_ns;
-	if (verdict == WIRE_DELIVERED && is_held(frame))
-		room->event.departure_ns = skb->tstamp;
+	room->event.sent_ns = sent_ns ? sent_ns : room->event.time_ns;
+	room->event.departure_ns = room->event.time_ns;
 	capture(skb, global, room);
 	return room->event.verdict;
 }

@@ -37,23 +37,18 @@ static __always_inline bool bridge_takes(const struct __sk_buff *skb)
 	return to != PAUSE_GROUP && to != AGGREGATION_GROUP && from && !(from & GROUP_BIT);
 }
 
-static __always_inline bool stage_enter(const struct __sk_buff *skb, const struct wire_port *port)
+static __always_inline bool stage_enter(const struct __sk_buff *skb, const struct frame *frame)
 {
-	struct wire_key key = { .bridge = port->bridge, .from = port->port };
-	struct wire_counters *totals;
-
 	if (bridge_takes(skb))
 		return true;
-	totals = find_counters(&key);
-	if (totals)
-		ADD(totals->dropped_error, 1);
+	count_verdict(&frame->path->pair, WIRE_ERROR, 0);
 	return false;
 }
 
 /* As the kernel measures (is_skb_forwardable()): a tag within the data may make it longer, and segmentation cuts it. */
 static __always_inline enum wire_verdict stage_carry(const struct __sk_buff *skb, const struct frame *frame)
 {
-	return skb->gso_size || skb->len <= frame->mtu + ETH_HLEN + VLAN_TAG_BYTES ? WIRE_DELIVERED : WIRE_ERROR;
+	return skb->gso_size || skb->len <= frame->path->mtu + ETH_HLEN + VLAN_TAG_BYTES ? WIRE_DELIVERED : WIRE_ERROR;
 }
 
 #endif

@@ -26,30 +26,19 @@ static __always_inline struct wire_counters *find_counters(const struct wire_key
 	return NULL;
 }
 
-static __always_inline void count_sent(struct __sk_buff *skb, const struct wire_port *port)
+static __always_inline void count_sent(const struct frame *frame)
 {
-	struct wire_key key = { .bridge = port->bridge, .from = port->port };
-	struct wire_counters *totals = find_counters(&key);
+	struct wire_counters *totals = find_counters(&frame->path->pair);
 
 	if (!totals)
 		return;
 	ADD(totals->packets, 1);
-	ADD(totals->bytes, skb->len + tag_bytes(skb));
+	ADD(totals->bytes, frame->bits / 8);
 }
 
-static __always_inline void count_verdict(const struct frame *frame, enum wire_verdict verdict)
+static __always_inline void count_drop(struct wire_counters *totals, enum wire_verdict verdict)
 {
-	struct wire_counters *totals = find_counters(&frame->pair);
-
-	if (!totals)
-		return;
 	switch (verdict) {
-	case WIRE_DELIVERED:
-		ADD(totals->packets, 1);
-		ADD(totals->bytes, frame->bits / 8);
-		if (is_held(frame))
-			ADD(totals->delayed, 1);
-		break;
 	case WIRE_PARTITION:
 		ADD(totals->dropped_partition, 1);
 		break;
@@ -65,7 +54,31 @@ static __always_inline void count_verdict(const struct frame *frame, enum wire_v
 	case WIRE_ERROR:
 		ADD(totals->dropped_error, 1);
 		break;
+	case WIRE_FLUSHED:
+		ADD(totals->dropped_flushed, 1);
+		break;
+	case WIRE_DISCONNECTED:
+		ADD(totals->dropped_disconnected, 1);
+		break;
+	case WIRE_DELIVERED:
+	case WIRE_VERDICTS:
+		break;
 	}
+}
+
+/* What became of a frame of so many bytes. */
+static __always_inline void count_verdict(const struct wire_key *pair, enum wire_verdict verdict, __u64 bytes)
+{
+	struct wire_counters *totals = find_counters(pair);
+
+	if (!totals)
+		return;
+	if (verdict != WIRE_DELIVERED) {
+		count_drop(totals, verdict);
+		return;
+	}
+	ADD(totals->packets, 1);
+	ADD(totals->bytes, bytes);
 }
 
 #endif

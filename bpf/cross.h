@@ -1,93 +1,119 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stage "cross": a frame passes one link. It takes its turn there (rate, queue), may get lost, and is delayed. */
+/* Stage "cross": a frame passes one link. It takes its turn there (rate, queue), and may get lost. */
 #ifndef PROVIUM_BPF_CROSS_H
 #define PROVIUM_BPF_CROSS_H
 
+#include "class.h"
 #include "dice.h"
 #include "frame.h"
+#include "path.h"
 
 #define NS_PER_S 1000000000ULL
+
+#define AHEAD_BITS 42 /* longer than fq holds anything: see hold.h */
+#define HALF_BITS  21
+
+/*
+ * ahead * old / new, rounded up, in two steps of at most 64 bits: rates have at most 40, as RULES_MAX_RATE. So bits are
+ * conserved: what is ahead of the clock is as many bits under the new rate as it was under the old one.
+ */
+static __always_inline __u64 rescale(__u64 ahead_ns, __u64 old_bps, __u64 new_bps)
+{
+	__u64 product = (ahead_ns >> HALF_BITS) * old_bps;
+	__u64 upper = product / new_bps, rest = product % new_bps;
+
+	if (upper >> HALF_BITS)
+		return 1ULL << AHEAD_BITS;
+	rest = (rest << HALF_BITS) + (ahead_ns & ((1ULL << HALF_BITS) - 1)) * old_bps;
+	return (upper << HALF_BITS) + (rest + new_bps - 1) / new_bps;
+}
 
 /*
  * Earliest departure time: the frame starts when the link is free, and the link is free again when its last bit is sent.
  * No burst is saved up while the link is idle. The queue bound is tested before the clock moves, so that a refused
- * frame takes no share of the rate. Every link starts from now, not from when the link before it is done: a frame that
- * waits for a slow access link must not make others wait for the idle medium behind it.
- *
- * A clock belongs to a rate. What waits under the old rate leaves when it was told to; if frames under the new one had to wait
- * for that, a link that was full at 100 kbit/s would drop all for seconds after it was set to 100 Mbit/s.
+ * frame takes no share of the rate. Every link starts from when the frame was sent, not from when the link before it is done: a
+ * frame that waits for a slow access link must not make others wait for the idle medium behind it.
  */
-static __always_inline bool take_turn(const struct frame *frame, const struct wire_link *link, struct wire_state *state,
-				      __u64 *sequence, __u64 *done_ns)
+static __always_inline bool take_turn(struct frame *frame, const struct crossing *link, struct wire_state *state)
 {
 	/* Rounded up: never faster than promised, and slower by less than 1 ns a frame. */
-	__u64 sending_ns = link->rate_bps ? (frame->bits * NS_PER_S + link->rate_bps - 1) / link->rate_bps : 0;
-	bool refused = false;
-	__u64 start_ns;
+	__u64 sending_ns = (frame->bits * NS_PER_S + link->rate_bps - 1) / link->rate_bps;
+	__u64 sent_ns = frame->sent_ns, start_ns = sent_ns;
+	bool refused;
 
 	bpf_spin_lock(&state->lock);
-	if (state->seeding != frame->seeding) {
-		state->seeding = frame->seeding;
-		state->sequence = 0;
-	}
-	*sequence = state->sequence++;
-	if (sending_ns && state->rate_bps != link->rate_bps) {
-		state->rate_bps = link->rate_bps;
+	if (state->clock != link->clock || state->flush != frame->path->flush) {
+		state->clock = link->clock;
+		state->flush = frame->path->flush;
 		state->next_ns = 0;
+	} else if (state->rate_bps != link->rate_bps && state->next_ns > sent_ns) {
+		state->next_ns = sent_ns + rescale(state->next_ns - sent_ns, state->rate_bps, link->rate_bps);
 	}
-	start_ns = state->next_ns > frame->sent_ns ? state->next_ns : frame->sent_ns;
-	if (sending_ns && start_ns - frame->sent_ns > link->queue_ns)
-		refused = true;
-	else if (sending_ns)
+	state->rate_bps = link->rate_bps;
+	if (state->next_ns > sent_ns)
+		start_ns = state->next_ns;
+	refused = start_ns - sent_ns > link->queue_ns;
+	if (!refused)
 		state->next_ns = start_ns + sending_ns;
 	bpf_spin_unlock(&state->lock);
-	*done_ns = sending_ns ? start_ns + sending_ns : 0;
+	if (!refused && start_ns + sending_ns > frame->free_ns)
+		frame->free_ns = start_ns + sending_ns;
 	return !refused;
 }
 
-static __always_inline enum wire_verdict stage_cross(struct frame *frame, const struct wire_link *link, __u16 from,
-						     __u16 to)
+/* Those of the dice are repeatable no more once there is no room for a class, which is told: see struct wire_control. */
+static __always_inline __u64 next_ordinal(const struct wire_class *class)
 {
-	struct wire_key key = { .bridge = frame->pair.bridge, .from = from, .to = to };
-	__u64 sequence, done_ns;
-	struct wire_state *state;
+	static const __u64 first = 0;
+	__u64 *next = bpf_map_lookup_elem(&ordinals, class);
+	struct wire_control *global;
+	__u32 zero = 0;
 
-	frame->flow = splitmix64(frame->flow ^ link->generation);
-	frame->delay_ns += link->delay_ns;
-	if (!link->rate_bps && !link->loss_ppb)
-		return WIRE_DELIVERED;
-	state = bpf_map_lookup_elem(&states, &key);
-	if (!state)
-		return WIRE_ERROR;
-	if (!take_turn(frame, link, state, &sequence, &done_ns))
-		return WIRE_QUEUE;
-	if (done_ns > frame->free_ns)
-		frame->free_ns = done_ns;
-	/* Lost after its turn: the bits were on the wire. */
-	if (link->loss_ppb && dice_below(dice(frame->seed, state->salt, sequence), link->loss_ppb))
-		return WIRE_LOSS;
-	return WIRE_DELIVERED;
+	if (!next) {
+		bpf_map_update_elem(&ordinals, class, &first, BPF_NOEXIST);
+		next = bpf_map_lookup_elem(&ordinals, class);
+	}
+	if (next)
+		return __sync_fetch_and_add(next, 1);
+	global = bpf_map_lookup_elem(&control, &zero);
+	if (global)
+		__sync_fetch_and_add(&global->unnumbered, 1);
+	return bpf_get_prandom_u32();
 }
 
-/* All links of the path, in their physical order. */
-static __always_inline enum wire_verdict cross_path(struct frame *frame, const struct path *path)
+static __always_inline bool is_lost(struct __sk_buff *skb, const struct frame *frame, const struct crossing *link,
+				    const struct wire_key *key)
 {
-	enum wire_verdict verdict;
+	struct wire_class class = {
+		.bridge = key->bridge,
+		.from = key->from,
+		.to = key->to,
+		.sender = frame->path->pair.from,
+		.seeding = frame->path->seeding,
+	};
+	__u64 kind;
 
-	frame->hop = WIRE_ACCESS_OUT;
-	verdict = stage_cross(frame, &path->access_out, frame->pair.from, 0);
-	if (verdict != WIRE_DELIVERED)
-		return verdict;
-	frame->hop = WIRE_MEDIUM;
-	verdict = stage_cross(frame, &path->medium, 0, 0);
-	if (verdict != WIRE_DELIVERED)
-		return verdict;
-	frame->hop = WIRE_PAIR;
-	verdict = stage_cross(frame, &path->pair, frame->pair.from, frame->pair.to);
-	if (verdict != WIRE_DELIVERED)
-		return verdict;
-	frame->hop = WIRE_ACCESS_IN;
-	return stage_cross(frame, &path->access_in, 0, frame->pair.to);
+	read_class(skb, &class);
+	kind = (__u64)class.ethertype << 32 | (__u64)class.protocol << 16 | class.port;
+	return dice_below(dice(link->dice, kind, next_ordinal(&class)), link->loss_ppb);
+}
+
+static __always_inline enum wire_verdict stage_cross(struct __sk_buff *skb, struct frame *frame, enum wire_hop hop)
+{
+	const struct crossing *link = &frame->path->crossings[hop];
+	struct wire_key key = hop_key(&frame->path->pair, hop);
+	struct wire_state *state;
+
+	frame->hop = hop;
+	if (link->rate_bps) {
+		state = bpf_map_lookup_elem(&states, &key);
+		if (!state)
+			return WIRE_ERROR;
+		if (!take_turn(frame, link, state))
+			return WIRE_QUEUE;
+	}
+	/* Lost after its turn: the bits were on the wire. */
+	return link->loss_ppb && is_lost(skb, frame, link, &key) ? WIRE_LOSS : WIRE_DELIVERED;
 }
 
 #endif

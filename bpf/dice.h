@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Dice that fall the same way each time: a hash of the seed, the link, and the number of the frame on that link. */
+/*
+ * Dice that fall the same way each time: a hash of the seed, the names of link and sender, the class of the frame, and its number
+ * among those of that class from that sender on that link.
+ */
 #ifndef PROVIUM_BPF_DICE_H
 #define PROVIUM_BPF_DICE_H
 
@@ -21,9 +24,9 @@ static __always_inline __u64 splitmix64(__u64 x)
 }
 
 /* Uniform in 0 … 2^32 - 1. */
-static __always_inline __u32 dice(__u64 seed, __u64 salt, __u64 sequence)
+static __always_inline __u32 dice(__u64 link, __u64 kind, __u64 ordinal)
 {
-	return splitmix64(splitmix64(seed ^ salt) + sequence * SPLITMIX64_STEP) >> 32;
+	return splitmix64(splitmix64(link ^ kind) + ordinal * SPLITMIX64_STEP) >> 32;
 }
 
 /* True with the given probability: scaled, so that a billion parts per billion are always true, and 0 never. */

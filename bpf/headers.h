@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a filter may ask about the inside of a frame. Read for captures that filter by it, and for nothing else. */
+/* What a filter may ask about the inside of a frame, and the dice: read for captures that filter by it, and for lossy links. */
 #ifndef PROVIUM_BPF_HEADERS_H
 #define PROVIUM_BPF_HEADERS_H
 
@@ -32,6 +32,10 @@ static __always_inline void read_ports(struct __sk_buff *skb, __u32 offset, stru
 			return;
 		headers->ports[0] = bpf_ntohs(ports[0]);
 		headers->ports[1] = bpf_ntohs(ports[1]);
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		bpf_skb_load_bytes(skb, offset, &headers->icmp_type, sizeof(headers->icmp_type));
 	}
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Stage "hold": what is due later is stamped with that time, and the port's fq qdisc keeps it until then. */
+/*
+ * Stage "hold": what is due later is put on the line, a veth pair of the switch with fq on one end, and comes out at the other end
+ * when its time has come: see line.h. Frames wait there and not on their port, whose queue the kernel empties when a cable is pulled.
+ */
 #ifndef PROVIUM_BPF_HOLD_H
 #define PROVIUM_BPF_HOLD_H
 
@@ -11,46 +14,43 @@
  */
 #define HORIZON_NS (4294ULL * 1000000000ULL)
 
-static __always_inline bool shapes(const struct wire_link *link)
+/* When it is due; 0: now. */
+static __always_inline enum wire_verdict stage_hold(const struct frame *frame, __u64 *departure_ns)
 {
-	return link->rate_bps || link->delay_ns;
-}
+	__u64 due_ns = frame->free_ns > frame->sent_ns ? frame->free_ns : frame->sent_ns;
 
-static __always_inline bool may_hold(const struct path *path)
-{
-	return shapes(&path->access_out) || shapes(&path->medium) || shapes(&path->pair) || shapes(&path->access_in);
+	due_ns += frame->path->delay_ns;
+	*departure_ns = due_ns == frame->sent_ns ? 0 : due_ns;
+	return due_ns - frame->sent_ns > HORIZON_NS ? WIRE_QUEUE : WIRE_DELIVERED;
 }
 
 /*
- * A frame from a namespace node still has its socket attached, and that socket counts the frame as unsent for as long as
- * fq holds it: with TCP Small Queues a connection then crawls. A clone has no socket. It comes back through this
- * program, with ingress_ifindex kept, and is shaped there. (netem does the same with skb_orphan_partial().)
+ * What goes along with a frame on the line: `mark` is the device that it is for, `tc_index` the sender's port; in cb the time
+ * at which it is due, fq's flow (words 0 to 2, which fq uses itself then), when it was sent (48 bits of it), and the number of the
+ * flush before it (16 bits).
  */
-static __always_inline bool must_clone(struct __sk_buff *skb, const struct path *path)
+static __always_inline void write_label(struct __sk_buff *skb, const struct frame *frame, __u64 departure_ns)
 {
-	return skb->sk && may_hold(path);
+	skb->mark = skb->ifindex;
+	skb->tc_index = frame->path->pair.from;
+	skb->cb[0] = (__u32)departure_ns;
+	skb->cb[1] = (__u32)(departure_ns >> 32);
+	/* One flow a sender, receiver and rule, for a flow waits for its head. */
+	skb->cb[2] = (__u32)frame->path->flow;
+	skb->cb[3] = (__u32)frame->sent_ns;
+	skb->cb[4] = (__u32)(frame->sent_ns >> 32 & 0xffff) | frame->path->flush << 16;
 }
 
-static __always_inline enum wire_verdict stage_hold(struct __sk_buff *skb, const struct frame *frame)
+/*
+ * Returns the action. A frame from a namespace node still has its socket attached, and that socket counts the frame as unsent for
+ * as long as fq holds it: with TCP Small Queues a connection then crawls. A clone has no socket. (netem does the same with
+ * skb_orphan_partial().)
+ */
+static __always_inline int put_on_line(struct __sk_buff *skb, __u32 line)
 {
-	__u64 departure_ns = frame->free_ns > frame->sent_ns ? frame->free_ns : frame->sent_ns;
-
-	departure_ns += frame->delay_ns;
-	if (departure_ns == frame->sent_ns)
-		return WIRE_DELIVERED;
-	if (departure_ns - frame->sent_ns > HORIZON_NS)
-		return WIRE_QUEUE;
-	/* fq would let TC_PRIO_CONTROL overtake, whatever its time. */
-	skb->priority = 0;
-	/* One flow a sender and rule, for a flow waits for its head. */
-	bpf_set_hash(skb, (__u32)frame->flow);
-	skb->tstamp = departure_ns;
-	return WIRE_DELIVERED;
-}
-
-static __always_inline bool is_held(const struct frame *frame)
-{
-	return frame->free_ns > frame->sent_ns || frame->delay_ns;
+	if (!skb->sk)
+		return bpf_redirect(line, 0);
+	return bpf_clone_redirect(skb, line, 0) ? TC_ACT_SHOT : TC_ACT_STOLEN;
 }
 
 #endif

@@ -6,6 +6,8 @@
 #include <provium/wire.h>
 #include <provium/capture.h>
 
+#include <stdbool.h>
+
 #include <bpf/bpf_helpers.h>
 
 /* None is preallocated: a lab of two nodes should not pay for the largest lab that there can be. */
@@ -22,6 +24,7 @@ WIRE_HASH(ports, __u32, struct wire_port, WIRE_MAX_PORTS);
 WIRE_HASH(links, struct wire_key, struct wire_rule, WIRE_MAX_LINKS);
 WIRE_HASH(states, struct wire_key, struct wire_state, WIRE_MAX_LINKS);
 WIRE_HASH(counters, struct wire_key, struct wire_counters, WIRE_MAX_PAIRS);
+WIRE_HASH(ordinals, struct wire_class, __u64, WIRE_MAX_CLASSES);
 
 /* Mapped into the control plane's memory, where raising the epoch is one store. */
 struct {
@@ -48,6 +51,41 @@ struct {
 	__type(value, __u32);
 } events SEC(".maps");
 
+/*
+ * What a CPU knows of the path from one device to another. Nothing else runs here on this CPU meanwhile. Of paths that
+ * have the same place the last one is there; no two among 32 devices that were made one after another have.
+ */
+struct path {
+	__u64 epoch;
+	__u32 to_index, from_index; /* to_index = 0: where the frame enters the bridge */
+	struct wire_key pair;	    /* bridge = 0: one of the two is no port, and nothing below counts */
+	__u64 flow;		    /* of fq */
+	__u64 delay_ns;		    /* the sum of the links */
+	__u32 mtu;
+	__u32 flush;
+	__u8 cut; /* enum wire_verdict */
+	__u8 seeding;
+	bool uses_medium; /* where the frame enters */
+	bool holds;	  /* a link delays or has a rate */
+	bool comes_off_line; /* it has waited: all is decided */
+	__u8 reserved[3];
+	struct crossing {
+		__u64 rate_bps;
+		__u64 queue_ns;
+		__u64 dice; /* the seed, the names of the link, and the sender's in one number */
+		__u32 loss_ppb;
+		__u32 clock;
+	} crossings[WIRE_HOPS];
+};
+#define PATHS_A_PORT 32
+#define PATHS	     (PATHS_A_PORT * PATHS_A_PORT)
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PATHS);
+	__type(key, __u32);
+	__type(value, struct path);
+} paths SEC(".maps");
+
 /* Where an event is put together: too large for the stack. Nothing else runs here on this CPU meanwhile. */
 struct event_room {
 	struct wire_event event;
@@ -57,6 +95,7 @@ struct event_room {
 		__u16 tag_type;	 /* of the outermost tag, 0 if there is none */
 		__u16 ports[2];	 /* 0, 0 if there are none */
 		__u8 protocol;
+		__u8 icmp_type; /* 0 if it is no such protocol, which is a type, too */
 	} headers;
 	__u32 open;	 /* captures */
 	__u32 wanted_by; /* captures */

@@ -9,69 +9,137 @@
 
 #include "maps.h"
 #include "frame.h"
+#include "path.h"
 #include "stamp.h"
-#include "cut.h"
 #include "cross.h"
 #include "hold.h"
 #include "count.h"
 #include "carry.h"
 #include "capture.h"
+#include "line.h"
 
-/* The one place where a verdict becomes an action. */
-static __always_inline int settle(struct __sk_buff *skb, const struct frame *frame, enum wire_verdict verdict)
+/* Whether anything may ask when the frame was sent. Reading the clock takes longer than all the rest. */
+static __always_inline bool is_timed(const struct path *path)
 {
-	count_verdict(frame, verdict);
-	verdict = capture_outcome(skb, frame, verdict);
-	return verdict == WIRE_DELIVERED ? TC_ACT_OK : TC_ACT_SHOT;
+	__u32 zero = 0;
+	volatile const struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
+
+	return global && (global->stamping || global->captures[path->pair.bridge % WIRE_CAPTURE_PLACES]);
+}
+
+/* The sender's side, once a frame. */
+static __always_inline enum wire_verdict cross_sender(struct __sk_buff *skb, struct frame *frame)
+{
+	enum wire_verdict verdict = stage_cross(skb, frame, WIRE_ACCESS_OUT);
+
+	if (verdict == WIRE_DELIVERED && frame->path->uses_medium)
+		verdict = stage_cross(skb, frame, WIRE_MEDIUM);
+	return verdict;
 }
 
 SEC("tc")
 int wire_ingress(struct __sk_buff *skb)
 {
-	__u32 index = skb->ifindex;
-	const struct wire_port *port = bpf_map_lookup_elem(&ports, &index);
+	struct frame frame = { .path = find_path(skb->ifindex, 0), .bits = frame_bits(skb) };
 
-	if (!port)
+	if (!frame.path)
 		return TC_ACT_OK;
-	stage_stamp(skb);
-	count_sent(skb, port);
-	capture_sent(skb, port);
-	return stage_enter(skb, port) ? TC_ACT_OK : TC_ACT_SHOT;
+	if (is_timed(frame.path))
+		frame.sent_ns = bpf_ktime_get_ns();
+	count_sent(&frame);
+	capture_sent(skb, &frame);
+	if (!stage_enter(skb, &frame))
+		return TC_ACT_SHOT;
+	write_stamp(skb, &frame, cross_sender(skb, &frame));
+	return TC_ACT_OK;
 }
 
-/* What becomes of the frame. False: it goes on as a clone, which comes back here and is decided then. */
-static __always_inline bool decide(struct __sk_buff *skb, struct frame *frame, const struct path *path,
-				   enum wire_verdict *verdict)
+/* The rest of the way to one receiver, and what the sender's side has come to. */
+static __always_inline enum wire_verdict cross_receiver(struct __sk_buff *skb, struct frame *frame, __u32 stamp)
 {
-	*verdict = stage_carry(skb, frame);
-	if (*verdict == WIRE_DELIVERED)
-		*verdict = stage_cut(frame, path);
-	if (*verdict != WIRE_DELIVERED)
-		return true;
-	if (must_clone(skb, path)) {
-		*verdict = WIRE_ERROR;
-		/* More than 0: the clone came here and was dropped, or fq had no room for it. That is counted already. */
-		return bpf_clone_redirect(skb, skb->ifindex, 0) < 0;
-	}
-	frame->sent_ns = sent_at(skb, frame);
-	*verdict = cross_path(frame, path);
-	if (*verdict == WIRE_DELIVERED)
-		*verdict = stage_hold(skb, frame);
-	return true;
+	enum wire_verdict verdict = stamped_verdict(stamp);
+
+	frame->hop = stamped_hop(stamp);
+	if (verdict != WIRE_DELIVERED)
+		return verdict;
+	/* A frame of the switch itself has not crossed it yet, nor one for the router from a node that is cut from all others. */
+	if (!(stamp & STAMP_MEDIUM))
+		verdict = stage_cross(skb, frame, WIRE_MEDIUM);
+	if (verdict == WIRE_DELIVERED && frame->path->pair.from)
+		verdict = stage_cross(skb, frame, WIRE_PAIR);
+	if (verdict == WIRE_DELIVERED)
+		verdict = stage_cross(skb, frame, WIRE_ACCESS_IN);
+	return verdict;
+}
+
+/* When it is due is 0 if that is now. */
+static __always_inline enum wire_verdict decide(struct __sk_buff *skb, struct frame *frame, __u64 *departure_ns)
+{
+	__u32 stamp = frame->path->pair.from ? skb->priority : 0;
+	enum wire_verdict verdict = stage_carry(skb, frame);
+
+	if (verdict == WIRE_DELIVERED)
+		verdict = frame->path->cut;
+	if (verdict != WIRE_DELIVERED)
+		return verdict;
+	if (frame->path->holds)
+		read_times(skb, frame, stamp);
+	verdict = cross_receiver(skb, frame, stamp);
+	if (verdict == WIRE_DELIVERED && frame->path->holds)
+		verdict = stage_hold(frame, departure_ns);
+	return verdict;
+}
+
+/* What could not be put there is an error. What comes after it is counted where it comes off the line. */
+static __always_inline enum wire_verdict hold(struct __sk_buff *skb, const struct frame *frame, __u64 departure_ns,
+					      int *action)
+{
+	__u32 zero = 0;
+	const struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
+
+	if (!global || !global->line)
+		return WIRE_ERROR;
+	write_label(skb, frame, departure_ns);
+	*action = put_on_line(skb, global->line);
+	if (*action == TC_ACT_SHOT)
+		return WIRE_ERROR;
+	count_held(frame);
+	return WIRE_DELIVERED;
 }
 
 SEC("tc")
 int wire_egress(struct __sk_buff *skb)
 {
-	struct frame frame = { 0 };
+	struct frame frame = { .path = find_path(skb->ingress_ifindex, skb->ifindex), .bits = frame_bits(skb) };
 	enum wire_verdict verdict;
-	struct path path;
+	__u64 departure_ns = 0;
+	int action = TC_ACT_OK;
 
-	if (!identify(skb, &frame) || !find_path(&frame, &path))
+	if (!frame.path || frame.path->comes_off_line)
 		return TC_ACT_OK;
-	if (!decide(skb, &frame, &path, &verdict))
-		return TC_ACT_STOLEN;
-	return settle(skb, &frame, verdict);
+	verdict = decide(skb, &frame, &departure_ns);
+	if (departure_ns && verdict == WIRE_DELIVERED) {
+		verdict = hold(skb, &frame, departure_ns, &action);
+		if (verdict == WIRE_DELIVERED)
+			return action;
+	}
+	count_verdict(&frame.path->pair, verdict, frame.bits / 8);
+	verdict = capture_outcome(skb, &frame.path->pair, frame.hop, verdict, frame.sent_ns);
+	clear_stamp(skb);
+	return verdict == WIRE_DELIVERED ? TC_ACT_OK : TC_ACT_SHOT;
+}
+
+/* On the line: see line.h. */
+SEC("tc")
+int wire_line(struct __sk_buff *skb)
+{
+	return enter_line(skb);
+}
+
+SEC("tc")
+int wire_due(struct __sk_buff *skb)
+{
+	return leave_line(skb);
 }
 
 char LICENSE[] SEC("license") = "GPL";

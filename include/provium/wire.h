@@ -34,6 +34,9 @@ enum wire_verdict {
 	WIRE_LOSS,	    /* the dice of a lossy link */
 	WIRE_QUEUE,	    /* it would have waited longer than a link's queue holds */
 	WIRE_ERROR,	    /* no wire carries it (see bpf/carry.h), or the kernel had no memory for it */
+	WIRE_FLUSHED,	    /* it was held when the bridge was flushed */
+	WIRE_DISCONNECTED,  /* it was held, and due while its receiver's cable was out */
+	WIRE_VERDICTS,
 };
 
 /* Which of the links of its path a frame is on. */
@@ -42,6 +45,7 @@ enum wire_hop {
 	WIRE_MEDIUM,
 	WIRE_PAIR,
 	WIRE_ACCESS_IN,
+	WIRE_HOPS,
 };
 
 /* ports: interface index → port. */
@@ -49,11 +53,14 @@ struct wire_port {
 	__u32 bridge;
 	__u16 port;
 	bool router; /* stays in reach of isolated and partitioned nodes */
-	__u8 reserved;
-	__u32 mtu;     /* of the bridge: longer frames are an error */
+	bool out;    /* its cable is out, or it is gone: what is due for it then is lost */
+	__u32 mtu;   /* of the bridge: longer frames are an error */
+	__u32 flush; /* of the bridge, how often it was flushed: see bpf/hold.h */
+	__u64 salt;  /* from the node's name, for the dice */
 	char name[68]; /* "a@lan", for people */
+	__u32 reserved;
 };
-_Static_assert(sizeof(struct wire_port) == 80, "wire_port is shared with the kernel side");
+_Static_assert(sizeof(struct wire_port) == 96, "wire_port has no hidden padding");
 
 struct wire_key {
 	__u32 bridge;
@@ -73,7 +80,8 @@ enum wire_partition {
 struct wire_link {
 	enum wire_partition partition;
 	bool isolated; /* access links only */
-	__u8 reserved[3];
+	bool lifted;   /* access links outwards: a pair of the node's is WIRE_LIFTED, so it does use a medium that is cut */
+	__u8 reserved[2];
 	__u32 loss_ppb;
 	/*
 	 * Differs each time the delay or the rate of the link was set, within a run. It is a part of the frame's fq flow:
@@ -83,8 +91,11 @@ struct wire_link {
 	__u64 delay_ns;
 	__u64 rate_bps; /* 0: not limited */
 	__u64 queue_ns; /* a frame that would wait longer for the rate is dropped */
+	__u64 salt;	/* from the names of the link: the dice do not depend on numbering */
+	__u32 clock;	/* another one starts the clock of the rate over; another rate alone does not */
+	__u32 reserved2;
 };
-_Static_assert(sizeof(struct wire_link) == 40, "wire_link has no hidden padding");
+_Static_assert(sizeof(struct wire_link) == 56, "wire_link has no hidden padding");
 
 /*
  * links: key → rule. Rules change at one instant, however many: each is written with `since` one epoch ahead, and then the
@@ -97,19 +108,33 @@ struct wire_rule {
 	struct wire_link before; /* in force until then */
 	__u64 since;
 };
-_Static_assert(sizeof(struct wire_rule) == 96, "wire_rule has no hidden padding");
+_Static_assert(sizeof(struct wire_rule) == 128, "wire_rule has no hidden padding");
 
-/* states: key → what the kernel writes about a link. Kept apart, so that a change of the rule does not reset it. */
+/* states: key → what the kernel writes about a link with a rate. Kept apart, so that a change of the rule does not reset it. */
 struct wire_state {
 	struct bpf_spin_lock lock;
+	__u32 clock;	/* those that `next_ns` belongs to: others start it over */
+	__u32 flush;
 	__u32 reserved;
-	__u64 rate_bps; /* of the pacing clock: another one starts it over */
+	__u64 rate_bps;
 	__u64 next_ns;	/* pacing clock: when the link is free for the next frame */
-	__u64 sequence; /* of the next frame, for the dice */
-	__u64 seeding;	/* the one that the sequence belongs to: another one starts it over */
-	__u64 salt;	/* from the names of the link: the dice do not depend on numbering */
 };
-_Static_assert(sizeof(struct wire_state) == 48, "wire_state has no hidden padding");
+_Static_assert(sizeof(struct wire_state) == 32, "wire_state has no hidden padding");
+
+/*
+ * ordinals: the number of the next frame of a class on a link that rolls dice. Frames of other classes and of other senders have
+ * numbers of their own, so what the kernel of a node sends by itself changes nothing for the others.
+ */
+struct wire_class {
+	__u32 bridge;
+	__u16 from, to; /* of the link: see above */
+	__u16 sender;
+	__u16 ethertype;
+	__u16 port;	/* of TCP and UDP the lower one, of ICMP the type */
+	__u8 protocol;
+	__u8 seeding;	/* of the dice, the lowest byte */
+};
+_Static_assert(sizeof(struct wire_class) == 16, "wire_class has no padding");
 
 /*
  * counters: key → totals. {bridge, a, b}: what became of the frames from a to b. {bridge, a, 0}: what a sent, before
@@ -125,6 +150,10 @@ struct wire_counters {
 	__u64 dropped_loss;
 	__u64 dropped_queue;
 	__u64 dropped_error;
+	__u64 dropped_flushed;
+	__u64 dropped_disconnected;
+	__u64 held;	/* now, those that were flushed counted */
+	__u64 held_new; /* now, since the flush whose number is the upper half: the lower one */
 };
 
 #define WIRE_CAPTURE_PLACES 64
@@ -137,13 +166,16 @@ struct wire_control {
 	__u64 seed;
 	__u64 seeding;	 /* how often the seed was set: the dice start over each time */
 	__u64 uncounted; /* frames whose pair found no room in the counters map */
+	__u64 unnumbered; /* frames that rolled dice, and whose class found no room in the ordinals map */
 	/*
 	 * See provium/capture.h. One bit a capture. The captures that are open stand where their bridge, modulo the size, has
 	 * its place: 0 there is all that its frames look at if there are none.
 	 */
 	__u32 captures[WIRE_CAPTURE_PLACES];
 	__u32 looking_inside; /* those of them whose filter needs the headers of the frame */
-	__u32 reserved;
+	__u32 stamping;	      /* not 0 since a link first delayed or had a rate: frames note when they are sent */
+	__u32 line;	      /* the device on which frames are held; 0: there is none */
+	__u32 line_end;	      /* its other end, where they come out */
 	struct wire_reader {
 		__u32 owner; /* the process; 0: free */
 		__u32 captures;
@@ -153,6 +185,7 @@ struct wire_control {
 #define WIRE_MAX_PORTS 16384
 #define WIRE_MAX_LINKS 131072
 #define WIRE_MAX_PAIRS 131072
+#define WIRE_MAX_CLASSES 131072
 
 #ifdef __bpf__
 #undef bool

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The line, on which frames wait: at its one end fq holds them until they are due, at the other one they come out and go on to the
+ * port that they are for. So a frame counts as delivered when it has left, and what became of its receiver's cable, or of the
+ * whole lab by lan:flush(), while it waited is known by then. hold.h says what goes along with a frame.
+ */
+#ifndef PROVIUM_BPF_LINE_H
+#define PROVIUM_BPF_LINE_H
+
+#include "capture.h"
+#include "count.h"
+#include "frame.h"
+
+/*
+ * Those that are held now, and those of them that no flush has met yet: a number and the flush that it counts from in one, so that
+ * a flush needs to touch no counter.
+ */
+static __always_inline void count_held(const struct frame *frame)
+{
+	struct wire_counters *totals = find_counters(&frame->path->pair);
+	__u64 seen, flush = frame->path->flush & 0xffff;
+
+	if (!totals)
+		return;
+	ADD(totals->held, 1);
+	seen = *(volatile __u64 *)&totals->held_new;
+	if (seen >> 32 == flush || __sync_val_compare_and_swap(&totals->held_new, seen, flush << 32 | 1) != seen)
+		ADD(totals->held_new, 1);
+}
+
+static __always_inline void count_released(struct wire_counters *totals, __u64 flush)
+{
+	ADD(totals->held, -1);
+	if (*(volatile __u64 *)&totals->held_new >> 32 == flush)
+		ADD(totals->held_new, -1);
+}
+
+/* Where the label becomes what fq reads. Redirecting a frame has taken its time away. */
+static __always_inline int enter_line(struct __sk_buff *skb)
+{
+	/* The kernel itself may have something to say on a device that is up. */
+	if (!skb->mark)
+		return TC_ACT_SHOT;
+	/* fq would let TC_PRIO_CONTROL overtake, whatever its time. */
+	skb->priority = 0;
+	bpf_set_hash(skb, skb->cb[2]);
+	skb->tstamp = (__u64)skb->cb[1] << 32 | skb->cb[0];
+	return TC_ACT_OK;
+}
+
+static __always_inline __u64 label_sent_ns(const struct __sk_buff *skb, __u64 now_ns)
+{
+	__u64 lower = (__u64)(skb->cb[4] & 0xffff) << 32 | skb->cb[3];
+
+	return now_ns - (now_ns - lower & 0xffffffffffffULL);
+}
+
+static __always_inline int leave_line(struct __sk_buff *skb)
+{
+	__u32 index = skb->mark;
+	__u64 flush = skb->cb[4] >> 16;
+	const struct wire_port *to = bpf_map_lookup_elem(&ports, &index);
+	struct wire_counters *totals;
+	enum wire_verdict verdict = WIRE_DELIVERED;
+	struct wire_key pair;
+
+	if (!to)
+		return TC_ACT_SHOT;
+	pair = (struct wire_key){ .bridge = to->bridge, .from = skb->tc_index, .to = to->port };
+	totals = find_counters(&pair);
+	if (totals)
+		count_released(totals, flush);
+	if (flush != (to->flush & 0xffff))
+		verdict = WIRE_FLUSHED;
+	else if (to->out)
+		verdict = WIRE_DISCONNECTED;
+	count_verdict(&pair, verdict, (skb->wire_len + tag_bytes(skb)));
+	if (totals && verdict == WIRE_DELIVERED)
+		ADD(totals->delayed, 1);
+	verdict = capture_outcome(skb, &pair, WIRE_ACCESS_IN, verdict, label_sent_ns(skb, bpf_ktime_get_ns()));
+	if (verdict != WIRE_DELIVERED)
+		return TC_ACT_SHOT;
+	skb->mark = 0;
+	skb->tc_index = 0;
+	return bpf_redirect(index, 0);
+}
+
+#endif
