@@ -38,14 +38,14 @@ static __always_inline bool take_turn(struct frame *frame, const struct crossing
 {
 	/* Rounded up: never faster than promised, and slower by less than 1 ns a frame. */
 	__u64 sending_ns = (frame->bits * NS_PER_S + link->rate_bps - 1) / link->rate_bps;
-	__u64 sent_ns = frame->sent_ns, start_ns = sent_ns;
+	__u64 sent_ns = frame->sent_ns, start_ns = sent_ns, passed_ns = 0;
 	bool refused;
 
 	bpf_spin_lock(&state->lock);
 	if (state->clock != link->clock || state->flush != frame->path->flush) {
 		state->clock = link->clock;
 		state->flush = frame->path->flush;
-		state->next_ns = 0;
+		state->next_ns = state->last_ns = 0;
 	} else if (state->rate_bps != link->rate_bps && state->next_ns > sent_ns) {
 		state->next_ns = sent_ns + rescale(state->next_ns - sent_ns, state->rate_bps, link->rate_bps);
 	}
@@ -53,11 +53,16 @@ static __always_inline bool take_turn(struct frame *frame, const struct crossing
 	if (state->next_ns > sent_ns)
 		start_ns = state->next_ns;
 	refused = start_ns - sent_ns > link->queue_ns;
-	if (!refused)
+	if (!refused) {
 		state->next_ns = start_ns + sending_ns;
+		/* Those that were sent at a lower rate are on their way, each with its time. */
+		if (state->next_ns > state->last_ns)
+			state->last_ns = state->next_ns;
+		passed_ns = state->last_ns;
+	}
 	bpf_spin_unlock(&state->lock);
-	if (!refused && start_ns + sending_ns > frame->free_ns)
-		frame->free_ns = start_ns + sending_ns;
+	if (passed_ns > frame->free_ns)
+		frame->free_ns = passed_ns;
 	return !refused;
 }
 

@@ -63,7 +63,7 @@ static __always_inline void add_link(struct path *path, enum wire_hop hop, __u64
  * no guest can forge it. A frame without one comes from the switch namespace itself: from = 0. Returns a number from the
  * sender's name.
  */
-static __always_inline __u64 read_ends(struct path *path, bool *router)
+static __always_inline __u64 read_ends(struct path *path, bool *router, bool *out)
 {
 	const struct wire_port *to = bpf_map_lookup_elem(&ports, &path->to_index);
 	const struct wire_port *from = bpf_map_lookup_elem(&ports, &path->from_index);
@@ -74,6 +74,7 @@ static __always_inline __u64 read_ends(struct path *path, bool *router)
 		path->mtu = to->mtu;
 		path->flush = to->flush;
 		*router = to->router;
+		*out = to->out;
 	}
 	if (!from || (path->to_index && (!to || from->bridge != to->bridge)))
 		return 0;
@@ -91,13 +92,13 @@ __noinline int read_path(__u32 place, __u64 epoch)
 	const struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
 	struct path *path = bpf_map_lookup_elem(&paths, &place);
 	struct wire_link link[WIRE_HOPS] = { 0 };
-	bool router = false;
+	bool router = false, out = false;
 	__u64 sender;
 
 	if (!global || !path)
 		return 0;
 	*path = (struct path){ .epoch = epoch, .to_index = path->to_index, .from_index = path->from_index };
-	sender = read_ends(path, &router);
+	sender = read_ends(path, &router, &out);
 	path->comes_off_line = path->from_index == global->line_end;
 	if (!path->pair.bridge)
 		return 0;
@@ -108,6 +109,8 @@ __noinline int read_path(__u32 place, __u64 epoch)
 	for (int hop = 0; hop < WIRE_HOPS; hop++)
 		add_link(path, hop, global->seed, sender, &link[hop]);
 	path->cut = cut_by(link, path->pair.from && !router);
+	if (out && path->cut == WIRE_DELIVERED)
+		path->cut = WIRE_DISCONNECTED;
 	path->uses_medium = uses_medium(link, router);
 	return 0;
 }

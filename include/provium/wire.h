@@ -53,7 +53,7 @@ struct wire_port {
 	__u32 bridge;
 	__u16 port;
 	bool router; /* stays in reach of isolated and partitioned nodes */
-	bool out;    /* its cable is out, or it is gone: what is due for it then is lost */
+	bool out;    /* its cable is out, or it is gone: what is due for it is lost */
 	__u32 mtu;   /* of the bridge: longer frames are an error */
 	__u32 flush; /* of the bridge, how often it was flushed: see bpf/hold.h */
 	__u64 salt;  /* from the node's name, for the dice */
@@ -118,8 +118,9 @@ struct wire_state {
 	__u32 reserved;
 	__u64 rate_bps;
 	__u64 next_ns;	/* pacing clock: when the link is free for the next frame */
+	__u64 last_ns;	/* when the last frame has passed: none overtakes it because the rate went up */
 };
-_Static_assert(sizeof(struct wire_state) == 32, "wire_state has no hidden padding");
+_Static_assert(sizeof(struct wire_state) == 40, "wire_state has no hidden padding");
 
 /*
  * ordinals: the number of the next frame of a class on a link that rolls dice. Frames of other classes and of other senders have

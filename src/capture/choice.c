@@ -6,7 +6,7 @@
 #define OUTCOME (1U << WIRE_EVENT_OUTCOME)
 
 #define DELIVERED (1U << WIRE_DELIVERED)
-#define DROPPED	  (1U << WIRE_PARTITION | 1U << WIRE_ISOLATION | 1U << WIRE_LOSS | 1U << WIRE_QUEUE | 1U << WIRE_ERROR)
+#define DROPPED	  ((1U << WIRE_VERDICTS) - 1 - DELIVERED)
 
 static uint16_t verdict_bits(enum capture_verdicts verdicts)
 {

@@ -8,6 +8,7 @@
 #include "capture/pcapng.h"
 #include "util/memory.h"
 #include "wire/tap.h"
+#include "wire/wire.h"
 
 void stream_begin(struct capture *capture)
 {
@@ -59,30 +60,17 @@ static int node_name_size(const char *port_name)
 
 static const char *fate(const struct wire_event *event, char text[static 64])
 {
-	static const char *const hops[] = {
-		[WIRE_ACCESS_OUT] = "access out",
-		[WIRE_MEDIUM] = "medium",
-		[WIRE_PAIR] = "pair",
-		[WIRE_ACCESS_IN] = "access in",
-	};
-
 	switch ((enum wire_verdict)event->verdict) {
 	case WIRE_DELIVERED:
 		snprintf(text, 64, "delivered after %.1f ms", (double)(event->departure_ns - event->sent_ns) / 1e6);
 		return text;
-	case WIRE_PARTITION:
-		return "dropped: partition";
-	case WIRE_ISOLATION:
-		return "dropped: isolation";
 	case WIRE_LOSS:
-		snprintf(text, 64, "dropped: loss (%s)", hops[event->hop & 3]);
+		snprintf(text, 64, "dropped: loss (%s)", wire_hops[event->hop % WIRE_HOPS]);
 		return text;
-	case WIRE_QUEUE:
-		return "dropped: queue";
-	case WIRE_ERROR:
-		break;
+	default:
+		snprintf(text, 64, "dropped: %s", wire_verdict_name(event->verdict % WIRE_VERDICTS));
+		return text;
 	}
-	return "dropped: error";
 }
 
 /* A frame that has arrived came in at its receiver. Any other one went out at its sender, and that was all of it. */

@@ -27,7 +27,7 @@ uint64_t rules_salt(const struct bridge *bridge, const struct member *from, cons
 	return hash_string(names);
 }
 
-/* The link that a script chose: its key, what it is now, and a number from its names for the dice. */
+/* The link that a script chose: its key, and what it is now. */
 static int choose(struct bridge *bridge, struct link_choice choice, struct wire_change *change, struct error *err)
 {
 	struct member *from = choice.from ? bridge_attached(bridge, choice.from, err) : NULL;
@@ -39,7 +39,7 @@ static int choose(struct bridge *bridge, struct link_choice choice, struct wire_
 		return error_set(err, EINVAL, "`from` and `to` are both `%s`; no frame goes that way", choice.from);
 	change->key = rules_key(bridge, from, to);
 	change->link = wire_link(bridge->run->wire, change->key);
-	change->salt = rules_salt(bridge, from, to);
+	change->link.salt = rules_salt(bridge, from, to);
 	return 0;
 }
 
@@ -51,10 +51,11 @@ static int commit(struct bridge *bridge, const struct wire_change *change, struc
 	return heal_commit(bridge, &changes, err);
 }
 
+/* And the line, on which frames are held. */
 static int need_fq(const struct bridge *bridge, const char *what, struct error *err)
 {
 	if (wire_can_hold(bridge->run->wire))
-		return 0;
+		return run_open_line(bridge->run, err);
 	return error_set(
 		err, EOPNOTSUPP,
 		"this kernel cannot %s: it has no fq queueing discipline (CONFIG_NET_SCH_FQ); load sch_fq, or run "
@@ -129,8 +130,12 @@ int rules_set_rate(struct bridge *bridge, struct link_choice choice, const struc
 
 	if (choose(bridge, choice, &change, err) || check_rate(bridge, rate->bps, err))
 		return -err->code;
+	/* Another rate goes on with the clock and the order of the one before: see take_turn() in bpf/cross.h. */
+	if (!change.link.rate_bps != !rate->bps) {
+		change.link.generation = wire_next_generation(bridge->run->wire);
+		change.link.clock = change.link.generation;
+	}
 	change.link.rate_bps = rate->bps;
 	change.link.queue_ns = rate->bps ? queue_time(bridge, rate) : 0;
-	change.link.generation = wire_next_generation(bridge->run->wire);
 	return commit(bridge, &change, err);
 }

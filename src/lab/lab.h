@@ -19,6 +19,8 @@
 #include "node/node.h"
 #include "util/clock.h"
 
+#include <provium/wire.h>
+
 struct bridge;
 struct error;
 struct machine;
@@ -118,6 +120,7 @@ struct bridge {
 	struct address subnet, subnet6;
 	unsigned int subnet_number; /* of the run, 0 if there was none left and both subnets came from the script */
 	uint32_t mtu;
+	uint32_t flush; /* how often it was flushed */
 	bool offload;
 	bool default_options;
 	int ifindex; /* 0 until the first member boots */
@@ -299,8 +302,7 @@ void member_detach(struct member *member);
 
 struct nic_counters {
 	uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets, errors; /* seen from the guest */
-	uint64_t partition, isolation, loss, queue, error;	     /* dropped on the way to it and from it */
-	uint64_t overflow;					     /* refused by fq on the way to it */
+	uint64_t dropped[WIRE_VERDICTS];			     /* on the way to it and from it */
 };
 int nic_counters(struct member *member, struct nic_counters *counters, struct error *err);
 int nic_set_link(struct member *member, bool up, struct error *err);

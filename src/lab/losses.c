@@ -9,7 +9,6 @@
 #include "lab/run.h"
 #include "net/link.h"
 #include "net/namespace.h"
-#include "net/qdisc.h"
 #include "util/error.h"
 #include "wire/wire.h"
 
@@ -83,13 +82,10 @@ void losses_of_port(const struct member *member)
 {
 	struct run *run = member->bridge->run;
 	struct link_counters port;
-	struct fq_stats queue;
 	struct error ignored;
 
 	if (!link_counters(run->nl, member->nic.ifindex, &port, &ignored))
 		run->losses.ports += port.dropped;
-	if (wire_can_hold(run->wire) && !qdisc_fq_stats(run->nl, member->nic.ifindex, &queue, &ignored))
-		run->losses.queues += queue.dropped;
 }
 
 static int read_in_host(void *context, struct error *err)
@@ -130,5 +126,8 @@ void losses_tell(struct run *run)
 	/* Ports drop for other reasons too, such as a cable that is pulled, and other ports of the machine for this one. */
 	tell(run, least(now.backlog - before->backlog, before->ports), "backlog",
 	     "a processor's queue was full, by at most so many; raise net.core.netdev_max_backlog");
-	tell(run, before->queues, "fq", "a port's fq refused them, which holds up to 1,000,000");
+	tell(run, wire_uncounted(run->wire), "uncounted",
+	     "they went their way, but there was no room to count them by their pair");
+	tell(run, wire_unnumbered(run->wire), "unnumbered",
+	     "they rolled dice that no seed repeats, for there was no room for their class");
 }

@@ -165,7 +165,13 @@ static int make_port(struct member *member, struct error *err)
 	const struct machine *machine = member->machine;
 	struct bridge *bridge = member->bridge;
 	struct wire_port port = {
-		.bridge = bridge->number, .port = member->port, .router = member->router, .mtu = bridge->mtu
+		.bridge = bridge->number,
+		.port = member->port,
+		.router = member->router,
+		.out = member->disconnected,
+		.mtu = bridge->mtu,
+		.flush = bridge->flush,
+		.salt = rules_salt(bridge, member, NULL),
 	};
 	struct netlink *nl = bridge->run->nl;
 

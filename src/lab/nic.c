@@ -4,7 +4,6 @@
 #include "lab/lab.h"
 #include "lab/run.h"
 #include "net/link.h"
-#include "net/qdisc.h"
 #include "util/error.h"
 #include "wire/wire.h"
 
@@ -19,11 +18,8 @@ static void add_drops(const struct wire_key *key, const struct wire_counters *pa
 
 	if (key->from != drops->member->port && key->to != drops->member->port)
 		return;
-	drops->counters->partition += pair->dropped_partition;
-	drops->counters->isolation += pair->dropped_isolation;
-	drops->counters->loss += pair->dropped_loss;
-	drops->counters->queue += pair->dropped_queue;
-	drops->counters->error += pair->dropped_error;
+	for (enum wire_verdict verdict = WIRE_DELIVERED + 1; verdict < WIRE_VERDICTS; verdict++)
+		drops->counters->dropped[verdict] += wire_frames(pair, verdict);
 }
 
 int nic_counters(struct member *member, struct nic_counters *counters, struct error *err)
@@ -31,13 +27,11 @@ int nic_counters(struct member *member, struct nic_counters *counters, struct er
 	struct drops drops = { .member = member, .counters = counters };
 	struct run *run = member->bridge->run;
 	struct link_counters port;
-	struct fq_stats queue;
 
 	*counters = (struct nic_counters){ 0 };
 	if (!member->plugged)
 		return 0;
-	if (link_counters(run->nl, member->nic.ifindex, &port, err) ||
-	    qdisc_fq_stats(run->nl, member->nic.ifindex, &queue, err))
+	if (link_counters(run->nl, member->nic.ifindex, &port, err))
 		return -err->code;
 	/* The port's other side: what it transmits, the guest receives. */
 	counters->rx_bytes = port.tx_bytes;
@@ -45,16 +39,23 @@ int nic_counters(struct member *member, struct nic_counters *counters, struct er
 	counters->tx_bytes = port.rx_bytes;
 	counters->tx_packets = port.rx_packets;
 	counters->errors = port.errors;
-	if (wire_can_hold(run->wire))
-		counters->overflow = queue.dropped;
 	wire_each_counters(run->wire, member->bridge->number, add_drops, &drops);
 	return 0;
 }
 
 int nic_set_link(struct member *member, bool up, struct error *err)
 {
-	if (member->plugged && member->machine->kind->set_link(member->machine->node, &member->nic, up, err))
+	struct wire *wire = member->bridge->run->wire;
+
+	/* What is held for it gets lost from before the cable is pulled until it is in its place again. */
+	if (member->plugged && !up)
+		wire_set_out(wire, member->nic.ifindex, true);
+	if (member->plugged && member->machine->kind->set_link(member->machine->node, &member->nic, up, err)) {
+		wire_set_out(wire, member->nic.ifindex, member->disconnected);
 		return -err->code;
+	}
+	if (member->plugged && up)
+		wire_set_out(wire, member->nic.ifindex, false);
 	member->disconnected = !up;
 	if (up)
 		heal_member(member);

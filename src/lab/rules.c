@@ -227,7 +227,10 @@ int rules_reset(struct bridge *bridge, struct error *err)
 	struct sweep sweep = { .wire = bridge->run->wire };
 
 	wire_each_link(bridge->run->wire, bridge->number, reset_link, &sweep);
-	return heal_commit(bridge, &sweep.changes, err);
+	if (heal_commit(bridge, &sweep.changes, err))
+		return -err->code;
+	wire_forget_dice(bridge->run->wire, bridge->number);
+	return 0;
 }
 
 static void forget_link(const struct wire_key *key, const struct wire_link *link, void *context)
@@ -253,58 +256,52 @@ void rules_forget_member(struct member *member)
 }
 
 /* As the wire program decides it: see bpf/cut.h. Leaves in force what a frame really meets. */
-static void decide(struct wire_link *out, struct wire_link *medium, struct wire_link *pair, struct wire_link *in,
-		   bool router)
+static void decide(struct wire_link path[static WIRE_HOPS], bool router)
 {
-	if (pair->partition != WIRE_OPEN || router)
-		medium->partition = WIRE_OPEN;
-	if (pair->partition == WIRE_LIFTED)
-		pair->partition = WIRE_OPEN;
+	if (path[WIRE_PAIR].partition != WIRE_OPEN || router)
+		path[WIRE_MEDIUM].partition = WIRE_OPEN;
+	if (path[WIRE_PAIR].partition == WIRE_LIFTED)
+		path[WIRE_PAIR].partition = WIRE_OPEN;
 	if (router)
-		out->isolated = in->isolated = false;
+		path[WIRE_ACCESS_OUT].isolated = path[WIRE_ACCESS_IN].isolated = false;
+	path[WIRE_ACCESS_OUT].lifted = false;
 }
 
-enum { ACCESS_OUT, MEDIUM, PAIR, ACCESS_IN, PATH_LINKS };
-
 /* All zero where nothing is said. Nobody sends a frame to itself. */
-static void read_path(const struct bridge *bridge, const char *from, const char *to, struct wire_link path[static 4])
+static void read_path(const struct bridge *bridge, const char *from, const char *to, struct wire_link path[static WIRE_HOPS])
 {
 	const struct member *a = bridge_find(bridge, from), *b = bridge_find(bridge, to);
 	const struct wire *wire = bridge->run->wire;
 
-	memset(path, 0, PATH_LINKS * sizeof(*path));
+	memset(path, 0, WIRE_HOPS * sizeof(*path));
 	if (strcmp(from, to) == 0)
 		return;
 	if (a)
-		path[ACCESS_OUT] = wire_link(wire, rules_key(bridge, a, NULL));
-	path[MEDIUM] = rules_medium(bridge);
+		path[WIRE_ACCESS_OUT] = wire_link(wire, rules_key(bridge, a, NULL));
+	path[WIRE_MEDIUM] = rules_medium(bridge);
 	if (a && b)
-		path[PAIR] = wire_link(wire, rules_key(bridge, a, b));
+		path[WIRE_PAIR] = wire_link(wire, rules_key(bridge, a, b));
 	if (b)
-		path[ACCESS_IN] = wire_link(wire, rules_key(bridge, NULL, b));
-	decide(&path[ACCESS_OUT], &path[MEDIUM], &path[PAIR], &path[ACCESS_IN], (a && a->router) || (b && b->router));
+		path[WIRE_ACCESS_IN] = wire_link(wire, rules_key(bridge, NULL, b));
+	decide(path, (a && a->router) || (b && b->router));
 }
 
 bool rules_is_partitioned(const struct bridge *bridge, const char *from, const char *to)
 {
-	struct wire_link path[PATH_LINKS];
+	struct wire_link path[WIRE_HOPS];
 
 	read_path(bridge, from, to, path);
-	return path[MEDIUM].partition != WIRE_OPEN || path[PAIR].partition != WIRE_OPEN;
+	return path[WIRE_MEDIUM].partition != WIRE_OPEN || path[WIRE_PAIR].partition != WIRE_OPEN;
 }
 
-size_t rules_path(const struct bridge *bridge, const char *from, const char *to, struct path_link links[static 4])
+size_t rules_path(const struct bridge *bridge, const char *from, const char *to, struct path_link links[static WIRE_HOPS])
 {
-	static const char *const kinds[] = {
-		[ACCESS_OUT] = "access out", [MEDIUM] = "medium", [PAIR] = "pair", [ACCESS_IN] = "access in"
-	};
-	static const struct wire_link none;
-	struct wire_link path[PATH_LINKS];
+	struct wire_link path[WIRE_HOPS];
 	size_t count = 0;
 
 	read_path(bridge, from, to, path);
-	for (size_t i = 0; i < PATH_LINKS; i++)
-		if (memcmp(&path[i], &none, sizeof(none)) != 0)
-			links[count++] = (struct path_link){ .kind = kinds[i], .link = path[i] };
+	for (size_t i = 0; i < WIRE_HOPS; i++)
+		if (!wire_is_nothing(&path[i]))
+			links[count++] = (struct path_link){ .kind = wire_hops[i], .link = path[i] };
 	return count;
 }

@@ -77,15 +77,18 @@ struct named_link {
 void rules_each(const struct bridge *bridge, void (*each)(const struct named_link *link, void *context), void *context);
 int rules_replace(struct bridge *bridge, const struct named_link *links, size_t count, struct error *err);
 
+/* A number from the names of the bridge and of both ends, for the dice of that link, or of the frames that one sends. */
+uint64_t rules_salt(const struct bridge *bridge, const struct member *from, const struct member *to);
+
 /* The whole-bridge link as it is in force. */
 struct wire_link rules_medium(const struct bridge *bridge);
 
 /* The links that a frame meets, in order; fewer than four if some are not there. Cuts are those that hold for this frame. */
 struct path_link {
-	const char *kind; /* "access out", "medium", "pair", "access in" */
+	const char *kind; /* of wire_hops[] */
 	struct wire_link link;
 };
-size_t rules_path(const struct bridge *bridge, const char *from, const char *to, struct path_link links[static 4]);
+size_t rules_path(const struct bridge *bridge, const char *from, const char *to, struct path_link links[static WIRE_HOPS]);
 
 /* What goes when a node is detached: one-way partitions, impairments that name it, its isolation. */
 void rules_forget_member(struct member *member);

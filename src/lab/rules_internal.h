@@ -12,9 +12,6 @@ struct member;
 /* The link from one member to another; NULL stands for any. */
 struct wire_key rules_key(const struct bridge *bridge, const struct member *from, const struct member *to);
 
-/* A number from the names of the bridge and of both ends, for the dice of the link. */
-uint64_t rules_salt(const struct bridge *bridge, const struct member *from, const struct member *to);
-
 /* Whether a link that was written down elsewhere is one that the calls of rules.h could have made, in this kernel. */
 int rules_check_link(const struct bridge *bridge, const struct wire_link *link, struct error *err);
 

@@ -61,10 +61,12 @@ static int add_link(struct bridge *bridge, const struct named_link *named, struc
 	if ((named->from && !from) || (named->to && !to) || rules_check_link(bridge, &named->link, err))
 		return -err->code;
 	/* A rule that is in force already goes on with its queue and its clock. */
+	change.link.salt = rules_salt(bridge, from, to);
 	change.link.generation = now.generation;
+	change.link.clock = now.clock;
+	change.link.lifted = now.lifted;
 	if (memcmp(&now, &change.link, sizeof(now)) != 0)
-		change.link.generation = wire_next_generation(bridge->run->wire);
-	change.salt = rules_salt(bridge, from, to);
+		change.link.generation = change.link.clock = wire_next_generation(bridge->run->wire);
 	wire_change(changes, &change);
 	return 0;
 }

@@ -180,3 +180,12 @@ void run_device_name(struct run *run, const char *wanted, char name[static IFNAM
 		hash++;
 	}
 }
+
+int run_open_line(struct run *run, struct error *err)
+{
+	char line[IFNAMSIZ], end[IFNAMSIZ];
+
+	run_device_name(run, "line", line);
+	run_device_name(run, "line-end", end);
+	return wire_open_line(run->wire, run->nl, line, end, err);
+}

@@ -52,6 +52,9 @@ struct run {
 	size_t stranger_count;
 };
 
+/* What frames are held on: see bpf/line.h. Nothing if it is there already. */
+int run_open_line(struct run *run, struct error *err);
+
 /* Moves the process into the switch namespace and loads the wire program. The seed fixes all dice. */
 int run_open(struct run **result, uint64_t seed, struct error *err);
 void run_close(struct run *run);

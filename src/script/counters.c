@@ -19,12 +19,10 @@ static void push_counters(lua_State *L, const struct wire_counters *counters)
 	script_set_count(L, "packets", counters->packets);
 	script_set_count(L, "bytes", counters->bytes);
 	script_set_count(L, "delayed", counters->delayed);
+	script_set_count(L, "held", counters->held);
 	lua_newtable(L);
-	script_set_count(L, "partition", counters->dropped_partition);
-	script_set_count(L, "isolation", counters->dropped_isolation);
-	script_set_count(L, "loss", counters->dropped_loss);
-	script_set_count(L, "queue", counters->dropped_queue);
-	script_set_count(L, "error", counters->dropped_error);
+	for (enum wire_verdict verdict = WIRE_DELIVERED + 1; verdict < WIRE_VERDICTS; verdict++)
+		script_set_count(L, wire_verdict_name(verdict), wire_frames(counters, verdict));
 	script_set_record(L, &script_record_dropped);
 	lua_setfield(L, -2, "dropped");
 	script_set_record(L, &script_record_counters);
@@ -130,7 +128,7 @@ struct path_sum {
 static void add_links(lua_State *L, const struct bridge *bridge, const struct member *from, const struct member *to,
 		      struct path_sum *sum)
 {
-	struct path_link links[4];
+	struct path_link links[WIRE_HOPS];
 	size_t count = rules_path(bridge, from->name, to->name, links);
 
 	for (size_t i = 0; i < count; i++) {

@@ -3,6 +3,7 @@
 
 #include "net/link.h"
 #include "script/internal.h"
+#include "wire/wire.h"
 
 static struct member *check_nic(lua_State *L)
 {
@@ -28,12 +29,8 @@ static int nic_counters_method(lua_State *L)
 	script_set_count(L, "tx_packets", counters.tx_packets);
 	script_set_count(L, "errors", counters.errors);
 	lua_newtable(L);
-	script_set_count(L, "partition", counters.partition);
-	script_set_count(L, "isolation", counters.isolation);
-	script_set_count(L, "loss", counters.loss);
-	script_set_count(L, "queue", counters.queue);
-	script_set_count(L, "error", counters.error);
-	script_set_count(L, "overflow", counters.overflow);
+	for (enum wire_verdict verdict = WIRE_DELIVERED + 1; verdict < WIRE_VERDICTS; verdict++)
+		script_set_count(L, wire_verdict_name(verdict), counters.dropped[verdict]);
 	script_set_record(L, &script_record_dropped);
 	lua_setfield(L, -2, "dropped");
 	script_set_record(L, &script_record_counters);

@@ -1,13 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stddef.h>
+#include <string.h>
+
 #include <bpf/bpf.h>
 
 #include "wire/internal.h"
+
+static const struct verdict {
+	const char *name;
+	size_t offset;
+} verdicts[WIRE_VERDICTS] = {
+#define VERDICT(VALUE, NAME) [VALUE] = { #NAME, offsetof(struct wire_counters, dropped_##NAME) }
+	[WIRE_DELIVERED] = { "delivered", offsetof(struct wire_counters, packets) },
+	VERDICT(WIRE_PARTITION, partition), VERDICT(WIRE_ISOLATION, isolation),
+	VERDICT(WIRE_LOSS, loss),	    VERDICT(WIRE_QUEUE, queue),
+	VERDICT(WIRE_ERROR, error),	    VERDICT(WIRE_FLUSHED, flushed),
+	VERDICT(WIRE_DISCONNECTED, disconnected),
+#undef VERDICT
+};
+
+const char *const wire_hops[WIRE_HOPS] = {
+	[WIRE_ACCESS_OUT] = "access out",
+	[WIRE_MEDIUM] = "medium",
+	[WIRE_PAIR] = "pair",
+	[WIRE_ACCESS_IN] = "access in",
+};
+
+const char *wire_verdict_name(enum wire_verdict verdict)
+{
+	return verdicts[verdict].name;
+}
+
+uint64_t wire_frames(const struct wire_counters *counters, enum wire_verdict verdict)
+{
+	uint64_t count;
+
+	memcpy(&count, (const char *)counters + verdicts[verdict].offset, sizeof(count));
+	return count;
+}
+
+static uint32_t last_flush(const struct wire *wire, uint32_t bridge)
+{
+	for (size_t i = 0; i < wire->flushed_count; i++)
+		if (wire->flushed[i].bridge == bridge)
+			return wire->flushed[i].flush;
+	return 0;
+}
+
+/* A flush only raises a number: see count_held() in bpf/line.h. What it has met is there until it is due. */
+static void take_flushed(struct wire_counters *counters, uint32_t flush)
+{
+	uint64_t fresh = counters->held_new >> 32 == (flush & 0xffff) ? (uint32_t)counters->held_new : 0;
+
+	/* The two are not read at one instant. */
+	if (fresh > counters->held)
+		fresh = counters->held;
+	counters->dropped_flushed += counters->held - fresh;
+	counters->held = fresh;
+}
 
 struct wire_counters wire_counters(const struct wire *wire, struct wire_key key)
 {
 	struct wire_counters counters = { 0 };
 
-	bpf_map_lookup_elem(wire->counters, &key, &counters);
+	if (!bpf_map_lookup_elem(wire->counters, &key, &counters))
+		take_flushed(&counters, last_flush(wire, key.bridge));
 	return counters;
 }
 
@@ -37,4 +94,9 @@ void wire_each_counters(const struct wire *wire, uint32_t bridge,
 uint64_t wire_uncounted(const struct wire *wire)
 {
 	return __atomic_load_n(&wire->global->uncounted, __ATOMIC_RELAXED);
+}
+
+uint64_t wire_unnumbered(const struct wire *wire)
+{
+	return __atomic_load_n(&wire->global->unnumbered, __ATOMIC_RELAXED);
 }

@@ -22,6 +22,8 @@ const struct wire_object wire_objects[WIRE_OBJECTS] = {
 	  .value_size = sizeof(struct wire_rule) },
 	{ "states", offsetof(struct wire_ids, states), .map_type = BPF_MAP_TYPE_HASH,
 	  .key_size = sizeof(struct wire_key), .value_size = sizeof(struct wire_state) },
+	{ "ordinals", offsetof(struct wire_ids, ordinals), .map_type = BPF_MAP_TYPE_HASH,
+	  .key_size = sizeof(struct wire_class), .value_size = sizeof(uint64_t) },
 	{ "counters", offsetof(struct wire_ids, counters), .map_type = BPF_MAP_TYPE_HASH,
 	  .key_size = sizeof(struct wire_key), .value_size = sizeof(struct wire_counters) },
 	{ "control", offsetof(struct wire_ids, control), .map_type = BPF_MAP_TYPE_ARRAY, .key_size = sizeof(uint32_t),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Loading the program, and making devices its ports. */
+/* Loading the program. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,15 +12,11 @@
 #include <bpf/libbpf.h>
 #include <linux/perf_event.h>
 
-#include "net/netlink.h"
-#include "net/qdisc.h"
 #include "util/buffer.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "wire.skel.h"
 #include "wire/internal.h"
-
-#define LOOPBACK_IFINDEX 1
 
 /* The end of what libbpf says while it loads: shown if the load fails, for the verifier's words stand there. */
 static struct buffer libbpf_log;
@@ -122,6 +118,7 @@ int wire_load(struct wire **result, struct error *err)
 	wire->ports = bpf_map__fd(wire->skeleton->maps.ports);
 	wire->links = bpf_map__fd(wire->skeleton->maps.links);
 	wire->states = bpf_map__fd(wire->skeleton->maps.states);
+	wire->ordinals = bpf_map__fd(wire->skeleton->maps.ordinals);
 	wire->counters = bpf_map__fd(wire->skeleton->maps.counters);
 	wire->control = bpf_map__fd(wire->skeleton->maps.control);
 	if (map_control(wire, err)) {
@@ -129,8 +126,15 @@ int wire_load(struct wire **result, struct error *err)
 		return -err->code;
 	}
 	stock_up(wire->counters);
+	/* The places of paths are zero at first, which must not look like an epoch that is in force. */
+	wire_raise_epoch(wire);
 	*result = wire;
 	return 0;
+}
+
+bool wire_can_capture(const struct wire *wire)
+{
+	return wire->can_capture;
 }
 
 void wire_close(struct wire *wire)
@@ -140,55 +144,9 @@ void wire_close(struct wire *wire)
 	if (wire->global)
 		munmap(wire->global, (size_t)getpagesize());
 	wire_bpf__destroy(wire->skeleton);
+	free(wire->gone);
+	free(wire->flushed);
 	free(wire);
-}
-
-void wire_probe_fq(struct wire *wire, struct netlink *nl)
-{
-	struct error ignored;
-
-	wire->can_hold = !qdisc_add_fq(nl, LOOPBACK_IFINDEX, &ignored);
-}
-
-bool wire_can_hold(const struct wire *wire)
-{
-	return wire->can_hold;
-}
-
-bool wire_can_capture(const struct wire *wire)
-{
-	return wire->can_capture;
-}
-
-int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, struct error *err)
-{
-	uint32_t index = (uint32_t)ifindex;
-
-	if (bpf_map_update_elem(wire->ports, &index, port, BPF_ANY))
-		return error_errno(err, errno, "make device %d the port %s (at most %d ports a run)", ifindex,
-				   port->name, WIRE_MAX_PORTS);
-	return 0;
-}
-
-int wire_add_port(struct wire *wire, struct netlink *nl, int ifindex, const struct wire_port *port, struct error *err)
-{
-	if (wire_set_port(wire, ifindex, port, err))
-		return -err->code;
-	if (qdisc_add_clsact(nl, ifindex, err) ||
-	    qdisc_attach_program(nl, ifindex, false, wire_ingress_fd(wire), "wire_ingress", err) ||
-	    qdisc_attach_program(nl, ifindex, true, wire_egress_fd(wire), "wire_egress", err) ||
-	    (wire->can_hold && qdisc_add_fq(nl, ifindex, err))) {
-		wire_remove_port(wire, ifindex);
-		return error_wrap(err, "make a port of %s", port->name);
-	}
-	return 0;
-}
-
-void wire_remove_port(struct wire *wire, int ifindex)
-{
-	uint32_t index = (uint32_t)ifindex;
-
-	bpf_map_delete_elem(wire->ports, &index);
 }
 
 int wire_ingress_fd(const struct wire *wire)
@@ -227,8 +185,8 @@ int wire_ids(const struct wire *wire, struct wire_ids *ids, struct error *err)
 {
 	if (program_id(wire_ingress_fd(wire), &ids->ingress) || program_id(wire_egress_fd(wire), &ids->egress) ||
 	    map_id(wire->ports, &ids->ports) || map_id(wire->links, &ids->links) ||
-	    map_id(wire->states, &ids->states) || map_id(wire->counters, &ids->counters) ||
-	    map_id(wire->control, &ids->control) ||
+	    map_id(wire->states, &ids->states) || map_id(wire->ordinals, &ids->ordinals) ||
+	    map_id(wire->counters, &ids->counters) || map_id(wire->control, &ids->control) ||
 	    map_id(bpf_map__fd(wire->skeleton->maps.captures), &ids->captures) ||
 	    (wire->can_capture && map_id(bpf_map__fd(wire->skeleton->maps.events), &ids->events)))
 		return error_errno(err, errno, "ask for the ids of programs and maps");

@@ -15,10 +15,10 @@
 
 static const struct wire_link no_link;
 
-/* Fields, not bytes: the generation of a link that shapes nothing does not make it a link. */
-static bool is_nothing(const struct wire_link *link)
+bool wire_is_nothing(const struct wire_link *link)
 {
-	return link->partition == WIRE_OPEN && !link->isolated && !link->loss_ppb && !link->delay_ns && !link->rate_bps;
+	return link->partition == WIRE_OPEN && !link->isolated && !link->lifted && !link->loss_ppb &&
+	       !link->delay_ns && !link->rate_bps;
 }
 
 struct wire_link wire_link(const struct wire *wire, struct wire_key key)
@@ -46,14 +46,14 @@ static int update(int map, const struct wire_key *key, const void *value, uint64
 	return 0;
 }
 
-/* The program cannot roll dice or keep a clock for a link without a state. An old state stays as it is. */
+/* The program cannot keep a clock for a link without a state. An old state stays as it is: what its clock counts, the rule says. */
 static int make_state(const struct wire *wire, const struct wire_change *change, struct error *err)
 {
-	struct wire_state state = { .salt = change->salt };
+	static const struct wire_state fresh;
 
-	if (!change->link.loss_ppb && !change->link.rate_bps)
+	if (!change->link.rate_bps)
 		return 0;
-	if (update(wire->states, &change->key, &state, BPF_NOEXIST) && errno != EEXIST)
+	if (update(wire->states, &change->key, &fresh, BPF_NOEXIST) && errno != EEXIST)
 		return error_errno(err, errno, "make the state of a link (at most %d links a run)", WIRE_MAX_LINKS);
 	return 0;
 }
@@ -73,13 +73,13 @@ static void write_plain(const struct wire *wire, const struct wire_key *key, con
 	struct wire_rule rule = { .link = *link };
 	struct error ignored; /* it is there, or goes: neither needs room */
 
-	if (is_nothing(link))
+	if (wire_is_nothing(link))
 		bpf_map_delete_elem(wire->links, key);
 	else
 		write_rule(wire, key, &rule, &ignored);
 }
 
-static void raise_epoch(struct wire *wire)
+void wire_raise_epoch(struct wire *wire)
 {
 	__atomic_add_fetch(&wire->global->epoch, 1, __ATOMIC_SEQ_CST);
 }
@@ -103,7 +103,7 @@ static size_t announce(const struct wire *wire, const struct wire_changes *chang
 
 /*
  * Announce every rule for the next epoch, raise the epoch, tidy up (see wire_rule), raise it again. A frame that looked
- * before one of the two raises and sees the epoch move looks again: see find_path() in bpf/frame.h. So it sees all of a
+ * before one of the two raises and sees the epoch move looks again: see bpf/path.h. So it sees all of a
  * commit or nothing of it, and takes nothing from a rule that tidying deleted, for new ones are only made after that.
  */
 static int commit(struct wire *wire, const struct wire_changes *changes, struct error *err)
@@ -113,10 +113,10 @@ static int commit(struct wire *wire, const struct wire_changes *changes, struct 
 	bool whole = written == changes->count;
 
 	if (whole)
-		raise_epoch(wire);
+		wire_raise_epoch(wire);
 	for (size_t i = 0; i < written; i++)
 		write_plain(wire, &changes->list[i].key, whole ? &changes->list[i].link : &before[i]);
-	raise_epoch(wire);
+	wire_raise_epoch(wire);
 	free(before);
 	return whole ? 0 : -err->code;
 }
@@ -125,8 +125,12 @@ int wire_commit(struct wire *wire, struct wire_changes *changes, struct error *e
 {
 	int status = 0;
 
-	for (size_t i = 0; i < changes->count && !status; i++)
+	for (size_t i = 0; i < changes->count && !status; i++) {
 		status = make_state(wire, &changes->list[i], err);
+		/* Before the first frame that needs its time, and never back: see is_timed() in bpf/wire.bpf.c. */
+		if (changes->list[i].link.delay_ns || changes->list[i].link.rate_bps)
+			wire->global->stamping = 1;
+	}
 	if (!status && changes->count)
 		status = commit(wire, changes, err);
 	wire_forget_changes(changes);
@@ -146,7 +150,7 @@ void wire_each_key(int map, uint32_t bridge, void (*each)(const struct wire_key 
 	while (more) {
 		/* Before each(), for what follows a deleted key is not known. */
 		more = !bpf_map_get_next_key(map, &key, &next);
-		if (key.bridge == bridge)
+		if (bridge == WIRE_ANY_BRIDGE || key.bridge == bridge)
 			each(&key, context);
 		key = next;
 	}
@@ -180,18 +184,54 @@ static void delete_key(const struct wire_key *key, void *context)
 	bpf_map_delete_elem(*(int *)context, key);
 }
 
+static void delete_classes(const struct wire *wire, bool (*is_doomed)(const struct wire_class *class, uint64_t what),
+			   uint64_t what)
+{
+	struct wire_class class, next;
+	bool more = !bpf_map_get_next_key(wire->ordinals, NULL, &class);
+
+	while (more) {
+		more = !bpf_map_get_next_key(wire->ordinals, &class, &next);
+		if (is_doomed(&class, what))
+			bpf_map_delete_elem(wire->ordinals, &class);
+		class = next;
+	}
+}
+
+static bool is_of_bridge(const struct wire_class *class, uint64_t bridge)
+{
+	return class->bridge == bridge;
+}
+
+static bool is_of_other_seeding(const struct wire_class *class, uint64_t seeding)
+{
+	return class->seeding != (uint8_t)seeding;
+}
+
+void wire_forget_dice(struct wire *wire, uint32_t bridge)
+{
+	delete_classes(wire, is_of_bridge, bridge);
+}
+
 void wire_forget_bridge(struct wire *wire, uint32_t bridge)
 {
 	int maps[] = { wire->links, wire->states, wire->counters };
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
 		wire_each_key(maps[i], bridge, delete_key, &maps[i]);
-	raise_epoch(wire);
+	wire_forget_dice(wire, bridge);
+	wire_forget_gone(wire, bridge);
+	wire_raise_epoch(wire);
 }
 
-/* Each link starts its dice over when the next frame finds that the seeding is another one. */
+/*
+ * Frames under the new seed number their classes anew, for the seeding is a part of the key; what is left of the old one goes
+ * then. After 256 seeds it comes round, and nothing of the first is there any more.
+ */
 void wire_set_seed(struct wire *wire, uint64_t seed)
 {
 	__atomic_store_n(&wire->global->seed, seed, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&wire->global->seeding, 1, __ATOMIC_SEQ_CST);
+	wire_raise_epoch(wire);
+	delete_classes(wire, is_of_other_seeding, wire->global->seeding);
 }

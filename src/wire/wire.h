@@ -20,22 +20,34 @@ struct wire;
 int wire_load(struct wire **result, struct error *err);
 void wire_close(struct wire *wire); /* NULL is fine */
 
-/*
- * Makes the device a port: clsact with both programs, and fq below them where the kernel has it. Cheapest, by several
- * milliseconds, while the device is down.
- */
+/* Makes the device a port: clsact with both programs. Cheapest, by several milliseconds, while the device is down. */
 int wire_add_port(struct wire *wire, struct netlink *nl, int ifindex, const struct wire_port *port, struct error *err);
-/* The device itself is the caller's to delete. */
+/* The device itself is the caller's to delete. What is held for it is lost when it is due, and counted as WIRE_DISCONNECTED. */
 void wire_remove_port(struct wire *wire, int ifindex);
+/* Its cable is pulled, or plugged in again: what is due meanwhile is lost. */
+void wire_set_out(struct wire *wire, int ifindex, bool out);
+/*
+ * What is held for the ports of the bridge, or on its way there, is not delivered any more, and counted as WIRE_FLUSHED. `flush`
+ * differs from the last one, and new ports are made with it.
+ */
+void wire_flush(struct wire *wire, uint32_t bridge, uint32_t flush);
 
 /* Whether the kernel has fq, without which nothing can be delayed or paced. */
 bool wire_can_hold(const struct wire *wire);
 /* Finds that out, once, on the loopback device of the namespace. */
 void wire_probe_fq(struct wire *wire, struct netlink *nl);
 
+/*
+ * Makes the line of the run, on which frames are held (bpf/line.h): a veth pair of these names. Nothing if there is one already.
+ * Needed before a link delays or has a rate.
+ */
+int wire_open_line(struct wire *wire, struct netlink *nl, const char *name, const char *end, struct error *err);
+
 /* Whether the kernel has perf events, without which nothing can be captured. */
 bool wire_can_capture(const struct wire *wire);
 
+/* Whether the link does nothing: a salt, a clock and the like do not make one. */
+bool wire_is_nothing(const struct wire_link *link);
 /* The link as it is in force; all zero if there is none. */
 struct wire_link wire_link(const struct wire *wire, struct wire_key key);
 
@@ -43,7 +55,6 @@ struct wire_link wire_link(const struct wire *wire, struct wire_key key);
 struct wire_change {
 	struct wire_key key;
 	struct wire_link link;
-	uint64_t salt; /* for the dice of the link, see wire_state */
 };
 struct wire_changes {
 	struct wire_change *list;
@@ -62,7 +73,7 @@ bool wire_has_change(const struct wire_changes *changes, struct wire_key key);
 int wire_commit(struct wire *wire, struct wire_changes *changes, struct error *err);
 void wire_forget_changes(struct wire_changes *changes);
 
-/* A number that no link of this run had as its generation yet. */
+/* A number that no link of this run had as its generation or its clock yet. */
 uint32_t wire_next_generation(struct wire *wire);
 
 /* Calls each() for every link of the bridge; it must not change links. */
@@ -70,24 +81,34 @@ void wire_each_link(const struct wire *wire, uint32_t bridge,
 		    void (*each)(const struct wire_key *key, const struct wire_link *link, void *context),
 		    void *context);
 
-/* Removes all that is known about a bridge: links, states, counters. */
+/* Removes all that is known about a bridge: links, states, dice, counters. */
 void wire_forget_bridge(struct wire *wire, uint32_t bridge);
+/* The dice of the bridge start over. */
+void wire_forget_dice(struct wire *wire, uint32_t bridge);
 
 /* Fixes all dice of the run, and starts them over. */
 void wire_set_seed(struct wire *wire, uint64_t seed);
 
-/* All zero if the pair never spoke. */
+/* As counters, captures and error texts say it. */
+const char *wire_verdict_name(enum wire_verdict verdict);
+extern const char *const wire_hops[WIRE_HOPS];
+
+/* Of so many frames it became that. */
+uint64_t wire_frames(const struct wire_counters *counters, enum wire_verdict verdict);
+/* All zero if the pair never spoke. `dropped_flushed` is whole, and `held` is what is still going to be delivered. */
 struct wire_counters wire_counters(const struct wire *wire, struct wire_key key);
 void wire_each_counters(const struct wire *wire, uint32_t bridge,
 			void (*each)(const struct wire_key *key, const struct wire_counters *counters, void *context),
 			void *context);
 /* Frames that were shaped as they should be, but for whose pair the counters had no room. */
 uint64_t wire_uncounted(const struct wire *wire);
+/* Frames that rolled dice that no seed repeats, for there was no room for their class. */
+uint64_t wire_unnumbered(const struct wire *wire);
 
 /* Program and map ids, for the registry that `provium inspect` and `provium top` read. */
 struct wire_ids {
 	uint32_t ingress, egress;
-	uint32_t ports, links, states, counters, control, captures;
+	uint32_t ports, links, states, ordinals, counters, control, captures;
 	uint32_t events; /* 0 if the kernel has no perf events */
 };
 int wire_ids(const struct wire *wire, struct wire_ids *ids, struct error *err);
@@ -101,7 +122,7 @@ struct wire_object {
 	uint32_t map_type, key_size, value_size;
 	uint32_t entries; /* at least */
 };
-#define WIRE_OBJECTS 9
+#define WIRE_OBJECTS 10
 extern const struct wire_object wire_objects[WIRE_OBJECTS];
 uint32_t *wire_id(struct wire_ids *ids, const struct wire_object *object);
 

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Devices become ports of a bridge, and stop being some. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <bpf/bpf.h>
+
+#include "net/netlink.h"
+#include "net/qdisc.h"
+#include "util/error.h"
+#include "util/list.h"
+#include "util/memory.h"
+#include "wire/internal.h"
+
+/* So many ports that are gone are remembered for the sake of what may be held for them. */
+#define GONE_LIMIT 1024U
+
+struct gone {
+	uint32_t ifindex;
+	uint32_t bridge;
+	uint16_t port;
+};
+
+int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, struct error *err)
+{
+	uint32_t index = (uint32_t)ifindex;
+
+	if (bpf_map_update_elem(wire->ports, &index, port, BPF_ANY))
+		return error_errno(err, errno, "make device %d the port %s (at most %d ports a run)", ifindex,
+				   port->name, WIRE_MAX_PORTS);
+	wire_raise_epoch(wire);
+	return 0;
+}
+
+int wire_add_port(struct wire *wire, struct netlink *nl, int ifindex, const struct wire_port *port, struct error *err)
+{
+	if (wire_set_port(wire, ifindex, port, err))
+		return -err->code;
+	if (qdisc_add_clsact(nl, ifindex, err) ||
+	    qdisc_attach_program(nl, ifindex, false, wire_ingress_fd(wire), "wire_ingress", err) ||
+	    qdisc_attach_program(nl, ifindex, true, wire_egress_fd(wire), "wire_egress", err)) {
+		wire_remove_port(wire, ifindex);
+		return error_wrap(err, "make a port of %s", port->name);
+	}
+	return 0;
+}
+
+void wire_set_out(struct wire *wire, int ifindex, bool out)
+{
+	uint32_t index = (uint32_t)ifindex;
+	struct wire_port port;
+
+	if (bpf_map_lookup_elem(wire->ports, &index, &port) || port.out == out)
+		return;
+	port.out = out;
+	/* In the place of one that is there: that needs no room. */
+	bpf_map_update_elem(wire->ports, &index, &port, BPF_EXIST);
+	wire_raise_epoch(wire);
+}
+
+struct gone_visit {
+	struct wire *wire;
+	bool *awaited; /* a place for each that is gone */
+};
+
+static void note_awaited(const struct wire_key *key, void *context)
+{
+	struct gone_visit *visit = context;
+	struct wire *wire = visit->wire;
+
+	if (!wire_counters(wire, *key).held)
+		return;
+	for (size_t i = 0; i < wire->gone_count; i++)
+		if (wire->gone[i].bridge == key->bridge && wire->gone[i].port == key->to)
+			visit->awaited[i] = true;
+}
+
+/* Those for which nothing is held any more. */
+static void forget_gone(struct wire *wire)
+{
+	struct gone_visit visit = { .wire = wire, .awaited = memory_new(wire->gone_count * sizeof(bool)) };
+	size_t kept = 0;
+
+	wire_each_key(wire->counters, WIRE_ANY_BRIDGE, note_awaited, &visit);
+	for (size_t i = 0; i < wire->gone_count; i++) {
+		if (visit.awaited[i])
+			wire->gone[kept++] = wire->gone[i];
+		else
+			bpf_map_delete_elem(wire->ports, &wire->gone[i].ifindex);
+	}
+	wire->gone_count = kept;
+	free(visit.awaited);
+}
+
+void wire_remove_port(struct wire *wire, int ifindex)
+{
+	uint32_t index = (uint32_t)ifindex;
+	struct wire_port port;
+
+	if (bpf_map_lookup_elem(wire->ports, &index, &port))
+		return;
+	if (wire->global->line) {
+		struct gone gone = { .ifindex = index, .bridge = port.bridge, .port = port.port };
+
+		wire_set_out(wire, ifindex, true);
+		LIST_ADD(wire->gone, wire->gone_count, gone);
+		if (wire->gone_count > GONE_LIMIT)
+			forget_gone(wire);
+	} else {
+		bpf_map_delete_elem(wire->ports, &index);
+	}
+	wire_raise_epoch(wire);
+}
+
+void wire_forget_gone(struct wire *wire, uint32_t bridge)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < wire->gone_count; i++) {
+		if (wire->gone[i].bridge != bridge)
+			wire->gone[kept++] = wire->gone[i];
+		else
+			bpf_map_delete_elem(wire->ports, &wire->gone[i].ifindex);
+	}
+	wire->gone_count = kept;
+	for (size_t i = wire->flushed_count; i--;)
+		if (wire->flushed[i].bridge == bridge)
+			LIST_REMOVE(wire->flushed, wire->flushed_count, i);
+}
+
+static void note_flush(struct wire *wire, uint32_t bridge, uint32_t flush)
+{
+	struct flushed flushed = { .bridge = bridge, .flush = flush };
+
+	for (size_t i = 0; i < wire->flushed_count; i++)
+		if (wire->flushed[i].bridge == bridge) {
+			wire->flushed[i] = flushed;
+			return;
+		}
+	LIST_ADD(wire->flushed, wire->flushed_count, flushed);
+}
+
+void wire_flush(struct wire *wire, uint32_t bridge, uint32_t flush)
+{
+	uint32_t index, *previous = NULL;
+	struct wire_port port;
+
+	while (!bpf_map_get_next_key(wire->ports, previous, &index)) {
+		previous = &index;
+		if (bpf_map_lookup_elem(wire->ports, &index, &port) || port.bridge != bridge)
+			continue;
+		port.flush = flush;
+		bpf_map_update_elem(wire->ports, &index, &port, BPF_EXIST);
+	}
+	note_flush(wire, bridge, flush);
+	wire_raise_epoch(wire);
+}
