@@ -50,6 +50,10 @@ static __always_inline bool take_turn(struct frame *frame, const struct crossing
 		state->next_ns = sent_ns + rescale(state->next_ns - sent_ns, state->rate_bps, link->rate_bps);
 	}
 	state->rate_bps = link->rate_bps;
+	if (state->generation != link->generation) {
+		state->generation = link->generation;
+		state->last_ns = 0;
+	}
 	if (state->next_ns > sent_ns)
 		start_ns = state->next_ns;
 	refused = start_ns - sent_ns > link->queue_ns;

@@ -44,6 +44,8 @@ static __always_inline int enter_line(struct __sk_buff *skb)
 	/* fq would let TC_PRIO_CONTROL overtake, whatever its time. */
 	skb->priority = 0;
 	bpf_set_hash(skb, skb->cb[2]);
+	/* sch_handle_egress() sets tc_index to the class that a program has chosen. */
+	skb->tc_classid = skb->tc_index;
 	skb->tstamp = (__u64)skb->cb[1] << 32 | skb->cb[0];
 	return TC_ACT_OK;
 }
@@ -74,7 +76,7 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 		verdict = WIRE_FLUSHED;
 	else if (to->out)
 		verdict = WIRE_DISCONNECTED;
-	count_verdict(&pair, verdict, (skb->wire_len + tag_bytes(skb)));
+	count_verdict(&pair, verdict, entering_bytes(skb));
 	if (totals && verdict == WIRE_DELIVERED)
 		ADD(totals->delayed, 1);
 	verdict = capture_outcome(skb, &pair, WIRE_ACCESS_IN, verdict, label_sent_ns(skb, bpf_ktime_get_ns()));

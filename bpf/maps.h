@@ -75,6 +75,8 @@ struct path {
 		__u64 dice; /* the seed, the names of the link, and the sender's in one number */
 		__u32 loss_ppb;
 		__u32 clock;
+		__u32 generation;
+		__u32 reserved;
 	} crossings[WIRE_HOPS];
 };
 #define PATHS_A_PORT 32

@@ -52,6 +52,7 @@ static __always_inline void add_link(struct path *path, enum wire_hop hop, __u64
 		.rate_bps = link->rate_bps,
 		.queue_ns = link->queue_ns,
 		.clock = link->clock,
+		.generation = link->generation,
 	};
 	path->holds |= link->delay_ns || link->rate_bps;
 	path->delay_ns += link->delay_ns;

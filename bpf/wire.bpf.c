@@ -40,7 +40,7 @@ static __always_inline enum wire_verdict cross_sender(struct __sk_buff *skb, str
 SEC("tc")
 int wire_ingress(struct __sk_buff *skb)
 {
-	struct frame frame = { .path = find_path(skb->ifindex, 0), .bits = frame_bits(skb) };
+	struct frame frame = { .path = find_path(skb->ifindex, 0), .bits = entering_bytes(skb) * 8ULL };
 
 	if (!frame.path)
 		return TC_ACT_OK;
@@ -110,7 +110,8 @@ static __always_inline enum wire_verdict hold(struct __sk_buff *skb, const struc
 SEC("tc")
 int wire_egress(struct __sk_buff *skb)
 {
-	struct frame frame = { .path = find_path(skb->ingress_ifindex, skb->ifindex), .bits = frame_bits(skb) };
+	struct frame frame = { .path = find_path(skb->ingress_ifindex, skb->ifindex),
+			       .bits = leaving_bytes(skb) * 8ULL };
 	enum wire_verdict verdict;
 	__u64 departure_ns = 0;
 	int action = TC_ACT_OK;

@@ -85,7 +85,8 @@ struct wire_link {
 	__u32 loss_ppb;
 	/*
 	 * Differs each time the delay or the rate of the link was set, within a run. It is a part of the frame's fq flow:
-	 * a frame sent under a new rule does not wait behind one that is held by the old rule.
+	 * a frame sent under a new rule does not wait behind one that is held by the old rule. Another rate may keep it: then
+	 * frames stay in their order.
 	 */
 	__u32 generation;
 	__u64 delay_ns;
@@ -113,12 +114,12 @@ _Static_assert(sizeof(struct wire_rule) == 128, "wire_rule has no hidden padding
 /* states: key → what the kernel writes about a link with a rate. Kept apart, so that a change of the rule does not reset it. */
 struct wire_state {
 	struct bpf_spin_lock lock;
-	__u32 clock;	/* those that `next_ns` belongs to: others start it over */
+	__u32 clock;	  /* these two are what `next_ns` belongs to: others start it over */
 	__u32 flush;
-	__u32 reserved;
+	__u32 generation; /* and this `last_ns` */
 	__u64 rate_bps;
 	__u64 next_ns;	/* pacing clock: when the link is free for the next frame */
-	__u64 last_ns;	/* when the last frame has passed: none overtakes it because the rate went up */
+	__u64 last_ns;	/* when the last frame has passed: no other of the generation overtakes it because the rate went up */
 };
 _Static_assert(sizeof(struct wire_state) == 40, "wire_state has no hidden padding");
 

@@ -16,6 +16,7 @@
 
 #define DEFAULT_QUEUE_NS  (200 * NS_PER_MS)
 #define MIN_QUEUE_FRAMES  32U
+#define MOST_SHRINKING	  2U  /* of a queue whose frames keep their order */
 #define L2_OVERHEAD_BYTES 18U /* Ethernet header and a VLAN tag */
 
 uint64_t rules_salt(const struct bridge *bridge, const struct member *from, const struct member *to)
@@ -124,18 +125,31 @@ static uint64_t queue_time(const struct bridge *bridge, const struct rate *rate)
 	return queue_ns < (double)RULES_MAX_NS ? (uint64_t)queue_ns : RULES_MAX_NS;
 }
 
+/*
+ * Frames that are held keep the times that they were given. New ones stay behind them, so that a rate that varies does not put them
+ * out of order, unless that would take much longer than the new queue does.
+ */
+static bool keeps_order(const struct wire_link *before, uint64_t queue_ns)
+{
+	return before->rate_bps && queue_ns >= before->queue_ns / MOST_SHRINKING;
+}
+
 int rules_set_rate(struct bridge *bridge, struct link_choice choice, const struct rate *rate, struct error *err)
 {
 	struct wire_change change;
+	uint64_t queue_ns;
+	uint32_t number;
 
 	if (choose(bridge, choice, &change, err) || check_rate(bridge, rate->bps, err))
 		return -err->code;
-	/* Another rate goes on with the clock and the order of the one before: see take_turn() in bpf/cross.h. */
-	if (!change.link.rate_bps != !rate->bps) {
-		change.link.generation = wire_next_generation(bridge->run->wire);
-		change.link.clock = change.link.generation;
-	}
+	queue_ns = rate->bps ? queue_time(bridge, rate) : 0;
+	number = wire_next_generation(bridge->run->wire);
+	/* Another rate goes on with the clock of the one before: see take_turn() in bpf/cross.h. */
+	if (!change.link.rate_bps != !rate->bps)
+		change.link.clock = number;
+	if (!keeps_order(&change.link, queue_ns))
+		change.link.generation = number;
 	change.link.rate_bps = rate->bps;
-	change.link.queue_ns = rate->bps ? queue_time(bridge, rate) : 0;
+	change.link.queue_ns = queue_ns;
 	return commit(bridge, &change, err);
 }
