@@ -18,6 +18,7 @@ end
 local function added(action)
 	local before = lan:counters(a, b)
 	action()
+	support.settle()
 	local after = lan:counters(a, b)
 	local sum = { packets = after.packets - before.packets, bytes = after.bytes - before.bytes,
 		delayed = after.delayed - before.delayed }
