@@ -140,17 +140,26 @@ static void note_flush(struct wire *wire, uint32_t bridge, uint32_t flush)
 	LIST_ADD(wire->flushed, wire->flushed_count, flushed);
 }
 
-void wire_flush(struct wire *wire, uint32_t bridge, uint32_t flush)
+static void flush_port(struct wire *wire, uint32_t index, uint32_t bridge, uint32_t flush)
 {
-	uint32_t index, *previous = NULL;
 	struct wire_port port;
 
-	while (!bpf_map_get_next_key(wire->ports, previous, &index)) {
-		previous = &index;
-		if (bpf_map_lookup_elem(wire->ports, &index, &port) || port.bridge != bridge)
-			continue;
-		port.flush = flush;
-		bpf_map_update_elem(wire->ports, &index, &port, BPF_EXIST);
+	if (bpf_map_lookup_elem(wire->ports, &index, &port) || port.bridge != bridge)
+		return;
+	port.flush = flush;
+	bpf_map_update_elem(wire->ports, &index, &port, BPF_EXIST);
+}
+
+void wire_flush(struct wire *wire, uint32_t bridge, uint32_t flush)
+{
+	uint32_t index, next;
+	bool more = !bpf_map_get_next_key(wire->ports, NULL, &index);
+
+	while (more) {
+		/* Before the change, which puts the port in front of those that share its place: they would come again, for ever. */
+		more = !bpf_map_get_next_key(wire->ports, &index, &next);
+		flush_port(wire, index, bridge, flush);
+		index = next;
 	}
 	note_flush(wire, bridge, flush);
 	wire_raise_epoch(wire);
