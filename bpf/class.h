@@ -80,9 +80,10 @@ static __always_inline void read_class(struct __sk_buff *skb, struct wire_class 
 	read_headers(skb, &room->headers);
 	class->ethertype = room->headers.ethertype;
 	class->protocol = room->headers.protocol;
-	class->port = lower_port(room->headers.ports[0], room->headers.ports[1]);
-	if (room->headers.icmp_type)
-		class->port = room->headers.icmp_type;
+	class->port = room->headers.icmp_type;
+	/* Other protocols have ports, too, but where the frame is read in place they are not looked at. */
+	if (class->protocol == IPPROTO_TCP || class->protocol == IPPROTO_UDP)
+		class->port = lower_port(room->headers.ports[0], room->headers.ports[1]);
 }
 
 #endif
