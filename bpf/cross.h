@@ -10,22 +10,24 @@
 
 #define NS_PER_S 1000000000ULL
 
-#define AHEAD_BITS 42 /* longer than fq holds anything: see hold.h */
+#define AHEAD_BITS 62 /* 146 years. A second at 1 Tbit/s is 32 years at 1 kbit/s, and must be a second again afterwards */
 #define HALF_BITS  21
 
 /*
- * ahead * old / new, rounded up, in two steps of at most 64 bits: rates have at most 40, as RULES_MAX_RATE. So bits are
- * conserved: what is ahead of the clock is as many bits under the new rate as it was under the old one.
+ * ahead * old / new, rounded up, in two steps of at most 64 bits: rates have at most 40, as RULES_MAX_RATE, and what is ahead is as
+ * many bits as a queue holds, so that the product loses none. So bits are conserved: what is ahead of the clock is as many bits
+ * under the new rate as it was under the old one.
  */
 static __always_inline __u64 rescale(__u64 ahead_ns, __u64 old_bps, __u64 new_bps)
 {
 	__u64 product = (ahead_ns >> HALF_BITS) * old_bps;
 	__u64 upper = product / new_bps, rest = product % new_bps;
 
-	if (upper >> HALF_BITS)
+	if (upper >> (AHEAD_BITS - HALF_BITS))
 		return 1ULL << AHEAD_BITS;
 	rest = (rest << HALF_BITS) + (ahead_ns & ((1ULL << HALF_BITS) - 1)) * old_bps;
-	return (upper << HALF_BITS) + (rest + new_bps - 1) / new_bps;
+	ahead_ns = (upper << HALF_BITS) + (rest + new_bps - 1) / new_bps;
+	return ahead_ns >> AHEAD_BITS ? 1ULL << AHEAD_BITS : ahead_ns;
 }
 
 /*
