@@ -92,17 +92,19 @@ $(B)/lua_modules.h: $(LUA_FILES)
 	$(Q)for file in $(LUA_FILES:lua/%.lua=%); do \
 		echo "MODULE(\"$$(echo $$file | tr / .)\", $$(echo $${file}_lua | tr -c 'a-zA-Z0-9\n' _))"; done >$@
 
-# -g: BTF, by which bpftool names every field. The stack bound is the kernel's.
+# The second one is the program with the clock of a test. -g: BTF, by which bpftool names every field. The stack bound is the kernel's.
 $(B)/wire.bpf.o: bpf/wire.bpf.c
+$(B)/tests/wire/clocked.bpf.o: tests/wire/clocked.bpf.c
+$(B)/wire.bpf.o $(B)/tests/wire/clocked.bpf.o:
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Iinclude \
 		-idirafter /usr/include/$(shell uname -m)-linux-gnu -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
 
-$(B)/wire.skel.h: $(B)/wire.bpf.o
+$(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)printf '%s\n' '/* NOLINTBEGIN */' '#pragma GCC system_header' >$@
-	$(Q)$(BPFTOOL) gen skeleton $< name wire_bpf >>$@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf >>$@
 	$(Q)echo '/* NOLINTEND */' >>$@
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
@@ -141,6 +143,10 @@ $(B)/tests/lab/frame: $(wildcard tests/lab/frame/*.c tests/lab/frame/*.h)
 $(B)/tests/%_test: $(B)/tests/%_test.o $(LIBRARY) $(EMBEDDED)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) -llua5.4 -lcmocka $(LDFLAGS)
+
+HISTORY := $(patsubst %.c,$(B)/%.o,$(wildcard tests/wire/history*.c) tests/wire/reference.c)
+$(HISTORY): | $(B)/tests/wire/clocked.skel.h
+$(B)/tests/wire/history_test: $(HISTORY)
 
 # An archive, so that a fuzzer has that part of the program that it is about, and counts the coverage of no other.
 $(B)/library.a: $(filter-out $(B)/src/cli/main.o,$(OBJECTS))
