@@ -66,6 +66,14 @@ static __always_inline void count_drop(struct wire_counters *totals, enum wire_v
 	}
 }
 
+static __always_inline void count_delayed(const struct wire_key *pair)
+{
+	struct wire_counters *totals = find_counters(pair);
+
+	if (totals)
+		ADD(totals->delayed, 1);
+}
+
 /* What became of a frame of so many bytes. */
 static __always_inline void count_verdict(const struct wire_key *pair, enum wire_verdict verdict, __u64 bytes)
 {

@@ -15,11 +15,12 @@
  * Those that are held now, and those of them that no flush has met yet: a number and the flush that it counts from in one, so that
  * a flush needs to touch no counter.
  */
-static __always_inline void count_held(const struct frame *frame)
+static __always_inline void count_held(struct wire_control *global, const struct wire_key *pair, __u64 flush)
 {
-	struct wire_counters *totals = find_counters(&frame->path->pair);
-	__u64 seen, flush = frame->path->flush & 0xffff;
+	struct wire_counters *totals = find_counters(pair);
+	__u64 seen;
 
+	ADD(global->held, 1);
 	if (!totals)
 		return;
 	ADD(totals->held, 1);
@@ -28,8 +29,13 @@ static __always_inline void count_held(const struct frame *frame)
 		ADD(totals->held_new, 1);
 }
 
-static __always_inline void count_released(struct wire_counters *totals, __u64 flush)
+static __always_inline void count_released(struct wire_control *global, const struct wire_key *pair, __u64 flush)
 {
+	struct wire_counters *totals = find_counters(pair);
+
+	ADD(global->held, -1);
+	if (!totals)
+		return;
 	ADD(totals->held, -1);
 	if (*(volatile __u64 *)&totals->held_new >> 32 == flush)
 		ADD(totals->held_new, -1);
@@ -59,26 +65,24 @@ static __always_inline __u64 label_sent_ns(const struct __sk_buff *skb, __u64 no
 
 static __always_inline int leave_line(struct __sk_buff *skb)
 {
-	__u32 index = skb->mark;
+	__u32 zero = 0, index = skb->mark;
 	__u64 flush = skb->cb[4] >> 16;
+	struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
 	const struct wire_port *to = bpf_map_lookup_elem(&ports, &index);
-	struct wire_counters *totals;
 	enum wire_verdict verdict = WIRE_DELIVERED;
 	struct wire_key pair;
 
-	if (!to)
+	if (!to || !global)
 		return TC_ACT_SHOT;
 	pair = (struct wire_key){ .bridge = to->bridge, .from = skb->tc_index, .to = to->port };
-	totals = find_counters(&pair);
-	if (totals)
-		count_released(totals, flush);
+	count_released(global, &pair, flush);
 	if (flush != (to->flush & 0xffff))
 		verdict = WIRE_FLUSHED;
 	else if (to->out)
 		verdict = WIRE_DISCONNECTED;
 	count_verdict(&pair, verdict, entering_bytes(skb));
-	if (totals && verdict == WIRE_DELIVERED)
-		ADD(totals->delayed, 1);
+	if (verdict == WIRE_DELIVERED)
+		count_delayed(&pair);
 	verdict = capture_outcome(skb, &pair, WIRE_ACCESS_IN, verdict, label_sent_ns(skb, bpf_ktime_get_ns()));
 	if (verdict != WIRE_DELIVERED)
 		return TC_ACT_SHOT;

@@ -90,21 +90,25 @@ static __always_inline enum wire_verdict decide(struct __sk_buff *skb, struct fr
 	return verdict;
 }
 
-/* What could not be put there is an error. What comes after it is counted where it comes off the line. */
+/* What could not be put there is an error. What becomes of the others is counted where they come off the line. */
 static __always_inline enum wire_verdict hold(struct __sk_buff *skb, const struct frame *frame, __u64 departure_ns,
 					      int *action)
 {
 	__u32 zero = 0;
-	const struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
+	struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
 
 	if (!global || !global->line)
 		return WIRE_ERROR;
+	if (*(volatile __u64 *)&global->held >= WIRE_MAX_HELD)
+		return WIRE_QUEUE;
 	write_label(skb, frame, departure_ns);
+	/* Before it can come off again, on another processor. */
+	count_held(global, &frame->path->pair, frame->path->flush & 0xffff);
 	*action = put_on_line(skb, global->line);
-	if (*action == TC_ACT_SHOT)
-		return WIRE_ERROR;
-	count_held(frame);
-	return WIRE_DELIVERED;
+	if (*action != TC_ACT_SHOT)
+		return WIRE_DELIVERED;
+	count_released(global, &frame->path->pair, frame->path->flush & 0xffff);
+	return WIRE_ERROR;
 }
 
 SEC("tc")

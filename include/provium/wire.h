@@ -32,7 +32,7 @@ enum wire_verdict {
 	WIRE_PARTITION,	    /* the pair, or the medium, is cut by a partition */
 	WIRE_ISOLATION,	    /* one of the two nodes is isolated */
 	WIRE_LOSS,	    /* the dice of a lossy link */
-	WIRE_QUEUE,	    /* it would have waited longer than a link's queue holds */
+	WIRE_QUEUE,	    /* it would have waited longer than a link's queue holds, or the line was full */
 	WIRE_ERROR,	    /* no wire carries it (see bpf/carry.h), or the kernel had no memory for it */
 	WIRE_FLUSHED,	    /* it was held when the bridge was flushed */
 	WIRE_DISCONNECTED,  /* it was held, and due while its receiver's cable was out */
@@ -182,9 +182,15 @@ struct wire_control {
 		__u32 owner; /* the process; 0: free */
 		__u32 captures;
 	} readers[WIRE_MAX_READERS];
+	__u64 held; /* frames on the line. Apart from what every frame reads, for it changes with every frame that is held */
 };
 
 #define WIRE_MAX_PORTS 16384
+/*
+ * How many frames the line holds. A link without a rate has no queue of its own to bound it, so this is what keeps a sender at full
+ * speed on a long link from taking all memory: 1,000,000 frames are 800 Mbit/s of full frames for 15 s.
+ */
+#define WIRE_MAX_HELD 1000000
 #define WIRE_MAX_LINKS 131072
 #define WIRE_MAX_PAIRS 131072
 #define WIRE_MAX_CLASSES 131072

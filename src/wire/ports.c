@@ -28,8 +28,19 @@ int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, 
 	if (bpf_map_update_elem(wire->ports, &index, port, BPF_ANY))
 		return error_errno(err, errno, "make device %d the port %s (at most %d ports a run)", ifindex,
 				   port->name, WIRE_MAX_PORTS);
+	for (size_t i = wire->gone_count; i--;)
+		if (wire->gone[i].ifindex == index)
+			LIST_REMOVE(wire->gone, wire->gone_count, i);
 	wire_raise_epoch(wire);
 	return 0;
+}
+
+static void forget_port(struct wire *wire, int ifindex)
+{
+	uint32_t index = (uint32_t)ifindex;
+
+	bpf_map_delete_elem(wire->ports, &index);
+	wire_raise_epoch(wire);
 }
 
 int wire_add_port(struct wire *wire, struct netlink *nl, int ifindex, const struct wire_port *port, struct error *err)
@@ -39,7 +50,7 @@ int wire_add_port(struct wire *wire, struct netlink *nl, int ifindex, const stru
 	if (qdisc_add_clsact(nl, ifindex, err) ||
 	    qdisc_attach_program(nl, ifindex, false, wire_ingress_fd(wire), "wire_ingress", err) ||
 	    qdisc_attach_program(nl, ifindex, true, wire_egress_fd(wire), "wire_egress", err)) {
-		wire_remove_port(wire, ifindex);
+		forget_port(wire, ifindex);
 		return error_wrap(err, "make a port of %s", port->name);
 	}
 	return 0;
@@ -107,9 +118,8 @@ void wire_remove_port(struct wire *wire, int ifindex)
 		if (wire->gone_count > GONE_LIMIT)
 			forget_gone(wire);
 	} else {
-		bpf_map_delete_elem(wire->ports, &index);
+		forget_port(wire, ifindex);
 	}
-	wire_raise_epoch(wire);
 }
 
 void wire_forget_gone(struct wire *wire, uint32_t bridge)

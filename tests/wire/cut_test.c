@@ -152,7 +152,7 @@ static void test_isolation_and_partition(void **state)
 	is_partitioned(A, B);
 }
 
-/* What is cut crosses no link: no dice are rolled for it, and it takes no share of a rate. */
+/* What is cut does not come to the links of its receiver: no dice are rolled for it there, and it takes no share of a rate. */
 static void test_cut_before_all_else(void **state)
 {
 	struct wire_link link = { .partition = WIRE_CUT, .loss_ppb = CERTAIN, .rate_bps = 1000000, .delay_ns = NS(1) };
@@ -160,8 +160,67 @@ static void test_cut_before_all_else(void **state)
 	(void)state;
 	set_link(A, B, link);
 	is_partitioned(A, B);
-	assert_int_equal(state_of(A, B).sequence, 0);
+	assert_int_equal(rolled(A, B, A), 0);
 	assert_int_equal(state_of(A, B).next_ns, 0);
+}
+
+static bool has_used(enum place from, enum place to)
+{
+	return state_of(from, to).next_ns != 0;
+}
+
+/* A node sends before it is cut: see docs/internals.md. */
+static void test_what_a_cut_frame_has_used(void **state)
+{
+	const struct wire_link slow = { .rate_bps = 1000000, .queue_ns = NS(1000) };
+	struct wire_link medium = slow, out = slow;
+
+	(void)state;
+	/* Of a pair: its sender's side, for whom it is for is not known there. */
+	set_link(A, SWITCH, slow);
+	set_link(SWITCH, SWITCH, slow);
+	set_link(A, B, cut);
+	is_partitioned(A, B);
+	assert_true(has_used(A, SWITCH) && has_used(SWITCH, SWITCH));
+	/* Of all: no medium, unless a pair of the sender's is whole. */
+	clear_lab(state);
+	medium.partition = WIRE_CUT;
+	set_link(A, SWITCH, slow);
+	set_link(SWITCH, SWITCH, medium);
+	is_partitioned(A, B);
+	assert_true(has_used(A, SWITCH) && !has_used(SWITCH, SWITCH));
+	out.lifted = true;
+	set_link(A, SWITCH, out);
+	is_partitioned(A, B);
+	assert_true(has_used(SWITCH, SWITCH));
+	/* An isolated one: its own access link; but a copy for the router is not cut, and does use the medium. */
+	clear_lab(state);
+	out = slow;
+	out.isolated = true;
+	set_link(A, SWITCH, out);
+	set_link(SWITCH, SWITCH, slow);
+	is_isolated(A, B);
+	assert_true(has_used(A, SWITCH) && !has_used(SWITCH, SWITCH));
+	assert_int_equal(send_frame(A, ROUTER, 64).action, TC_ACT_STOLEN);
+	assert_true(has_used(SWITCH, SWITCH));
+}
+
+/* All copies share their fate on their sender's side, and each of them is told. */
+static void test_lost_on_the_senders_side(void **state)
+{
+	struct stamp stamp;
+
+	(void)state;
+	set_link(SWITCH, SWITCH, (struct wire_link){ .loss_ppb = CERTAIN });
+	stamp = enter(A, 64);
+	assert_int_equal(leave(A, B, 64, stamp).action, TC_ACT_SHOT);
+	assert_int_equal(leave(A, C, 64, stamp).action, TC_ACT_SHOT);
+	assert_counted(A, B, .dropped_loss = 1);
+	assert_counted(A, C, .dropped_loss = 1);
+	assert_int_equal(rolled(SWITCH, SWITCH, A), 1);
+	/* What is cut was cut, whatever else has become of it. */
+	set_link(A, B, cut);
+	is_partitioned(A, B);
 }
 
 static void test_rules_are_of_one_bridge(void **state)
@@ -192,6 +251,8 @@ int main(void)
 		cmocka_unit_test_setup(test_isolated_outwards_alone, clear_lab),
 		cmocka_unit_test_setup(test_isolation_and_partition, clear_lab),
 		cmocka_unit_test_setup(test_cut_before_all_else, clear_lab),
+		cmocka_unit_test_setup(test_what_a_cut_frame_has_used, clear_lab),
+		cmocka_unit_test_setup(test_lost_on_the_senders_side, clear_lab),
 		cmocka_unit_test_setup(test_rules_are_of_one_bridge, clear_lab),
 	};
 

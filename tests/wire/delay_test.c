@@ -17,12 +17,13 @@ static struct wire_link delayed(double ms, uint32_t generation)
 
 static void test_not_held_without_rule(void **state)
 {
-	struct sent sent = run(wire_egress_fd(lab.wire), A, B, FULL_FRAME, TC_PRIO_CONTROL, 1);
+	struct sent sent = leave(A, B, FULL_FRAME, (struct stamp){ .mark = 1, .priority = TC_PRIO_CONTROL });
 
 	(void)state;
 	assert_int_equal(sent.action, TC_ACT_OK);
 	assert_int_equal(sent.tstamp, 0);
-	assert_int_equal(sent.priority, TC_PRIO_CONTROL);
+	assert_int_equal(sent.priority, 0);
+	assert_int_equal(sent.mark, 0);
 	assert_counted(A, B, .packets = 1, .bytes = FULL_FRAME);
 }
 
@@ -73,15 +74,13 @@ static void test_frames_of_the_switch(void **state)
 /* fq lets TC_PRIO_CONTROL overtake. */
 static void test_priority_is_cleared(void **state)
 {
-	struct sent sent;
 	struct seen seen;
 
 	(void)state;
 	set_link(A, B, delayed(50, 1));
-	sent = run(wire_egress_fd(lab.wire), A, B, 64, TC_PRIO_CONTROL, 1);
-	assert_int_equal(sent.action, TC_ACT_STOLEN);
-	assert_true(probe_next(&lab.probe, &seen));
+	seen = next_held(leave(A, B, 64, (struct stamp){ .priority = TC_PRIO_CONTROL }), B);
 	assert_int_equal(seen.priority, 0);
+	assert_int_equal(seen.tc_index, A);
 }
 
 static void test_one_flow_a_sender(void **state)
@@ -129,15 +128,14 @@ static void test_a_new_rule_is_a_new_flow(void **state)
 	}
 }
 
-/* The frame is counted by its clone alone, whatever becomes of that. */
-static void test_lost_while_held(void **state)
+static void test_lost_before_it_is_held(void **state)
 {
 	struct wire_link link = delayed(50, 1);
 
 	(void)state;
 	link.loss_ppb = CERTAIN;
 	set_link(A, B, link);
-	assert_int_equal(send_frame(A, B, 64).action, TC_ACT_STOLEN);
+	assert_int_equal(send_frame(A, B, 64).action, TC_ACT_SHOT);
 	assert_counted(A, B, .dropped_loss = 1);
 }
 
@@ -149,21 +147,33 @@ static void test_farther_than_fq_can_see(void **state)
 	send_held(A, B, 64);
 	assert_counted(A, B, .packets = 1, .bytes = 64, .delayed = 1);
 	set_link(SWITCH, B, delayed(2147001, 3));
-	assert_int_equal(send_frame(A, B, 64).action, TC_ACT_STOLEN);
+	assert_int_equal(send_frame(A, B, 64).action, TC_ACT_SHOT);
 	assert_counted(A, B, .packets = 1, .bytes = 64, .delayed = 1, .dropped_queue = 1);
 }
 
-/* The qdisc's own business, which it counts itself. A device that is down refuses every frame. */
-static void test_refused_by_the_qdisc(void **state)
+/* A device that is down refuses every frame. */
+static void test_refused_by_the_line(void **state)
 {
 	struct error err;
 
 	(void)state;
 	set_link(A, B, delayed(50, 1));
-	must(link_set_up(lab.nl, lab.device[B], false, &err), &err);
-	assert_int_equal(send_frame(A, B, 64).action, TC_ACT_STOLEN);
-	must(link_set_up(lab.nl, lab.device[B], true, &err), &err);
-	assert_counted(A, B, .packets = 1, .bytes = 64, .delayed = 1);
+	must(link_set_up(lab.nl, (int)lab.wire->global->line, false, &err), &err);
+	assert_int_equal(send_frame(A, B, 64).action, TC_ACT_SHOT);
+	must(link_set_up(lab.nl, (int)lab.wire->global->line, true, &err), &err);
+	assert_counted(A, B, .dropped_error = 1);
+}
+
+static void test_the_line_is_full(void **state)
+{
+	(void)state;
+	set_link(A, B, delayed(50, 1));
+	lab.wire->global->held = WIRE_MAX_HELD;
+	assert_int_equal(send_frame(A, B, 64).action, TC_ACT_SHOT);
+	lab.wire->global->held = 0;
+	assert_counted(A, B, .dropped_queue = 1);
+	send_held(A, B, 64);
+	assert_counted(A, B, .packets = 1, .bytes = 64, .delayed = 1, .dropped_queue = 1);
 }
 
 int main(void)
@@ -177,9 +187,10 @@ int main(void)
 		cmocka_unit_test_setup(test_one_flow_a_sender, clear_lab),
 		cmocka_unit_test_setup(test_port_and_generation_do_not_cancel_out, clear_lab),
 		cmocka_unit_test_setup(test_a_new_rule_is_a_new_flow, clear_lab),
-		cmocka_unit_test_setup(test_lost_while_held, clear_lab),
+		cmocka_unit_test_setup(test_lost_before_it_is_held, clear_lab),
 		cmocka_unit_test_setup(test_farther_than_fq_can_see, clear_lab),
-		cmocka_unit_test_setup(test_refused_by_the_qdisc, clear_lab),
+		cmocka_unit_test_setup(test_refused_by_the_line, clear_lab),
+		cmocka_unit_test_setup(test_the_line_is_full, clear_lab),
 	};
 
 	return cmocka_run_group_tests_name("delay", tests, open_lab, close_lab);

@@ -2,8 +2,8 @@
 /*
  * The wire program under BPF_PROG_TEST_RUN, in a network namespace of its own. The bridge is only a number, for the
  * context of a test run says by which port a frame came. Ports are veth devices that nobody listens to. The kernel gives
- * every frame of a test run a socket, so one that is to be held leaves as a clone, over the real transmit path, where the
- * probe sees it (probe.h).
+ * every frame of a test run a socket, so one that is to be held leaves as a clone, over the real line, where the probe sees it
+ * (probe.h); it holds nothing.
  */
 #ifndef PROVIUM_TESTS_WIRE_FIXTURE_H
 #define PROVIUM_TESTS_WIRE_FIXTURE_H
@@ -46,7 +46,6 @@ static struct {
 	struct netlink *nl;
 	struct probe probe;
 	int device[PLACES];
-	uint32_t mark; /* of frames that are sent */
 } lab;
 
 /* What became of a frame: the action of the first pass, and the context as it left it. */
@@ -67,7 +66,11 @@ static inline void must(int status, const struct error *err)
 static inline void add_port(enum place place)
 {
 	struct wire_port port = {
-		.bridge = BRIDGE, .port = (uint16_t)place, .router = place == ROUTER, .mtu = LONGEST_MTU
+		.bridge = BRIDGE,
+		.port = (uint16_t)place,
+		.router = place == ROUTER,
+		.mtu = LONGEST_MTU,
+		.salt = (uint64_t)place,
 	};
 	struct veth veth = { .name = port.name, .peer_pid = getpid(), .mtu = 1500, .peer_mtu = 1500 };
 	char peer[sizeof("peer0")];
@@ -83,7 +86,6 @@ static inline void add_port(enum place place)
 	must(link_index(lab.nl, port.name, &lab.device[place], &err), &err);
 	must(link_index(lab.nl, peer, &other, &err), &err);
 	must(wire_add_port(lab.wire, lab.nl, lab.device[place], &port, &err), &err);
-	must(probe_attach(&lab.probe, lab.nl, lab.device[place], &err), &err);
 	must(link_set_up(lab.nl, other, true, &err), &err);
 	must(link_set_up(lab.nl, lab.device[place], true, &err), &err);
 }
@@ -99,6 +101,8 @@ static inline int open_lab(void **state)
 	probe_load(&lab.probe);
 	for (enum place place = A; place < PLACES; place++)
 		add_port(place);
+	must(wire_open_line(lab.wire, lab.nl, "line", "line-end", &err), &err);
+	must(probe_attach(&lab.probe, lab.nl, (int)lab.wire->global->line, &err), &err);
 	/* user-mode-linux has memory for more than four new pairs from the next tick on, and a lab's nodes take longer to boot. */
 	usleep(20000);
 	return 0;
@@ -122,7 +126,6 @@ static inline int clear_lab(void **state)
 	wire_forget_bridge(lab.wire, BRIDGE);
 	wire_forget_bridge(lab.wire, ELSEWHERE);
 	wire_set_seed(lab.wire, 1);
-	lab.mark = 0;
 	while (probe_next(&lab.probe, &seen))
 		;
 	return 0;
@@ -136,7 +139,9 @@ static inline struct wire_key key(enum place from, enum place to)
 /* SWITCH stands for any here: set_link(SWITCH, SWITCH, …) is the medium. */
 static inline struct wire_change change(enum place from, enum place to, struct wire_link link)
 {
-	return (struct wire_change){ .key = key(from, to), .link = link, .salt = (uint64_t)from * 31 + to };
+	if (!wire_is_nothing(&link))
+		link.salt = (uint64_t)from * 31 + to;
+	return (struct wire_change){ .key = key(from, to), .link = link };
 }
 
 static inline void set_link(enum place from, enum place to, struct wire_link link)
@@ -149,15 +154,20 @@ static inline void set_link(enum place from, enum place to, struct wire_link lin
 	must(wire_commit(lab.wire, &changes, &err), &err);
 }
 
+/* What a frame takes from where it enters to where it leaves: see bpf/stamp.h. */
+struct stamp {
+	uint32_t mark, priority;
+};
+
 /* Broadcast, of an EtherType for experiments. */
-static inline struct sent run(int program, enum place from, enum place to, uint32_t size, uint32_t priority, int repeat)
+static inline struct sent run(int program, enum place from, enum place to, uint32_t size, struct stamp stamp, int repeat)
 {
 	static const uint8_t frame[9000] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
 	struct __sk_buff skb = {
 		.ifindex = (uint32_t)lab.device[to],
 		.ingress_ifindex = (uint32_t)lab.device[from],
-		.priority = priority,
-		.mark = lab.mark,
+		.priority = stamp.priority,
+		.mark = stamp.mark,
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = size, .ctx_in = &skb, .ctx_out = &skb,
 		    .ctx_size_in = sizeof(skb), .ctx_size_out = sizeof(skb), .repeat = repeat);
@@ -173,24 +183,77 @@ static inline struct sent run(int program, enum place from, enum place to, uint3
 	return sent;
 }
 
-static inline struct sent send_frame(enum place from, enum place to, uint32_t size)
+/* It enters, once however many get it. Frames of the switch itself enter nowhere. */
+static inline struct stamp enter(enum place from, uint32_t size)
 {
-	return run(wire_egress_fd(lab.wire), from, to, size, 0, 1);
+	const struct stamp none = { 0 };
+	struct sent sent;
+
+	if (from == SWITCH)
+		return none;
+	sent = run(wire_ingress_fd(lab.wire), SWITCH, from, size, none, 1);
+	assert_int_equal(sent.action, TC_ACT_OK);
+	return (struct stamp){ sent.mark, sent.priority };
 }
 
-/* One that is held, as the port's qdisc gets it. */
-static inline struct seen send_held(enum place from, enum place to, uint32_t size)
+/* A copy of it leaves. */
+static inline struct sent leave(enum place from, enum place to, uint32_t size, struct stamp stamp)
 {
-	struct sent sent = send_frame(from, to, size);
+	return run(wire_egress_fd(lab.wire), from, to, size, stamp, 1);
+}
+
+static inline struct sent send_frame(enum place from, enum place to, uint32_t size)
+{
+	uint64_t before = clock_now();
+	struct sent sent = leave(from, to, size, enter(from, size));
+
+	sent.before = before;
+	return sent;
+}
+
+/* What has come off the line. What it would hold for a second is through at once, but the kernel may do that later. */
+static inline void settle(void)
+{
+	uint64_t deadline = clock_after(10 * NS_PER_S);
+
+	while (__atomic_load_n(&lab.wire->global->held, __ATOMIC_ACQUIRE) && clock_now() < deadline)
+		usleep(100);
+}
+
+/* The next one that the line has got. */
+static inline struct seen next_held(struct sent sent, enum place to)
+{
 	struct seen seen;
 
 	assert_int_equal(sent.action, TC_ACT_STOLEN);
 	if (!probe_next(&lab.probe, &seen))
-		fail_msg("no clone reached the qdisc");
-	assert_int_equal(seen.ifindex, lab.device[to]);
+		fail_msg("no clone reached the line");
+	assert_int_equal(seen.mark, lab.device[to]);
 	seen.before = sent.before;
 	seen.after = sent.after;
 	return seen;
+}
+
+static inline struct seen send_held(enum place from, enum place to, uint32_t size)
+{
+	return next_held(send_frame(from, to, size), to);
+}
+
+/* How many frames of the fixture's class from that sender have rolled the dice of the link. */
+static inline uint64_t rolled(enum place from, enum place to, enum place sender)
+{
+	struct wire_class class = {
+		.bridge = BRIDGE,
+		.from = (uint16_t)from,
+		.to = (uint16_t)to,
+		.sender = (uint16_t)sender,
+		.ethertype = 0x88b5,
+		.seeding = (uint8_t)lab.wire->global->seeding,
+	};
+	uint64_t count = 0;
+
+	bpf_map_lookup_elem(lab.wire->ordinals, &class, &count);
+	return count;
 }
 
 static inline struct wire_state state_of(enum place from, enum place to)
@@ -204,6 +267,7 @@ static inline struct wire_state state_of(enum place from, enum place to)
 
 static inline struct wire_counters counted(enum place from, enum place to)
 {
+	settle();
 	return wire_counters(lab.wire, key(from, to));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The whole of it: two nodes on a bridge, fq below the wire, and frames that come when they are due. Needs a kernel with
+ * The whole of it: two nodes on a bridge, fq on the line, and frames that come when they are due. Needs a kernel with
  * fq; elsewhere there is nothing to test, and the tests say so.
  */
 #include "fixture.h"
@@ -155,6 +155,7 @@ static int open_nodes(void **state)
 	no_fq = !wire_can_hold(lab.wire);
 	if (no_fq)
 		return 0;
+	must(wire_open_line(lab.wire, lab.nl, "line", "line-end", &err), &err);
 	must(link_create_bridge(lab.nl, "lan", 1500, &err), &err);
 	must(link_index(lab.nl, "lan", &bridge, &err), &err);
 	for (enum place place = A; place <= C; place++)
@@ -288,13 +289,13 @@ static void test_the_queue_says_what_it_holds(void **state)
 	send_datagram(A, B, 'a');
 	send_datagram(A, B, 'b');
 	start = clock_now();
-	must(qdisc_fq_stats(lab.nl, lab.device[B], &stats, &err), &err);
+	must(qdisc_fq_stats(lab.nl, (int)lab.wire->global->line, &stats, &err), &err);
 	assert_true(clock_now() - start < NS(150));
 	assert_int_equal(stats.held, 2);
 	assert_int_equal(stats.dropped, 0);
 	receive(B, &when);
 	receive(B, &when);
-	must(qdisc_fq_stats(lab.nl, lab.device[B], &stats, &err), &err);
+	must(qdisc_fq_stats(lab.nl, (int)lab.wire->global->line, &stats, &err), &err);
 	assert_int_equal(stats.held, 0);
 }
 

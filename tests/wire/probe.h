@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Two small programs beside the one under test, in raw instructions. The probe sits where fq would: it is a classifier of
- * the device's htb qdisc, so it sees what comes out of the egress hook. The tagger puts a VLAN tag beside the data of a
+ * Two small programs beside the one under test, in raw instructions. The probe sits on the line, where fq would: it is a
+ * classifier of the device's htb qdisc, so it sees what fq would get, and lets it go on at once. The tagger puts a VLAN tag beside the data of a
  * frame, which the context of a test run cannot, and sends it out.
  */
 #ifndef PROVIUM_TESTS_WIRE_PROBE_H
@@ -30,7 +30,8 @@ struct seen {
 	uint32_t hash;
 	uint32_t priority;
 	uint32_t wire_len;
-	uint32_t ifindex;
+	uint32_t mark;	   /* the device that it is for */
+	uint32_t tc_index; /* the port of its sender */
 	uint64_t before, after; /* set by the sender: the time around it */
 };
 #define SEEN_SIZE ((int)offsetof(struct seen, before))
@@ -74,7 +75,8 @@ static inline void probe_load(struct probe *probe)
 		NOTE(hash, BPF_W),
 		NOTE(priority, BPF_W),
 		NOTE(wire_len, BPF_W),
-		NOTE(ifindex, BPF_W),
+		NOTE(mark, BPF_W),
+		NOTE(tc_index, BPF_W),
 		INSN(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, probe->frames),
 		INSN(0, 0, 0, 0, 0), /* the upper half of the immediate */
 		MOVE(BPF_REG_2, BPF_REG_10),
