@@ -123,7 +123,7 @@ check-full: ## the same, and what guards a behaviour once more, in every kernel
 	$(Q)tools/check --full
 
 demo: ## set up, build, and run the examples
-	$(Q)tools/setup
+	$(Q)tools/setup build check uml
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tools/demo
 
