@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Does tools/testkernel keep its promises?   tests/testkernel.sh [uml|qemu]      prints TAP
+# Do tools/testkernel, and tools/kernels.sh, keep their promises?   tests/testkernel.sh [ENGINE]      prints TAP
 # shellcheck disable=SC2016     # what stands in single quotes is for the kernel's shell
 
 set -uo pipefail
@@ -9,6 +9,7 @@ set -uo pipefail
 engine=${1:-uml}
 here=$(realpath "${BASH_SOURCE[0]%/*}")
 testkernel=$here/../tools/testkernel
+kernels=$here/../tools/kernels.sh
 # Long enough for a start on a machine that does many other things.
 start_limit=600
 work=$(mktemp -d)
@@ -29,6 +30,12 @@ check() {
 	failed=$((failed + 1))
 	echo "not ok $count - $engine: $name"
 	sed 's/^/# /' "$work/out" "$work/err"
+}
+
+finish() {
+	check "no files stay behind" leaves_nothing
+	echo "1..$count"
+	exit $((failed > 0))
 }
 
 # Sets status; leaves $work/out and $work/err.
@@ -132,6 +139,63 @@ runs_two_at_once() {
 	wait "$first" && ((status == 0)) && prints out b && prints out.a a
 }
 
+# The version that the engine is named after, two processors, the JIT, perf events.
+is_complete() {
+	run bash -c 'uname -r; nproc; cat /proc/sys/net/core/bpf_jit_enable; test -e /proc/sys/kernel/perf_event_paranoid && echo perf'
+	[[ $(<"$work/out") == "${engine#*-}".*$'\n2\n1\nperf' ]]
+}
+
+# What apt knows of packages, and where from.
+state_of_apt() { find /etc/apt /var/lib/apt/lists -type f ! -name lock -exec sha256sum {} + | sort; }
+
+apt_is_as() { [[ $(state_of_apt) == "$1" ]]; }
+
+# An apt that runs programs around an update, and takes what nobody has signed.
+lax_apt() {
+	printf '%s {"touch %s/hook";};\n' APT::Update::Pre-Invoke "$work" APT::Update::Post-Invoke "$work" \
+		APT::Update::Post-Invoke-Success "$work"
+	printf '%s "true";\n' Acquire::AllowInsecureRepositories APT::Get::AllowUnauthenticated
+}
+
+# Mirrors that are folders, with a release of one empty list: one without a signature, and one that a new key has signed.
+make_mirrors() {
+	local list=main/binary-amd64/Packages release=$work/unsigned/dists/trixie gpg=(gpg --batch --quiet --homedir "$work/gpg")
+	mkdir -p "$release/${list%/*}"
+	: >"$release/$list"
+	printf '%s\n' 'Origin: Debian' 'Suite: trixie' 'Codename: trixie' "Date: $(LC_ALL=C date -u '+%a, %d %b %Y %H:%M:%S UTC')" \
+		'Architectures: amd64' 'Components: main' 'SHA256:' " $(sha256sum </dev/null | cut -d ' ' -f 1) 0 $list" >"$release/Release"
+	cp -r "$work/unsigned" "$work/signed"
+	mkdir -m 700 "$work/gpg"
+	"${gpg[@]}" --passphrase '' --quick-generate-key tests ed25519 sign never
+	"${gpg[@]}" --export >"$work/key.gpg"
+	"${gpg[@]}" --clear-sign --output "$work/signed/dists/trixie/InRelease" "$release/Release"
+	gpgconf --homedir "$work/gpg" --kill all
+}
+
+# fetches_from MIRROR: tries to, into a cache that has nothing. Sets status; leaves $work/out and $work/err.
+fetches_from() {
+	status=0
+	APT_CONFIG=$work/apt.conf PROVIUM_CACHE=$work/cache PROVIUM_MIRROR=file:$work/$1 "$kernels" "$engine" \
+		>"$work/out" 2>"$work/err" || status=$?
+}
+
+# refuses MIRROR REASON
+refuses() {
+	fetches_from "$1"
+	((status == 1)) && says "$2" && says "PROVIUM_MIRROR=URL names another mirror" && says "$engine: could not be fetched" &&
+		[[ $(ls -A "$work/cache") == lock ]]
+}
+
+# With the key as Debian's, the lists are taken, and no others.
+takes_what_is_signed() {
+	local lists
+	APT_CONFIG=$work/apt.conf PROVIUM_MIRROR=file:$work/signed bash -c \
+		'source "$1" && kernels_keyring=$2 && kernels_use_release "$3" trixie' - "$kernels" "$work/key.gpg" "$work/apt" \
+		>"$work/out" 2>"$work/err" || return
+	lists=("$work"/apt/state/lists/*InRelease)
+	[[ ${#lists[@]} == 1 && ${lists[0]} == *_signed_dists_trixie_InRelease ]]
+}
+
 # Every process of a run has the mark in its environment.
 marked_processes() { grep -lsF "PROVIUM_MARK=$1" /proc/[0-9]*/environ | wc -l; }
 
@@ -233,6 +297,22 @@ check "stderr is stderr" prints err err
 check "writes stay inside" bash -c '[[ $(<../file) == old && ! -e ../file.2 && ! -e /etc/testkernel-was-here ]]'
 check "stdin, and what is written to the working folder" takes_and_gives
 check "a terminal" has_a_terminal
+
+# The same engine with another kernel: that, and where it comes from.
+if [[ $engine == qemu-* ]]; then
+	check "the kernel's version, processors, JIT and perf events" is_complete
+	lax_apt >"$work/apt.conf"
+	make_mirrors
+	before=$(state_of_apt)
+	check "a mirror that nobody signed" refuses unsigned "is not signed"
+	check "a mirror that is signed by a stranger" refuses signed NO_PUBKEY
+	check "a mirror without the release" refuses none "does not have a Release file"
+	check "a mirror that is signed" takes_what_is_signed
+	check "no program of the machine's apt was run" test ! -e "$work/hook"
+	check "the machine's lists and sources are as before" apt_is_as "$before"
+	finish
+fi
+
 check "output is complete for a slow reader" passes_much_output
 
 run bash -c 'echo c >/proc/sysrq-trigger; sleep 999'
@@ -265,7 +345,4 @@ if [[ $engine == uml ]]; then
 	mv "$work/late.out" "$work/out" && mv "$work/late.err" "$work/err"
 	check "time-out is 124, output until then is there" eval '((status == 124)) && prints out before && says "no end after 60 s"'
 fi
-check "no files stay behind" leaves_nothing
-
-echo "1..$count"
-((failed == 0))
+finish
