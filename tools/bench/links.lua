@@ -50,7 +50,7 @@ function links.listen(node, ...)
 end
 
 function links.finish(process)
-	return parse(assert(process:wait(40), "a probe did not end"):assert_ok().stdout)
+	return parse(process:wait(40):assert_ok().stdout)
 end
 
 local ours = { name = "provium" }
