@@ -66,19 +66,9 @@ static __always_inline void count_drop(struct wire_counters *totals, enum wire_v
 	}
 }
 
-static __always_inline void count_delayed(const struct wire_key *pair)
+/* What became of a frame of so many bytes. `totals` may be NULL: there was no room for them. */
+static __always_inline void count_total(struct wire_counters *totals, enum wire_verdict verdict, __u64 bytes)
 {
-	struct wire_counters *totals = find_counters(pair);
-
-	if (totals)
-		ADD(totals->delayed, 1);
-}
-
-/* What became of a frame of so many bytes. */
-static __always_inline void count_verdict(const struct wire_key *pair, enum wire_verdict verdict, __u64 bytes)
-{
-	struct wire_counters *totals = find_counters(pair);
-
 	if (!totals)
 		return;
 	if (verdict != WIRE_DELIVERED) {
@@ -87,6 +77,11 @@ static __always_inline void count_verdict(const struct wire_key *pair, enum wire
 	}
 	ADD(totals->packets, 1);
 	ADD(totals->bytes, bytes);
+}
+
+static __always_inline void count_verdict(const struct wire_key *pair, enum wire_verdict verdict, __u64 bytes)
+{
+	count_total(find_counters(pair), verdict, bytes);
 }
 
 #endif

@@ -15,9 +15,8 @@
  * Those that are held now, and those of them that no flush has met yet: a number and the flush that it counts from in one, so that
  * a flush needs to touch no counter.
  */
-static __always_inline void count_held(struct wire_control *global, const struct wire_key *pair, __u64 flush)
+static __always_inline void count_held(struct wire_control *global, struct wire_counters *totals, __u64 flush)
 {
-	struct wire_counters *totals = find_counters(pair);
 	__u64 seen;
 
 	ADD(global->held, 1);
@@ -29,10 +28,8 @@ static __always_inline void count_held(struct wire_control *global, const struct
 		ADD(totals->held_new, 1);
 }
 
-static __always_inline void count_released(struct wire_control *global, const struct wire_key *pair, __u64 flush)
+static __always_inline void count_released(struct wire_control *global, struct wire_counters *totals, __u64 flush)
 {
-	struct wire_counters *totals = find_counters(pair);
-
 	ADD(global->held, -1);
 	if (!totals)
 		return;
@@ -56,8 +53,9 @@ static __always_inline int enter_line(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
-static __always_inline __u64 label_sent_ns(const struct __sk_buff *skb, __u64 now_ns)
+static __always_inline __u64 label_sent_ns(const struct __sk_buff *skb)
 {
+	__u64 now_ns = bpf_ktime_get_ns();
 	__u64 lower = (__u64)(skb->cb[4] & 0xffff) << 32 | skb->cb[3];
 
 	return now_ns - (now_ns - lower & 0xffffffffffffULL);
@@ -70,20 +68,23 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 	struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
 	const struct wire_port *to = bpf_map_lookup_elem(&ports, &index);
 	enum wire_verdict verdict = WIRE_DELIVERED;
+	struct wire_counters *totals;
 	struct wire_key pair;
 
 	if (!to || !global)
 		return TC_ACT_SHOT;
 	pair = (struct wire_key){ .bridge = to->bridge, .from = skb->tc_index, .to = to->port };
-	count_released(global, &pair, flush);
+	totals = find_counters(&pair);
+	count_released(global, totals, flush);
 	if (flush != (to->flush & 0xffff))
 		verdict = WIRE_FLUSHED;
 	else if (to->out)
 		verdict = WIRE_DISCONNECTED;
-	count_verdict(&pair, verdict, entering_bytes(skb));
-	if (verdict == WIRE_DELIVERED)
-		count_delayed(&pair);
-	verdict = capture_outcome(skb, &pair, WIRE_ACCESS_IN, verdict, label_sent_ns(skb, bpf_ktime_get_ns()));
+	count_total(totals, verdict, entering_bytes(skb));
+	if (totals && verdict == WIRE_DELIVERED)
+		ADD(totals->delayed, 1);
+	if (can_capture && find_captures(pair.bridge))
+		verdict = capture_outcome(skb, &pair, WIRE_ACCESS_IN, verdict, label_sent_ns(skb));
 	if (verdict != WIRE_DELIVERED)
 		return TC_ACT_SHOT;
 	skb->mark = 0;

@@ -67,8 +67,7 @@ struct path {
 	__u8 seeding;
 	bool uses_medium; /* where the frame enters */
 	bool holds;	  /* a link delays or has a rate */
-	bool comes_off_line; /* it has waited: all is decided */
-	__u8 reserved[3];
+	__u8 reserved[4];
 	struct crossing {
 		__u64 rate_bps;
 		__u64 queue_ns;

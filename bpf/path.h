@@ -100,7 +100,6 @@ __noinline int read_path(__u32 place, __u64 epoch)
 		return 0;
 	*path = (struct path){ .epoch = epoch, .to_index = path->to_index, .from_index = path->from_index };
 	sender = read_ends(path, &router, &out);
-	path->comes_off_line = path->from_index == global->line_end;
 	if (!path->pair.bridge)
 		return 0;
 	path->seeding = (__u8)global->seeding;

@@ -96,23 +96,26 @@ static __always_inline enum wire_verdict hold(struct __sk_buff *skb, const struc
 {
 	__u32 zero = 0;
 	struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
+	__u64 flush = frame->path->flush & 0xffff;
+	struct wire_counters *totals;
 
 	if (!global || !global->line)
 		return WIRE_ERROR;
 	if (*(volatile __u64 *)&global->held >= WIRE_MAX_HELD)
 		return WIRE_QUEUE;
 	write_label(skb, frame, departure_ns);
+	totals = find_counters(&frame->path->pair);
 	/* Before it can come off again, on another processor. */
-	count_held(global, &frame->path->pair, frame->path->flush & 0xffff);
+	count_held(global, totals, flush);
 	*action = put_on_line(skb, global->line);
 	if (*action != TC_ACT_SHOT)
 		return WIRE_DELIVERED;
-	count_released(global, &frame->path->pair, frame->path->flush & 0xffff);
+	count_released(global, totals, flush);
 	return WIRE_ERROR;
 }
 
-SEC("tc")
-int wire_egress(struct __sk_buff *skb)
+/* The rest of the way of a frame that enters no line. */
+static __always_inline int shape(struct __sk_buff *skb)
 {
 	struct frame frame = { .path = find_path(skb->ingress_ifindex, skb->ifindex),
 			       .bits = leaving_bytes(skb) * 8ULL };
@@ -120,7 +123,7 @@ int wire_egress(struct __sk_buff *skb)
 	__u64 departure_ns = 0;
 	int action = TC_ACT_OK;
 
-	if (!frame.path || frame.path->comes_off_line)
+	if (!frame.path)
 		return TC_ACT_OK;
 	verdict = decide(skb, &frame, &departure_ns);
 	if (departure_ns && verdict == WIRE_DELIVERED) {
@@ -132,6 +135,16 @@ int wire_egress(struct __sk_buff *skb)
 	verdict = capture_outcome(skb, &frame.path->pair, frame.hop, verdict, frame.sent_ns);
 	clear_stamp(skb);
 	return verdict == WIRE_DELIVERED ? TC_ACT_OK : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int wire_egress(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	const struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
+
+	/* What comes off the line has waited, and all is decided. */
+	return !global || skb->ingress_ifindex == global->line_end ? TC_ACT_OK : shape(skb);
 }
 
 /* On the line: see line.h. */
