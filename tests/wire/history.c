@@ -83,7 +83,7 @@ static void set_port(struct history *history, uint16_t port)
 
 static uint32_t take_device(struct history *history)
 {
-	return (uint32_t)history->stage->devices[history->next_device++ % HISTORY_DEVICES];
+	return (uint32_t)history->stage->devices[history->next_device++];
 }
 
 /* The same node comes back by another device. What is held for the one before is lost. */
@@ -92,7 +92,7 @@ static void replug(struct history *history)
 	uint16_t port = (uint16_t)(1 + chance_below(&history->chance, history->port_count));
 
 	/* No device is used twice. */
-	if (history->next_device % HISTORY_DEVICES == 0)
+	if (history->next_device == HISTORY_DEVICES)
 		return;
 	wire_remove_port(&history->stage->wire, (int)history->index[port]);
 	history->index[port] = take_device(history);
@@ -388,36 +388,55 @@ static void begin(struct history *history)
 	history->bridge = (uint32_t)(1 + chance_below(chance, 200));
 	history->flush = chance_of(chance, 50) ? 0 : 0xfffe + (uint32_t)chance_below(chance, 3);
 	history->port_count = (uint16_t)(2 + chance_below(chance, 5));
-	history->next_device = (uint32_t)chance_below(chance, HISTORY_DEVICES - history->port_count);
+	history->first_device = (uint32_t)chance_below(chance, HISTORY_DEVICES - history->port_count);
+	history->next_device = history->first_device;
 	begin_model(history);
 	begin_program(history);
 	history_tell(history, "%u ports%s, seed of the history %" PRIu64, history->port_count,
 		     history->model.router ? ", 1 is the router" : "", history->seed);
 }
 
-static void count_key(const struct wire_key *key, const struct wire_counters *counters, void *context)
+struct recount {
+	struct history *history;
+	size_t pairs;
+};
+
+static void check_pair(const struct wire_key *key, const struct wire_counters *counters, void *context)
 {
-	(void)key;
+	struct recount *recount = context;
+
 	(void)counters;
-	++*(size_t *)context;
+	recount->pairs++;
+	if (key->from > recount->history->port_count || key->to > recount->history->port_count)
+		history_differs(recount->history, "the program counts for %u -> %u", key->from, key->to);
+	else
+		history_check_counters(recount->history, key->from, key->to);
+}
+
+static size_t count_pairs(const struct reference *model)
+{
+	static const struct reference_totals none;
+	size_t pairs = 0;
+
+	for (uint16_t from = 0; from < REFERENCE_PORTS; from++)
+		for (uint16_t to = 0; to < REFERENCE_PORTS; to++)
+			pairs += memcmp(&model->totals[from][to], &none, sizeof(none)) != 0;
+	return pairs;
 }
 
 /* All that is on its way arrives; then nothing is counted but what the model counts. */
 static void end(struct history *history)
 {
-	static const struct reference_totals none;
-	size_t pairs = 0, counted = 0;
+	struct recount recount = { .history = history };
 
 	deliver(history, HISTORY_COPIES);
 	release(history, true);
-	for (uint16_t from = 0; from <= history->port_count && !is_over(history); from++)
-		for (uint16_t to = 0; to <= history->port_count; to++) {
-			history_check_counters(history, from, to);
-			pairs += memcmp(&history->model.totals[from][to], &none, sizeof(none)) != 0;
-		}
-	wire_each_counters(&history->stage->wire, history->bridge, count_key, &counted);
-	if (counted != pairs)
-		history_differs(history, "the program counts for %zu pairs, the model for %zu", counted, pairs);
+	if (is_over(history))
+		return;
+	wire_each_counters(&history->stage->wire, history->bridge, check_pair, &recount);
+	if (recount.pairs != count_pairs(&history->model))
+		history_differs(history, "the program counts for %zu pairs, the model for %zu", recount.pairs,
+				count_pairs(&history->model));
 	if (wire_uncounted(&history->stage->wire) || wire_unnumbered(&history->stage->wire))
 		history_differs(history, "a map is full");
 }
@@ -425,7 +444,7 @@ static void end(struct history *history)
 static void clean_up(struct history *history)
 {
 	wire_forget_bridge(&history->stage->wire, history->bridge);
-	for (int i = 0; i < HISTORY_DEVICES; i++)
+	for (uint32_t i = history->first_device; i < history->next_device; i++)
 		bpf_map_delete_elem(history->stage->wire.ports, &history->stage->devices[i]);
 }
 

@@ -21,7 +21,7 @@
 #include "history_frame.h"
 #include "reference.h"
 
-#define HISTORY_STEPS	64
+#define HISTORY_STEPS	48
 #define HISTORY_FRAMES	64
 #define HISTORY_COPIES	256
 #define HISTORY_FLOWS	256
@@ -81,7 +81,7 @@ struct history {
 	uint16_t port_count;
 	uint32_t generations[REFERENCE_PORTS][REFERENCE_PORTS]; /* of the links in force */
 	uint32_t index[REFERENCE_PORTS]; /* of the device that is the port now; 0: a port of another bridge */
-	uint32_t next_device;
+	uint32_t first_device, next_device;
 
 	struct flight flights[HISTORY_FRAMES];
 	uint32_t flight_count;

@@ -51,6 +51,12 @@ static void add_zeros(struct frame_bytes *frame, uint32_t count)
 	frame->length += count;
 }
 
+static void add_noise(struct chance *chance, struct frame_bytes *frame, uint32_t count)
+{
+	while (count--)
+		add_byte(frame, (uint8_t)chance_next(chance));
+}
+
 /* What the bridge itself does not take: to the groups of pause frames and of LACP, and from nobody or a group. */
 static void add_addresses(struct chance *chance, struct frame_bytes *frame)
 {
@@ -123,7 +129,7 @@ static void add_rest(struct chance *chance, struct frame_bytes *frame)
 	if (frame->class.protocol == IPPROTO_UDP)
 		frame->headers = start + 8;
 	if (chance_of(chance, 50))
-		add_zeros(frame, (uint32_t)chance_below(chance, 120));
+		add_noise(chance, frame, (uint32_t)chance_below(chance, 120));
 }
 
 static void add_ipv4(struct chance *chance, struct frame_bytes *frame)
@@ -142,7 +148,7 @@ static void add_ipv4(struct chance *chance, struct frame_bytes *frame)
 	add_byte(frame, frame->class.protocol);
 	add_zeros(frame, words * 4U - 10);
 	if (fragment)
-		add_zeros(frame, 24);
+		add_noise(chance, frame, 24);
 	else
 		add_rest(chance, frame);
 }
@@ -178,7 +184,7 @@ static void add_ipv6(struct chance *chance, struct frame_bytes *frame)
 	add_byte(frame, count ? types[0] : frame->class.protocol);
 	add_zeros(frame, 33);
 	if (add_extensions(chance, frame, types, count))
-		add_zeros(frame, 24);
+		add_noise(chance, frame, 24);
 	else
 		add_rest(chance, frame);
 	/* The kernel segments none with extensions. */

@@ -57,9 +57,9 @@ static void choose_rate(struct history *history, struct reference_rule *rule)
 static void choose_delay(struct history *history, struct reference_rule *rule)
 {
 	rule->delay_ns = chance_up_to(&history->chance, 100000000);
-	/* Some are longer than anything is held. */
-	if (chance_of(&history->chance, 3))
-		rule->delay_ns = chance_below(&history->chance, 3000) * NS_PER_S;
+	/* Some are about as long as the longest that anything is held. */
+	if (chance_of(&history->chance, 5))
+		rule->delay_ns = 4294 * NS_PER_S - chance_below(&history->chance, 2) * rule->delay_ns;
 }
 
 static void choose_loss(struct history *history, struct reference_rule *rule)
@@ -165,7 +165,7 @@ static struct wire_link make_link(struct history *history, const struct plan *pl
 		link.generation = wire_next_generation(&history->stage->wire);
 	if (!link.rate_bps != !before.rate_bps)
 		link.clock = link.generation;
-	return link;
+	return wire_is_nothing(&link) ? (struct wire_link){ 0 } : link;
 }
 
 static void apply(struct history *history, const struct plan *plan)
@@ -227,6 +227,8 @@ static void commit_slowly(struct history *history, const struct plan *plan)
 	wire_raise_epoch(wire);
 	history_tell(history, "  (in force)");
 	apply(history, plan);
+	history_go_on(history);
+	history_tell(history, "  (tidy)");
 	for (size_t i = 0; i < plan->count; i++) {
 		struct wire_key key = key_of(history, &plan->changes[i]);
 		struct wire_link link = wire_link(wire, key);

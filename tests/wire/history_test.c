@@ -110,7 +110,7 @@ static void add_veth(int index, int peer_index)
 /* Of numbers whose paths have the same place in the program's cache: see find_path() in bpf/path.h. */
 static void add_devices(void)
 {
-	static const int indexes[HISTORY_DEVICES] = { 64, 96, 65, 97, 128, 66, 160, 34, 98, 67, 192, 35 };
+	static const int indexes[HISTORY_DEVICES] = { 64, 96, 65, 97, 1088, 66, 160, 34, 1121, 67, 192, 35 };
 
 	for (int i = 0; i < HISTORY_DEVICES; i += 2)
 		add_veth(indexes[i], indexes[i + 1]);
