@@ -6,6 +6,8 @@
 #ifndef PROVIUM_BPF_HOLD_H
 #define PROVIUM_BPF_HOLD_H
 
+#include <linux/pkt_cls.h>
+
 #include "frame.h"
 
 /*
@@ -26,9 +28,11 @@ static __always_inline enum wire_verdict stage_hold(const struct frame *frame, _
 
 /*
  * What goes along with a frame on the line: `mark` is the device that it is for, `tc_index` the sender's port; in cb the time
- * at which it is due, fq's flow (words 0 to 2, which fq uses itself then), when it was sent (48 bits of it), and the number of the
+ * at which it is due, fq's flow (words 0 to 2, which fq uses itself then), when it was sent (SENT_BITS of it), and the number of the
  * flush before it (16 bits).
  */
+#define SENT_BITS 48
+
 static __always_inline void write_label(struct __sk_buff *skb, const struct frame *frame, __u64 departure_ns)
 {
 	skb->mark = skb->ifindex;

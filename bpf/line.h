@@ -53,12 +53,10 @@ static __always_inline int enter_line(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
+/* Of when it was sent, the lower SENT_BITS. */
 static __always_inline __u64 label_sent_ns(const struct __sk_buff *skb)
 {
-	__u64 now_ns = bpf_ktime_get_ns();
-	__u64 lower = (__u64)(skb->cb[4] & 0xffff) << 32 | skb->cb[3];
-
-	return now_ns - (now_ns - lower & 0xffffffffffffULL);
+	return (__u64)(skb->cb[4] & 0xffff) << 32 | skb->cb[3];
 }
 
 static __always_inline int leave_line(struct __sk_buff *skb)
@@ -70,12 +68,13 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 	enum wire_verdict verdict = WIRE_DELIVERED;
 	struct wire_counters *totals;
 	struct wire_key pair;
+	struct fate fate;
+	int action;
 
 	if (!to || !global)
 		return TC_ACT_SHOT;
 	pair = (struct wire_key){ .bridge = to->bridge, .from = skb->tc_index, .to = to->port };
 	totals = find_counters(&pair);
-	count_released(global, totals, flush);
 	if (flush != (to->flush & 0xffff))
 		verdict = WIRE_FLUSHED;
 	else if (to->out)
@@ -83,13 +82,19 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 	count_total(totals, verdict, entering_bytes(skb));
 	if (totals && verdict == WIRE_DELIVERED)
 		ADD(totals->delayed, 1);
-	if (can_capture && find_captures(pair.bridge))
-		verdict = capture_outcome(skb, &pair, WIRE_ACCESS_IN, verdict, label_sent_ns(skb));
-	if (verdict != WIRE_DELIVERED)
-		return TC_ACT_SHOT;
+	fate = (struct fate){
+		.pair = &pair,
+		.kinds = 1U << WIRE_EVENT_OUTCOME,
+		.hop = WIRE_ACCESS_IN,
+		.verdict = verdict,
+		.sent_ns = label_sent_ns(skb),
+	};
 	skb->mark = 0;
 	skb->tc_index = 0;
-	return bpf_redirect(index, 0);
+	action = capture_fate(skb, &fate, verdict == WIRE_DELIVERED ? (int)bpf_redirect(index, 0) : TC_ACT_SHOT);
+	/* Last: once nothing is held, all that there is to say is said. */
+	count_released(global, totals, flush);
+	return action;
 }
 
 #endif

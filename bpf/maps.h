@@ -101,6 +101,11 @@ struct event_room {
 	__u32 open;	 /* captures */
 	__u32 wanted_by; /* captures */
 	__u32 snaplen;	 /* of the greediest of those that want it */
+	__u64 ring;
+	__u64 bytes;	  /* that go along with the event */
+	__u32 tail_bytes; /* and with its tail, if there are any */
+	__u32 kinds;	 /* 1 << kind of each event that this is: `event.kind` is one of them */
+	int action;	 /* what the program returns */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

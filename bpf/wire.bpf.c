@@ -114,27 +114,36 @@ static __always_inline enum wire_verdict hold(struct __sk_buff *skb, const struc
 	return WIRE_ERROR;
 }
 
+/* It leaves now, or is lost. Returns the action. */
+static __always_inline int end_here(struct __sk_buff *skb, const struct frame *frame, struct fate *fate)
+{
+	count_verdict(&frame->path->pair, fate->verdict, frame->bits / 8);
+	fate->kinds |= 1U << WIRE_EVENT_OUTCOME;
+	clear_stamp(skb);
+	return fate->verdict == WIRE_DELIVERED ? TC_ACT_OK : TC_ACT_SHOT;
+}
+
 /* The rest of the way of a frame that enters no line. */
 static __always_inline int shape(struct __sk_buff *skb)
 {
 	struct frame frame = { .path = find_path(skb->ingress_ifindex, skb->ifindex),
 			       .bits = leaving_bytes(skb) * 8ULL };
-	enum wire_verdict verdict;
+	struct fate fate = { .kinds = 1U << WIRE_EVENT_BOUND };
 	__u64 departure_ns = 0;
-	int action = TC_ACT_OK;
+	int action;
 
 	if (!frame.path)
 		return TC_ACT_OK;
-	verdict = decide(skb, &frame, &departure_ns);
-	if (departure_ns && verdict == WIRE_DELIVERED) {
-		verdict = hold(skb, &frame, departure_ns, &action);
-		if (verdict == WIRE_DELIVERED)
-			return action;
-	}
-	count_verdict(&frame.path->pair, verdict, frame.bits / 8);
-	verdict = capture_outcome(skb, &frame.path->pair, frame.hop, verdict, frame.sent_ns);
-	clear_stamp(skb);
-	return verdict == WIRE_DELIVERED ? TC_ACT_OK : TC_ACT_SHOT;
+	fate.verdict = decide(skb, &frame, &departure_ns);
+	if (departure_ns && fate.verdict == WIRE_DELIVERED)
+		fate.verdict = hold(skb, &frame, departure_ns, &action);
+	else
+		departure_ns = 0;
+	if (!departure_ns || fate.verdict != WIRE_DELIVERED)
+		action = end_here(skb, &frame, &fate);
+	fate.pair = &frame.path->pair;
+	fate.hop = frame.hop;
+	return capture_fate(skb, &fate, action);
 }
 
 SEC("tc")

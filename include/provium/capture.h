@@ -20,7 +20,8 @@
 
 enum wire_event_kind {
 	WIRE_EVENT_SENT = 1, /* the sender has put the frame on the bridge; who gets it is not known yet */
-	WIRE_EVENT_OUTCOME,  /* what becomes of it on its way to one receiver */
+	WIRE_EVENT_BOUND,    /* it is about to get to one receiver; what becomes of it there is not known yet if it is held */
+	WIRE_EVENT_OUTCOME,  /* what became of it on its way to one receiver: it has left, or is lost */
 	WIRE_EVENT_TAIL,     /* the rest of the frame of the event before */
 };
 
@@ -57,7 +58,6 @@ struct wire_event {
 	__u32 captures; /* 1 << number of each that wants it */
 	__u64 time_ns;	/* of the event: those of a ring are in its order */
 	__u64 sent_ns;
-	__u64 departure_ns; /* when it arrives, if it was delivered */
 	__u32 bridge;
 	__u16 from, to;
 	__u32 length;	/* of the whole frame, without a tag beside it */
@@ -66,7 +66,7 @@ struct wire_event {
 	__u16 vlan_proto;
 	__u32 reserved;
 };
-_Static_assert(sizeof(struct wire_event) == 56, "wire_event has no padding");
+_Static_assert(sizeof(struct wire_event) == 48, "wire_event has no padding");
 
 #ifdef __bpf__
 #undef bool

@@ -213,7 +213,6 @@ struct capture_state capture_state(struct capture *capture)
 
 	pthread_mutex_lock(&hub->lock);
 	state.frames = capture->frames;
-	state.held = capture->held_count;
 	state.lost = capture->number < WIRE_MAX_CAPTURES ? wire_tap_lost(hub->tap, capture->number) : capture->lost;
 	pthread_mutex_unlock(&hub->lock);
 	return state;

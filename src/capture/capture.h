@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Captures: what crosses a bridge or a NIC, as a stream of pcap or pcapng bytes. All captures of a process share a hub, with
- * one thread that empties the rings into the spools of the captures. Frames appear in the order of their time; one that fq
- * holds appears when it has arrived, with that time.
+ * one thread that empties the rings into the spools of the captures. Frames appear in the order of their time; one that is
+ * held appears when it has arrived, with that time.
  *
  * Everything here is for one thread of the caller's, but for what is in hub.c.
  */
@@ -34,7 +34,6 @@ enum capture_format {
 struct capture_options {
 	struct wire_capture wanted; /* see wire_tap_add() */
 	enum capture_format format;
-	bool as_sent;	   /* outcomes have the time at which they were decided, not that at which the frame arrives */
 	bool keep;	   /* what was read stays, for capture_save() */
 	uint64_t count;	   /* it ends after so many frames; 0: it does not */
 	bool patient;	   /* who waits for frames may get them some 50 ms later, which costs less */
@@ -52,7 +51,7 @@ enum capture_verdicts {
 
 /*
  * Which events are the frames that a person means: of a whole bridge (nic 0), or sent by that port and on their way to it.
- * Everything else in the options, `from` and `to` too, must be set. Changes `wanted` and `as_sent`.
+ * Everything else in the options, `from` and `to` too, must be set. Changes `wanted`.
  */
 void capture_choose_events(struct capture_options *options, uint16_t nic, enum capture_verdicts verdicts);
 
@@ -86,7 +85,6 @@ int capture_await(struct capture *capture, uint64_t count, uint64_t deadline_ns,
 struct capture_state {
 	uint64_t frames; /* that came */
 	uint64_t lost;	 /* for which the rings had no room */
-	uint64_t held;	 /* that are still on their way */
 };
 struct capture_state capture_state(struct capture *capture);
 

@@ -3,6 +3,7 @@
 #include "capture/capture.h"
 
 #define SENT	(1U << WIRE_EVENT_SENT)
+#define BOUND	(1U << WIRE_EVENT_BOUND)
 #define OUTCOME (1U << WIRE_EVENT_OUTCOME)
 
 #define DELIVERED (1U << WIRE_DELIVERED)
@@ -33,7 +34,7 @@ static void choose_receiver(struct capture_options *options)
 	wanted->kinds = OUTCOME;
 	if (wanted->nic == wanted->to)
 		return;
-	options->as_sent = true;
+	wanted->kinds = BOUND;
 	wanted->verdicts = DELIVERED | DROPPED;
 	if (wanted->nic && wanted->from && wanted->from != wanted->nic)
 		wanted->kinds = 0; /* it is neither from the NIC nor to it */

@@ -23,7 +23,7 @@
 #define PRIORITY (-10)
 
 /* The program notes the time of a frame this long before it is in the ring, at most, unless its CPU is taken away. */
-#define SLACK_NS NS_PER_MS
+#define SLACK_NS (EAGER_MS * NS_PER_MS)
 
 void hub_wake(struct capture_hub *hub)
 {
@@ -63,7 +63,6 @@ void hub_stop_capture(struct capture *capture, const struct error *why)
 	wire_tap_remove(hub->tap, capture->number);
 	hub->captures[capture->number] = NULL;
 	capture->number = WIRE_MAX_CAPTURES;
-	capture->held_count = capture->held_size = 0;
 	tell(capture);
 }
 
@@ -75,91 +74,20 @@ static struct capture *capture_of(const struct capture_hub *hub, const struct wi
 	return capture && event->time_ns >= capture->opened_ns ? capture : NULL;
 }
 
-static bool is_late(const struct capture *capture, const struct wire_event *event)
-{
-	return event->departure_ns > event->time_ns && !capture->options.as_sent;
-}
-
 #define EACH_NUMBER(NUMBER, BITS)                                                                                      \
 	for (uint32_t bits_ = (BITS), NUMBER; bits_ && (NUMBER = (uint32_t)__builtin_ctz(bits_), true);                \
 	     bits_ &= bits_ - 1)
 
-static void take_now(struct capture_hub *hub, const struct ring_event *event)
+static void take(struct capture_hub *hub, const struct ring_event *event)
 {
+	if (event->event.kind == WIRE_EVENT_TAIL)
+		return;
 	EACH_NUMBER(number, event->event.captures)
 	{
 		struct capture *capture = capture_of(hub, &event->event, number);
 
 		if (capture)
-			stream_add(capture, event, event->event.time_ns);
-	}
-}
-
-static void too_much_held(struct capture *capture)
-{
-	struct error err;
-
-	error_set(
-		&err, EFBIG,
-		"more than the limit of %llu MiB is captured or on its way; give a filter, a snaplen or a larger limit",
-		(unsigned long long)(capture->options.limit >> 20));
-	hub_stop_capture(capture, &err);
-}
-
-/* For those of its captures to which the frame belongs when it arrives. Keeps one copy for all of them. */
-static void hold(struct capture_hub *hub, const struct ring_event *event, uint32_t late)
-{
-	struct ring_event copy = *event;
-	size_t size;
-
-	copy.event.captures = late;
-	size = held_add(&hub->held, &copy, event->event.departure_ns);
-	EACH_NUMBER(number, late)
-	{
-		struct capture *capture = hub->captures[number];
-
-		capture->held_count++;
-		capture->held_size += size;
-		if (capture->held_size + spool_end(&capture->spool) - capture->spool.start > capture->options.limit)
-			too_much_held(capture);
-	}
-}
-
-static void take(struct capture_hub *hub, struct ring_event *event)
-{
-	uint32_t late = 0;
-
-	if (event->event.kind == WIRE_EVENT_TAIL)
-		return;
-	EACH_NUMBER(number, event->event.captures)
-	{
-		const struct capture *capture = capture_of(hub, &event->event, number);
-
-		if (capture && is_late(capture, &event->event))
-			late |= 1U << number;
-	}
-	if (late)
-		hold(hub, event, late);
-	event->event.captures &= ~late;
-	take_now(hub, event);
-}
-
-static void take_arrived(struct capture_hub *hub, uint64_t until_ns)
-{
-	struct held_frame *frame;
-
-	while ((frame = held_next(&hub->held, until_ns))) {
-		EACH_NUMBER(number, frame->event.event.captures)
-		{
-			struct capture *capture = capture_of(hub, &frame->event.event, number);
-
-			if (!capture)
-				continue;
-			capture->held_count--;
-			capture->held_size -= frame->size;
-			stream_add(capture, &frame->event, frame->due_ns);
-		}
-		free(frame);
+			stream_add(capture, event);
 	}
 }
 
@@ -176,22 +104,11 @@ static void check_loss(struct capture *capture)
 	hub_stop_capture(capture, &err);
 }
 
-/* Takes everything that happened until shortly before now. Returns whether somebody cannot wait for more. */
-static bool empty_rings(struct capture_hub *hub)
+/* Returns whether somebody cannot wait for more. */
+static bool tell_all(struct capture_hub *hub)
 {
-	uint64_t until_ns = clock_now() - SLACK_NS;
-	struct ring_event event;
 	bool eager = false;
 
-	rings_look(hub->rings);
-	while (rings_next(hub->rings, until_ns, &event)) {
-		take_arrived(hub, event.event.time_ns);
-		take(hub, &event);
-	}
-	take_arrived(hub, until_ns);
-	rings_done(hub->rings);
-	hub->settled_ns = until_ns;
-	wire_tap_assert(hub->tap);
 	for (size_t i = 0; i < WIRE_MAX_CAPTURES; i++) {
 		if (hub->captures[i])
 			check_loss(hub->captures[i]);
@@ -201,6 +118,21 @@ static bool empty_rings(struct capture_hub *hub)
 			eager |= hub->captures[i]->is_awaited && !hub->captures[i]->options.patient;
 	}
 	return eager;
+}
+
+/* Takes everything that happened until shortly before now. Returns for how many ms to wait, at most, before the next round. */
+static int empty_rings(struct capture_hub *hub, uint64_t now_ns)
+{
+	uint64_t until_ns = now_ns - SLACK_NS;
+	struct ring_event event;
+
+	rings_look(hub->rings);
+	while (rings_next(hub->rings, until_ns, &event))
+		take(hub, &event);
+	rings_done(hub->rings);
+	hub->settled_ns = until_ns;
+	wire_tap_assert(hub->tap);
+	return tell_all(hub) ? EAGER_MS : IDLE_MS;
 }
 
 static void *hub_main(void *context)
@@ -220,7 +152,7 @@ static void *hub_main(void *context)
 		if (poll(fds, count, wait_ms) > 0 && fds[0].revents && read(hub->wake, &woken, sizeof(woken)) < 0)
 			break;
 		pthread_mutex_lock(&hub->lock);
-		wait_ms = empty_rings(hub) ? EAGER_MS : IDLE_MS;
+		wait_ms = empty_rings(hub, clock_now());
 		stop = hub->stop;
 		pthread_mutex_unlock(&hub->lock);
 	}
@@ -283,7 +215,6 @@ void capture_hub_close(struct capture_hub *hub)
 	}
 	rings_close(hub->rings);
 	wire_tap_close(hub->tap);
-	held_clear(&hub->held);
 	if (hub->wake >= 0)
 		close(hub->wake);
 	pthread_mutex_destroy(&hub->lock);

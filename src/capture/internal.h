@@ -6,7 +6,6 @@
 #include <pthread.h>
 
 #include "capture/capture.h"
-#include "capture/held.h"
 #include "capture/rings.h"
 #include "capture/spool.h"
 #include "util/error.h"
@@ -31,7 +30,6 @@ struct capture {
 	uint64_t read; /* place in the spool */
 	uint64_t frames;
 	uint64_t lost; /* as it was when the capture ended */
-	size_t held_count, held_size;
 	struct error failure;	  /* code 0: none */
 	struct known_port *ports; /* pcapng: by number */
 	size_t port_count;
@@ -48,7 +46,6 @@ struct capture_hub {
 	bool has_thread;
 	struct wire_tap *tap;
 	struct rings *rings;
-	struct held held;
 	struct capture *captures[WIRE_MAX_CAPTURES]; /* by number */
 	size_t open;				     /* those that have ended and are not closed are counted */
 	uint64_t settled_ns;			     /* all that happened until then is in the streams */
@@ -59,9 +56,9 @@ struct capture_hub {
 
 /* All of these with the lock held. */
 
-/* stream.c: what a stream begins with, and one more frame, at that time. */
+/* stream.c: what a stream begins with, and one more frame. */
 void stream_begin(struct capture *capture);
-void stream_add(struct capture *capture, const struct ring_event *event, uint64_t time_ns);
+void stream_add(struct capture *capture, const struct ring_event *event);
 
 /* hub.c: the capture takes no more frames, because of what the error says, or because nobody wants them (NULL). */
 void hub_stop_capture(struct capture *capture, const struct error *why);

@@ -62,7 +62,7 @@ static const char *fate(const struct wire_event *event, char text[static 64])
 {
 	switch ((enum wire_verdict)event->verdict) {
 	case WIRE_DELIVERED:
-		snprintf(text, 64, "delivered after %.1f ms", (double)(event->departure_ns - event->sent_ns) / 1e6);
+		snprintf(text, 64, "delivered after %.1f ms", (double)(event->time_ns - event->sent_ns) / 1e6);
 		return text;
 	case WIRE_LOSS:
 		snprintf(text, 64, "dropped: loss (%s)", wire_hops[event->hop % WIRE_HOPS]);
@@ -73,12 +73,18 @@ static const char *fate(const struct wire_event *event, char text[static 64])
 	}
 }
 
+/* An outcome that comes at once is what frames that are bound for a receiver are, too. */
+static bool wants_outcome(const struct capture *capture)
+{
+	return capture->options.wanted.kinds & 1U << WIRE_EVENT_OUTCOME;
+}
+
 /* A frame that has arrived came in at its receiver. Any other one went out at its sender, and that was all of it. */
 static void add_pcapng(struct capture *capture, const struct ring_event *event, uint64_t time_ns)
 {
 	const struct wire_event *what = &event->event;
-	bool is_outcome = what->kind == WIRE_EVENT_OUTCOME;
-	bool arrived = is_outcome && what->verdict == WIRE_DELIVERED && !capture->options.as_sent;
+	bool is_outcome = wants_outcome(capture) && what->kind == WIRE_EVENT_OUTCOME;
+	bool arrived = is_outcome && what->verdict == WIRE_DELIVERED;
 	char comment[2 * PORT_NAME_SIZE + 80], fate_text[64];
 	struct pcapng_frame frame = {
 		.event = event,
@@ -101,13 +107,13 @@ static void add_pcapng(struct capture *capture, const struct ring_event *event, 
 	pcapng_add_frame(&capture->spool.fresh, &frame);
 }
 
-void stream_add(struct capture *capture, const struct ring_event *event, uint64_t time_ns)
+void stream_add(struct capture *capture, const struct ring_event *event)
 {
+	uint64_t time_ns = event->event.time_ns + capture->hub->epoch_ns;
 	struct spool *spool = &capture->spool;
 	struct error err;
 
 	capture->frames++;
-	time_ns += capture->hub->epoch_ns;
 	if (capture->options.format == CAPTURE_PCAP)
 		pcap_add_frame(&spool->fresh, event, time_ns, capture->options.wanted.snaplen);
 	else if (capture->options.format == CAPTURE_PCAPNG)

@@ -142,11 +142,12 @@ static void check_choice(const struct wire_capture *filter, const struct setting
 	uint16_t nic = setting->ports & 3, from = setting->ports >> 2 & 3, to = setting->ports >> 4 & 3;
 	struct event_room sent = *room;
 	struct wire_capture plain = *filter;
-	bool matches;
+	bool matches, any_verdict;
 
 	options.wanted.from = from;
 	options.wanted.to = to;
 	capture_choose_events(&options, nic, verdicts);
+	sent.kinds = 1U << WIRE_EVENT_SENT;
 	sent.event.kind = WIRE_EVENT_SENT;
 	sent.event.to = 0;
 	plain.kinds = 1U << WIRE_EVENT_OUTCOME;
@@ -161,8 +162,9 @@ static void check_choice(const struct wire_capture *filter, const struct setting
 	require(!from || room->event.from == from);
 	require(!to || room->event.to == to);
 	require(!nic || room->event.from == nic || room->event.to == nic);
-	require(verdicts != CAPTURE_DROPPED || options.as_sent || room->event.verdict != WIRE_DELIVERED);
-	require(verdicts != CAPTURE_DELIVERED || options.as_sent || room->event.verdict == WIRE_DELIVERED);
+	any_verdict = options.wanted.kinds & 1U << WIRE_EVENT_BOUND;
+	require(verdicts != CAPTURE_DROPPED || any_verdict || room->event.verdict != WIRE_DELIVERED);
+	require(verdicts != CAPTURE_DELIVERED || any_verdict || room->event.verdict == WIRE_DELIVERED);
 }
 
 /* The frame with its tag in its place. */
@@ -242,8 +244,9 @@ static void meet(const struct wire_capture *filter, const struct setting *settin
 	struct wire_capture all = *filter;
 
 	room.event = (struct wire_event){
-		.kind = WIRE_EVENT_OUTCOME, .verdict = setting->kind / 12 % 6, .from = 1, .to = 2
+		.kind = WIRE_EVENT_OUTCOME, .verdict = setting->kind / 12 % WIRE_VERDICTS, .from = 1, .to = 2
 	};
+	room.kinds = 1U << WIRE_EVENT_OUTCOME | 1U << WIRE_EVENT_BOUND;
 	read_headers(&skb, &room.headers);
 	check_headers(&room.headers);
 	all.kinds = 1U << WIRE_EVENT_OUTCOME;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* From frames to bytes: the order of held frames, the spool, VLAN tags put back, pcap and pcapng to the byte. */
+/* From frames to bytes: the spool, VLAN tags put back, pcap and pcapng to the byte. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,6 @@
 
 #include "capture/capture.h"
 #include "capture/frame.h"
-#include "capture/held.h"
 #include "capture/names.h"
 #include "capture/pcap.h"
 #include "capture/pcapng.h"
@@ -30,70 +29,6 @@ static struct ring_event event_of(const void *bytes, size_t size)
 		.bytes = bytes,
 		.size = size,
 	};
-}
-
-static void test_held_frames_come_in_time(void **state)
-{
-	struct held held = { 0 };
-	struct held_frame *frame;
-	uint64_t last_due = 0, due, seed = 1;
-	uint32_t last_number = 0, seen = 0;
-
-	(void)state;
-	for (uint32_t i = 0; i < 5000; i++) {
-		struct ring_event event = event_of(&i, sizeof(i));
-
-		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-		held_add(&held, &event, 1000 + (seed >> 33) % 500);
-	}
-	assert_int_equal(held.count, 5000);
-	assert_null(held_next(&held, 999));
-	for (due = 1000; due < 1500; due += 7) {
-		while ((frame = held_next(&held, due))) {
-			uint32_t number;
-
-			memcpy(&number, frame->event.bytes, sizeof(number));
-			assert_in_range(frame->due_ns, last_due, due);
-			/* Those of the same time as they went in. */
-			if (frame->due_ns == last_due)
-				assert_true(number > last_number);
-			last_due = frame->due_ns;
-			last_number = number;
-			seen++;
-			free(frame);
-		}
-	}
-	while ((frame = held_next(&held, UINT64_MAX))) {
-		seen++;
-		free(frame);
-	}
-	assert_int_equal(seen, 5000);
-	assert_int_equal(held.size, 0);
-	held_clear(&held);
-}
-
-static void test_a_held_frame_is_a_copy_in_one_piece(void **state)
-{
-	char first[] = "abcdef", tail[] = "ghi";
-	struct ring_event event = event_of(first, 6);
-	struct held held = { 0 };
-	struct held_frame *frame;
-
-	(void)state;
-	event.tail = (uint8_t *)tail;
-	event.tail_size = 3;
-	held_add(&held, &event, 5);
-	memset(first, 'x', 6);
-	memset(tail, 'x', 3);
-	frame = held_next(&held, 5);
-	assert_non_null(frame);
-	assert_int_equal(frame->event.size, 9);
-	assert_int_equal(frame->event.tail_size, 0);
-	assert_memory_equal(frame->event.bytes, "abcdefghi", 9);
-	free(frame);
-	/* What is still in it when it is cleared leaks nothing, says the sanitizer. */
-	held_add(&held, &event, 5);
-	held_clear(&held);
 }
 
 /* Bytes that tell where they belong. */
@@ -432,9 +367,10 @@ static void test_names(void **state)
 }
 
 #define SENT	(1U << WIRE_EVENT_SENT)
+#define BOUND	(1U << WIRE_EVENT_BOUND)
 #define OUTCOME (1U << WIRE_EVENT_OUTCOME)
 #define GOOD	(1U << WIRE_DELIVERED)
-#define BAD	(0x3eU)
+#define BAD	(0xfeU)
 
 struct choice {
 	enum capture_format format;
@@ -443,28 +379,27 @@ struct choice {
 	/* what comes of it */
 	uint8_t kinds;
 	uint16_t new_nic, new_from, new_verdicts; /* 0 verdicts: do not matter */
-	bool as_sent;
 };
 
 static void test_choice_of_events(void **state)
 {
 	static const struct choice choices[] = {
-		{ CAPTURE_PCAP, 0, 0, 0, CAPTURE_AS_USUAL, SENT, 0, 0, 0, false },
-		{ CAPTURE_PCAP, 0, 1, 0, CAPTURE_AS_USUAL, SENT, 0, 1, 0, false },
-		{ CAPTURE_PCAP, 0, 1, 2, CAPTURE_AS_USUAL, OUTCOME, 0, 1, GOOD | BAD, true },
-		{ CAPTURE_PCAP, 0, 0, 0, CAPTURE_DROPPED, OUTCOME, 0, 0, BAD, false },
-		{ CAPTURE_PCAPNG, 0, 0, 0, CAPTURE_AS_USUAL, OUTCOME, 0, 0, GOOD | BAD, false },
-		{ CAPTURE_PCAPNG, 0, 0, 2, CAPTURE_AS_USUAL, OUTCOME, 0, 0, GOOD | BAD, false },
-		{ CAPTURE_PCAPNG, 0, 0, 0, CAPTURE_DELIVERED, OUTCOME, 0, 0, GOOD, false },
-		{ CAPTURE_PCAP, 3, 0, 0, CAPTURE_AS_USUAL, SENT | OUTCOME, 3, 0, GOOD, false },
-		{ CAPTURE_PCAPNG, 3, 0, 0, CAPTURE_AS_USUAL, SENT | OUTCOME, 3, 0, GOOD, false },
-		{ CAPTURE_PCAP, 3, 0, 0, CAPTURE_ALL, SENT | OUTCOME, 3, 0, GOOD | BAD, false },
-		{ CAPTURE_PCAP, 3, 0, 0, CAPTURE_DROPPED, OUTCOME, 3, 0, BAD, false },
+		{ CAPTURE_PCAP, 0, 0, 0, CAPTURE_AS_USUAL, SENT, 0, 0, 0 },
+		{ CAPTURE_PCAP, 0, 1, 0, CAPTURE_AS_USUAL, SENT, 0, 1, 0 },
+		{ CAPTURE_PCAP, 0, 1, 2, CAPTURE_AS_USUAL, BOUND, 0, 1, GOOD | BAD },
+		{ CAPTURE_PCAP, 0, 0, 0, CAPTURE_DROPPED, OUTCOME, 0, 0, BAD },
+		{ CAPTURE_PCAPNG, 0, 0, 0, CAPTURE_AS_USUAL, OUTCOME, 0, 0, GOOD | BAD },
+		{ CAPTURE_PCAPNG, 0, 0, 2, CAPTURE_AS_USUAL, OUTCOME, 0, 0, GOOD | BAD },
+		{ CAPTURE_PCAPNG, 0, 0, 0, CAPTURE_DELIVERED, OUTCOME, 0, 0, GOOD },
+		{ CAPTURE_PCAP, 3, 0, 0, CAPTURE_AS_USUAL, SENT | OUTCOME, 3, 0, GOOD },
+		{ CAPTURE_PCAPNG, 3, 0, 0, CAPTURE_AS_USUAL, SENT | OUTCOME, 3, 0, GOOD },
+		{ CAPTURE_PCAP, 3, 0, 0, CAPTURE_ALL, SENT | OUTCOME, 3, 0, GOOD | BAD },
+		{ CAPTURE_PCAP, 3, 0, 0, CAPTURE_DROPPED, OUTCOME, 3, 0, BAD },
 		/* What NIC 3 has got from anybody, what it has sent to 2, and what is neither. */
-		{ CAPTURE_PCAP, 3, 0, 3, CAPTURE_AS_USUAL, OUTCOME, 3, 0, GOOD, false },
-		{ CAPTURE_PCAP, 3, 0, 2, CAPTURE_AS_USUAL, OUTCOME, 0, 3, GOOD | BAD, true },
-		{ CAPTURE_PCAP, 3, 3, 2, CAPTURE_AS_USUAL, OUTCOME, 0, 3, GOOD | BAD, true },
-		{ CAPTURE_PCAP, 3, 1, 2, CAPTURE_AS_USUAL, 0, 0, 1, 0, true },
+		{ CAPTURE_PCAP, 3, 0, 3, CAPTURE_AS_USUAL, OUTCOME, 3, 0, GOOD },
+		{ CAPTURE_PCAP, 3, 0, 2, CAPTURE_AS_USUAL, BOUND, 0, 3, GOOD | BAD },
+		{ CAPTURE_PCAP, 3, 3, 2, CAPTURE_AS_USUAL, BOUND, 0, 3, GOOD | BAD },
+		{ CAPTURE_PCAP, 3, 1, 2, CAPTURE_AS_USUAL, 0, 0, 1, 0 },
 	};
 
 	(void)state;
@@ -476,7 +411,7 @@ static void test_choice_of_events(void **state)
 		options.wanted.to = choice->to;
 		capture_choose_events(&options, choice->nic, choice->verdicts);
 		if (options.wanted.kinds != choice->kinds || options.wanted.nic != choice->new_nic ||
-		    options.wanted.from != choice->new_from || options.as_sent != choice->as_sent ||
+		    options.wanted.from != choice->new_from ||
 		    (choice->new_verdicts && options.wanted.verdicts != choice->new_verdicts))
 			fail_msg("choice %zu", i);
 	}
@@ -485,8 +420,6 @@ static void test_choice_of_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_held_frames_come_in_time),
-		cmocka_unit_test(test_a_held_frame_is_a_copy_in_one_piece),
 		cmocka_unit_test(test_spool_in_memory),
 		cmocka_unit_test(test_spool_in_a_file),
 		cmocka_unit_test(test_spool_forgets),

@@ -10,12 +10,16 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include <bpf/libbpf.h>
+
 #include "capture/rings.h"
+#include "wire.skel.h"
 #include "wire/tap.h"
 
 #define SENT	(1U << WIRE_EVENT_SENT)
+#define BOUND	(1U << WIRE_EVENT_BOUND)
 #define OUTCOME (1U << WIRE_EVENT_OUTCOME)
-#define ALL	0x3fU /* verdicts */
+#define ALL	0xffU /* verdicts */
 #define SNAPLEN 65536U
 #define PERCENT 10000000U
 
@@ -90,7 +94,7 @@ static size_t take(struct ring_event *event)
 
 static void send_out(enum place from, int repeat)
 {
-	run(wire_ingress_fd(lab.wire), SWITCH, from, 64, 0, repeat);
+	run(wire_ingress_fd(lab.wire), SWITCH, from, 64, (struct stamp){ 0 }, repeat);
 }
 
 static void test_kernel_without_perf_events(void **state)
@@ -112,15 +116,12 @@ static void test_nothing_without_a_capture(void **state)
 	uint32_t number;
 
 	(void)state;
-	send_out(A, 1);
 	send_frame(A, B, 64);
 	assert_int_equal(take(NULL), 0);
 	number = add((struct wire_capture){ .kinds = SENT | OUTCOME });
-	send_out(A, 1);
 	send_frame(A, B, 64);
 	assert_int_equal(take(NULL), 2);
 	wire_tap_remove(tap, number);
-	send_out(A, 1);
 	send_frame(A, B, 64);
 	assert_int_equal(take(NULL), 0);
 }
@@ -133,8 +134,7 @@ static void test_sent(void **state)
 
 	(void)state;
 	number = add((struct wire_capture){ .kinds = SENT });
-	run(wire_ingress_fd(lab.wire), SWITCH, A, 100, 0, 1);
-	send_frame(A, B, 64);
+	send_frame(A, B, 100);
 	assert_int_equal(take(&event), 1);
 	assert_int_equal(event.event.kind, WIRE_EVENT_SENT);
 	assert_int_equal(event.event.bridge, BRIDGE);
@@ -142,7 +142,7 @@ static void test_sent(void **state)
 	assert_int_equal(event.event.to, 0);
 	assert_int_equal(event.event.captures, 1U << number);
 	assert_in_range(event.event.time_ns, before, clock_now());
-	assert_int_equal(event.event.departure_ns, event.event.time_ns);
+	assert_int_equal(event.event.sent_ns, event.event.time_ns);
 	assert_int_equal(event.event.length, 100);
 	assert_int_equal(event.event.captured, 100);
 	assert_false(event.event.tagged);
@@ -155,6 +155,7 @@ static struct wire_event outcome(enum place from, enum place to)
 	struct ring_event event;
 
 	send_frame(from, to, 64);
+	settle();
 	assert_int_equal(take(&event), 1);
 	assert_int_equal(event.event.kind, WIRE_EVENT_OUTCOME);
 	assert_int_equal(event.event.from, from);
@@ -203,21 +204,107 @@ static void test_which_link_has_lost_it(void **state)
 	}
 }
 
-/* The first pass of a frame that is cloned says nothing. */
-static void test_held_frames_tell_when_they_arrive(void **state)
+/* One that is held has an outcome when it comes off the line, and not before; it is bound for its receiver when it gets there. */
+static void test_held_frames(void **state)
 {
 	struct ring_event event;
+	uint32_t outcome, bound;
 	struct seen seen;
 
 	(void)state;
-	add((struct wire_capture){ .kinds = OUTCOME });
+	outcome = add((struct wire_capture){ .kinds = OUTCOME });
+	bound = add((struct wire_capture){ .kinds = BOUND });
 	set_link(A, B, (struct wire_link){ .delay_ns = NS(50), .generation = 1 });
 	seen = send_held(A, B, 64);
-	assert_int_equal(take(&event), 1);
-	assert_int_equal(event.event.verdict, WIRE_DELIVERED);
-	assert_int_equal(event.event.departure_ns, seen.tstamp);
-	assert_int_equal(event.event.departure_ns - event.event.sent_ns, NS(50));
+	settle();
+	rings_look(rings);
+	assert_true(rings_next(rings, UINT64_MAX - 1, &event));
+	assert_int_equal(event.event.kind, WIRE_EVENT_BOUND);
+	assert_int_equal(event.event.captures, 1U << bound);
 	assert_in_range(event.event.time_ns, event.event.sent_ns, seen.after);
+	assert_true(rings_next(rings, UINT64_MAX - 1, &event));
+	assert_int_equal(event.event.kind, WIRE_EVENT_OUTCOME);
+	assert_int_equal(event.event.captures, 1U << outcome);
+	assert_int_equal(event.event.verdict, WIRE_DELIVERED);
+	assert_int_equal(event.event.from, A);
+	assert_int_equal(event.event.to, B);
+	/* The line of this fixture holds nothing. */
+	assert_int_equal(event.event.sent_ns, seen.tstamp - NS(50));
+	assert_in_range(event.event.time_ns, event.event.sent_ns, clock_now());
+	assert_false(rings_next(rings, UINT64_MAX - 1, &event));
+	rings_done(rings);
+}
+
+/* What is bound for a receiver is one event with what becomes of it, if that is known, whatever it is. */
+static void test_bound(void **state)
+{
+	struct ring_event event;
+	uint32_t outcome, bound;
+
+	(void)state;
+	outcome = add((struct wire_capture){ .kinds = OUTCOME, .verdicts = 1U << WIRE_DELIVERED });
+	bound = add((struct wire_capture){ .kinds = BOUND, .to = B });
+	send_frame(A, B, 64);
+	assert_int_equal(take(&event), 1);
+	assert_int_equal(event.event.kind, WIRE_EVENT_OUTCOME);
+	assert_int_equal(event.event.captures, 1U << outcome | 1U << bound);
+	send_frame(B, A, 64);
+	assert_int_equal(take(&event), 1);
+	assert_int_equal(event.event.captures, 1U << outcome);
+	set_link(A, B, (struct wire_link){ .partition = WIRE_CUT });
+	send_frame(A, B, 64);
+	assert_int_equal(take(&event), 1);
+	assert_int_equal(event.event.captures, 1U << bound);
+}
+
+/* A frame that comes off the line, labelled as if it had waited since then. */
+static struct wire_event come_off(uint64_t sent_ns, uint32_t flush)
+{
+	static const uint8_t frame[64] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
+	struct __sk_buff skb = {
+		.ifindex = lab.wire->global->line_end,
+		.mark = (uint32_t)lab.device[B],
+		.cb = { 0, 0, 0, (uint32_t)sent_ns, (uint32_t)(sent_ns >> 32 & 0xffff) | flush << 16 },
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .ctx_in = &skb,
+		    .ctx_size_in = sizeof(skb));
+	struct ring_event event;
+
+	__atomic_add_fetch(&lab.wire->global->held, 1, __ATOMIC_RELAXED);
+	if (bpf_prog_test_run_opts(bpf_program__fd(lab.wire->skeleton->progs.wire_due), &opts))
+		fail_msg("test run: %s", strerror(errno));
+	assert_int_equal(take(&event), 1);
+	assert_int_equal(event.event.kind, WIRE_EVENT_OUTCOME);
+	assert_int_equal(event.event.to, B);
+	return event.event;
+}
+
+static void set_out(bool out)
+{
+	uint32_t index = (uint32_t)lab.device[B];
+	struct wire_port port;
+
+	assert_int_equal(bpf_map_lookup_elem(lab.wire->ports, &index, &port), 0);
+	port.out = out;
+	assert_int_equal(bpf_map_update_elem(lab.wire->ports, &index, &port, BPF_ANY), 0);
+}
+
+/* What comes off the line says when it was sent, and what the line was for. */
+static void test_off_the_line(void **state)
+{
+	uint64_t now_ns = clock_now();
+
+	(void)state;
+	add((struct wire_capture){ .kinds = OUTCOME });
+	assert_int_equal(come_off(now_ns, 0).sent_ns, now_ns);
+	/* Only the lower part of that goes along. */
+	now_ns -= 3 * NS_PER_S;
+	assert_int_equal(come_off(now_ns, 0).sent_ns, now_ns);
+	assert_int_equal(come_off(now_ns, 0).verdict, WIRE_DELIVERED);
+	assert_int_equal(come_off(now_ns, 1).verdict, WIRE_FLUSHED);
+	set_out(true);
+	assert_int_equal(come_off(now_ns, 0).verdict, WIRE_DISCONNECTED);
+	set_out(false);
 }
 
 static void test_marks_are_what_the_counters_say(void **state)
@@ -229,7 +316,7 @@ static void test_marks_are_what_the_counters_say(void **state)
 	(void)state;
 	add((struct wire_capture){ .kinds = OUTCOME });
 	set_link(A, B, (struct wire_link){ .loss_ppb = 20 * PERCENT });
-	run(wire_egress_fd(lab.wire), A, B, 64, 0, 5000);
+	run(wire_egress_fd(lab.wire), A, B, 64, (struct stamp){ 0 }, 5000);
 	rings_look(rings);
 	while (rings_next(rings, UINT64_MAX - 1, &event)) {
 		delivered += event.event.verdict == WIRE_DELIVERED;
@@ -265,7 +352,6 @@ static size_t seen_by(struct wire_capture wanted, enum place from, enum place to
 	uint32_t number = add(wanted);
 	size_t count;
 
-	send_out(from, 1);
 	send_frame(from, to, 64);
 	count = take(NULL);
 	wire_tap_remove(tap, number);
@@ -623,7 +709,7 @@ static void test_round_and_round(void **state)
 	for (int i = 0; i < 6000; i++) {
 		uint32_t size = sizes[i % 6];
 
-		run(wire_ingress_fd(lab.wire), SWITCH, A, size, 0, 1);
+		enter(A, size);
 		assert_int_equal(take(&event), 1);
 		assert_int_equal(event.event.length, size);
 		assert_int_equal(event.size, size);
@@ -773,7 +859,9 @@ int main(void)
 		TEST(test_sent),
 		TEST(test_outcomes),
 		TEST(test_which_link_has_lost_it),
-		TEST(test_held_frames_tell_when_they_arrive),
+		TEST(test_held_frames),
+		TEST(test_bound),
+		TEST(test_off_the_line),
 		TEST(test_marks_are_what_the_counters_say),
 		TEST(test_bridges),
 		TEST(test_ports),
