@@ -120,19 +120,34 @@ static bool tell_all(struct capture_hub *hub)
 	return eager;
 }
 
+/*
+ * What is too young for a round gets one of its own, as soon as all of it is old enough. What comes until then does not, so there
+ * are two rounds in IDLE_MS however many frames there are, and one where there are none.
+ */
+static bool is_owed(struct capture_hub *hub, uint64_t now_ns, uint64_t until_ns)
+{
+	if (!hub->owed_ns)
+		hub->owed_ns = rings_are_empty(hub->rings) ? 0 : now_ns;
+	else if (hub->owed_ns <= until_ns)
+		hub->owed_ns = 0;
+	return hub->owed_ns;
+}
+
 /* Takes everything that happened until shortly before now. Returns for how many ms to wait, at most, before the next round. */
 static int empty_rings(struct capture_hub *hub, uint64_t now_ns)
 {
 	uint64_t until_ns = now_ns - SLACK_NS;
 	struct ring_event event;
+	bool soon;
 
 	rings_look(hub->rings);
 	while (rings_next(hub->rings, until_ns, &event))
 		take(hub, &event);
+	soon = is_owed(hub, now_ns, until_ns);
 	rings_done(hub->rings);
 	hub->settled_ns = until_ns;
 	wire_tap_assert(hub->tap);
-	return tell_all(hub) ? EAGER_MS : IDLE_MS;
+	return tell_all(hub) || soon ? EAGER_MS : IDLE_MS;
 }
 
 static void *hub_main(void *context)

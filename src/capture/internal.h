@@ -49,6 +49,7 @@ struct capture_hub {
 	struct capture *captures[WIRE_MAX_CAPTURES]; /* by number */
 	size_t open;				     /* those that have ended and are not closed are counted */
 	uint64_t settled_ns;			     /* all that happened until then is in the streams */
+	uint64_t owed_ns;  /* all until then is to be there soon; 0: nothing is */
 	uint64_t epoch_ns; /* CLOCK_REALTIME of CLOCK_MONOTONIC 0, the same for all, so that captures can be compared */
 	int wake;	   /* an eventfd: the thread is to look at once */
 	bool stop;

@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include <linux/perf_event.h>
 
+#include "util/buffer.h"
 #include "util/error.h"
 #include "util/limits.h"
 #include "util/memory.h"
@@ -21,6 +22,7 @@
 #define MOST_SIZE    (1U << 30)
 #define MAX_RECORD   (1U << 16) /* records have a 16-bit size */
 #define BATCH_SIZE   (1U << 20) /* what a CPU's cache holds: wake up for so much, and give back so much at a time */
+#define BATCH_SHARE  8		/* or for that part of a small ring, so that there is room while the reader wakes up */
 
 /* Behind struct perf_event_header in a sample: a 32-bit size, and then what the program has put out. */
 #define RAW_OFFSET (sizeof(struct perf_event_header) + sizeof(uint32_t))
@@ -31,6 +33,8 @@ struct ring {
 	uint64_t tail;	   /* what is before was read */
 	uint64_t released; /* what is before belongs to the kernel again */
 	uint64_t head;	   /* when rings_look() looked */
+	struct buffer kept; /* from before the tail: records that were too young to be taken when the ring needed their room */
+	size_t kept_tail;   /* of those, too, some were read */
 	uint64_t next_ns;  /* of the event at the tail, UINT64_MAX if there is none */
 	struct wire_event next;
 	uint8_t *unwrapped; /* a record that goes over the end of the ring, in one piece */
@@ -40,6 +44,7 @@ struct rings {
 	struct perf_buffer *buffer;
 	size_t count;
 	uint64_t size; /* a power of 2 */
+	uint64_t batch;
 	struct ring *list;
 };
 
@@ -80,6 +85,11 @@ static uint64_t choose_size(uint64_t wanted, size_t cpus)
 	return size;
 }
 
+static uint64_t choose_batch(uint64_t size)
+{
+	return size / BATCH_SHARE < BATCH_SIZE ? size / BATCH_SHARE : BATCH_SIZE;
+}
+
 /* libbpf wants to be told what to call, although it is never asked to read. */
 static enum bpf_perf_event_ret read_nothing(void *context, int cpu, struct perf_event_header *event)
 {
@@ -98,7 +108,7 @@ static int open_buffer(struct rings *rings, const struct wire_tap *tap, int *cpu
 		.sample_type = PERF_SAMPLE_RAW,
 		.sample_period = 1,
 		.watermark = 1,
-		.wakeup_watermark = rings->size / 2 < BATCH_SIZE ? (uint32_t)(rings->size / 2) : BATCH_SIZE,
+		.wakeup_watermark = (uint32_t)rings->batch,
 	};
 	int *keys = memory_new(rings->count * sizeof(*keys));
 	LIBBPF_OPTS(perf_buffer_raw_opts, opts, .cpu_cnt = (int)rings->count, .cpus = cpus, .map_keys = keys);
@@ -124,6 +134,7 @@ int rings_open(struct rings **result, const struct wire_tap *tap, uint64_t size,
 
 	rings->count = online_cpus(&cpus);
 	rings->size = choose_size(size, rings->count);
+	rings->batch = choose_batch(rings->size);
 	rings->list = memory_new(rings->count * sizeof(*rings->list));
 	err->code = 0;
 	if (!rings->count)
@@ -152,8 +163,10 @@ void rings_close(struct rings *rings)
 {
 	if (!rings)
 		return;
-	for (size_t i = 0; i < rings->count; i++)
+	for (size_t i = 0; i < rings->count; i++) {
 		free(rings->list[i].unwrapped);
+		buffer_free(&rings->list[i].kept);
+	}
 	perf_buffer__free(rings->buffer);
 	free(rings->list);
 	free(rings);
@@ -171,34 +184,56 @@ size_t rings_poll(const struct rings *rings, struct pollfd *fds)
 	return rings->count;
 }
 
-static const struct perf_event_header *record_at(const struct rings *rings, const struct ring *ring, uint64_t place)
+static bool has_kept(const struct ring *ring)
 {
-	/* Records are multiples of 8 bytes long, so that their header never goes over the end. */
-	return (const struct perf_event_header *)(ring->data + (place & (rings->size - 1)));
+	return ring->kept_tail < ring->kept.size;
 }
 
-/* What the program has put out with the record at that place. */
-static const uint8_t *raw_at(const struct rings *rings, const struct ring *ring, uint64_t place)
+static bool is_empty(const struct ring *ring)
 {
-	uint64_t offset = place & (rings->size - 1);
-	size_t size = record_at(rings, ring, place)->size, first = rings->size - offset;
+	return !has_kept(ring) && ring->tail == ring->head;
+}
 
-	if (size <= first)
-		return ring->data + offset + RAW_OFFSET;
-	memcpy(ring->unwrapped, ring->data + offset, first);
-	memcpy(ring->unwrapped + first, ring->data, size - first);
+/* Records are multiples of 8 bytes long, so that their header never goes over the end of the ring. */
+static const struct perf_event_header *first_record(const struct rings *rings, const struct ring *ring)
+{
+	if (has_kept(ring))
+		return (const void *)(ring->kept.data + ring->kept_tail);
+	return (const void *)(ring->data + (ring->tail & (rings->size - 1)));
+}
+
+/* What the program has put out with it. */
+static const uint8_t *first_raw(const struct rings *rings, const struct ring *ring)
+{
+	const struct perf_event_header *record = first_record(rings, ring);
+	size_t first = rings->size - (ring->tail & (rings->size - 1));
+
+	if (has_kept(ring) || record->size <= first)
+		return (const uint8_t *)record + RAW_OFFSET;
+	memcpy(ring->unwrapped, record, first);
+	memcpy(ring->unwrapped + first, ring->data, record->size - first);
 	return ring->unwrapped + RAW_OFFSET;
 }
 
-/* Reads the head of the first event at or behind the tail. What is no sample tells of losses, which the program counts. */
+static void pass_first(const struct rings *rings, struct ring *ring)
+{
+	size_t size = first_record(rings, ring)->size;
+
+	if (has_kept(ring))
+		ring->kept_tail += size;
+	else
+		ring->tail += size;
+}
+
+/* Reads the head of the first event. What is no sample tells of losses, which the program counts. */
 static void find_next(const struct rings *rings, struct ring *ring)
 {
 	ring->next_ns = UINT64_MAX;
-	while (ring->tail != ring->head && record_at(rings, ring, ring->tail)->type != PERF_RECORD_SAMPLE)
-		ring->tail += record_at(rings, ring, ring->tail)->size;
-	if (ring->tail == ring->head)
+	while (!is_empty(ring) && first_record(rings, ring)->type != PERF_RECORD_SAMPLE)
+		pass_first(rings, ring);
+	if (is_empty(ring))
 		return;
-	memcpy(&ring->next, raw_at(rings, ring, ring->tail), sizeof(ring->next));
+	memcpy(&ring->next, first_raw(rings, ring), sizeof(ring->next));
 	ring->next_ns = ring->next.time_ns;
 }
 
@@ -231,13 +266,11 @@ static struct ring *oldest(struct rings *rings)
 /* The tail of a large frame stands right behind it, unless the ring was full. */
 static void take_tail(const struct rings *rings, struct ring *ring, struct ring_event *event)
 {
-	uint64_t place = ring->tail;
-
-	if (place == ring->head || ring->next.kind != WIRE_EVENT_TAIL)
+	if (is_empty(ring) || ring->next.kind != WIRE_EVENT_TAIL)
 		return;
-	event->tail = raw_at(rings, ring, place) + sizeof(ring->next);
+	event->tail = first_raw(rings, ring) + sizeof(ring->next);
 	event->tail_size = event->event.captured - event->size;
-	ring->tail += record_at(rings, ring, place)->size;
+	pass_first(rings, ring);
 	find_next(rings, ring);
 }
 
@@ -248,21 +281,57 @@ bool rings_next(struct rings *rings, uint64_t until_ns, struct ring_event *event
 	if (ring->next_ns > until_ns || ring->next_ns == UINT64_MAX)
 		return false;
 	/* Now that the caller is through with what it got last. */
-	if (ring->tail - ring->released >= BATCH_SIZE)
+	if (ring->tail - ring->released >= rings->batch)
 		release(ring);
 	*event = (struct ring_event){ .event = ring->next };
-	event->bytes = raw_at(rings, ring, ring->tail) + sizeof(ring->next);
+	event->bytes = first_raw(rings, ring) + sizeof(ring->next);
 	event->size = ring->next.captured < WIRE_EVENT_BYTES ? ring->next.captured : WIRE_EVENT_BYTES;
-	ring->tail += record_at(rings, ring, ring->tail)->size;
+	pass_first(rings, ring);
 	find_next(rings, ring);
 	if (event->event.captured > event->size)
 		take_tail(rings, ring, event);
 	return true;
 }
 
-void rings_done(struct rings *rings)
+bool rings_are_empty(const struct rings *rings)
 {
 	for (size_t i = 0; i < rings->count; i++)
-		if (rings->list[i].tail != rings->list[i].released)
-			release(&rings->list[i]);
+		if (!is_empty(&rings->list[i]))
+			return false;
+	return true;
+}
+
+static void forget_taken(struct ring *ring)
+{
+	size_t rest = ring->kept.size - ring->kept_tail;
+
+	if (!ring->kept_tail)
+		return;
+	memmove(ring->kept.data, ring->kept.data + ring->kept_tail, rest);
+	ring->kept.size = rest;
+	ring->kept_tail = 0;
+}
+
+/* The order of records stays: what is kept is read before the ring. */
+static void keep_rest(const struct rings *rings, struct ring *ring)
+{
+	uint64_t offset = ring->tail & (rings->size - 1), rest = ring->head - ring->tail;
+	uint64_t first = rest < rings->size - offset ? rest : rings->size - offset;
+
+	buffer_add(&ring->kept, ring->data + offset, first);
+	buffer_add(&ring->kept, ring->data, rest - first);
+	ring->tail = ring->head;
+}
+
+void rings_done(struct rings *rings)
+{
+	for (size_t i = 0; i < rings->count; i++) {
+		struct ring *ring = &rings->list[i];
+
+		forget_taken(ring);
+		if (ring->head - ring->tail >= rings->batch)
+			keep_rest(rings, ring);
+		if (ring->tail != ring->released)
+			release(ring);
+	}
 }

@@ -42,7 +42,9 @@ size_t rings_poll(const struct rings *rings, struct pollfd *fds);
 void rings_look(struct rings *rings);
 /* The oldest event, if there is one that is not newer than that. */
 bool rings_next(struct rings *rings, uint64_t until_ns, struct ring_event *event);
-/* Gives the place of what was read back to the kernel. */
+/* Nothing is left of what rings_look() has seen. */
+bool rings_are_empty(const struct rings *rings);
+/* Gives the place of what was read back to the kernel; and if a ring fills up, that of what was not read, too, which is kept. */
 void rings_done(struct rings *rings);
 
 #endif

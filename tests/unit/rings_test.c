@@ -3,13 +3,14 @@
  * The rings of several CPUs read as one, without a kernel: this file has the reader's source in it, and fills its rings as
  * the kernel would. The library has the same functions, so they have other names here.
  */
-#define rings_open  tested_open
-#define rings_close tested_close
-#define rings_size  tested_size
-#define rings_poll  tested_poll
-#define rings_look  tested_look
-#define rings_next  tested_next
-#define rings_done  tested_done
+#define rings_open	tested_open
+#define rings_close	tested_close
+#define rings_size	tested_size
+#define rings_poll	tested_poll
+#define rings_look	tested_look
+#define rings_next	tested_next
+#define rings_are_empty tested_are_empty
+#define rings_done	tested_done
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,9 +32,10 @@ static uint8_t data[CPUS][SIZE];
 static int make_rings(void **state)
 {
 	(void)state;
-	rings = (struct rings){ .count = CPUS, .size = SIZE, .list = list };
+	rings = (struct rings){ .count = CPUS, .size = SIZE, .batch = choose_batch(SIZE), .list = list };
 	for (size_t i = 0; i < CPUS; i++) {
 		free(list[i].unwrapped);
+		buffer_free(&list[i].kept);
 		pages[i] = (struct perf_event_mmap_page){ 0 };
 		list[i] = (struct ring){ .page = &pages[i], .data = data[i], .unwrapped = memory_new(MAX_RECORD) };
 	}
@@ -46,6 +48,7 @@ static int free_rings(void **state)
 	for (size_t i = 0; i < CPUS; i++) {
 		free(list[i].unwrapped);
 		list[i].unwrapped = NULL;
+		buffer_free(&list[i].kept);
 	}
 	return 0;
 }
@@ -248,6 +251,97 @@ static void test_gives_back_what_was_read(void **state)
 	assert_int_equal(pages[1].data_tail, 0);
 }
 
+/* While a round goes on, a small ring has room again. */
+static void test_gives_back_a_part_at_a_time(void **state)
+{
+	struct ring_event event;
+	size_t count = 0;
+
+	(void)state;
+	while (pages[0].data_head < SIZE / 2)
+		put_event(0, ++count, "some bytes");
+	rings_look(&rings);
+	while (pages[0].data_tail < SIZE / BATCH_SHARE && count--)
+		assert_true(rings_next(&rings, UINT64_MAX, &event));
+	assert_in_range(pages[0].data_tail, SIZE / BATCH_SHARE, SIZE / BATCH_SHARE + 1000);
+}
+
+/* So much that the third round of it would find no room, were the half of it to wait there. Returns the number of the last. */
+static uint64_t put_half_a_ring(size_t cpu, uint64_t number)
+{
+	uint64_t end = pages[cpu].data_head + SIZE / 2;
+	char frame[64];
+
+	while (pages[cpu].data_head < end) {
+		snprintf(frame, sizeof(frame), "%d %s", (int)number, "abcdefghijklmnopqrstuvwxyz" + number % 26);
+		put_event(cpu, number++, frame);
+	}
+	return number - 1;
+}
+
+static void test_what_is_too_young_does_not_fill_the_ring(void **state)
+{
+	struct ring_event event;
+	uint64_t first = 1, last, next = 1;
+	char *kept = NULL;
+
+	(void)state;
+	put_event(1, 1000000, "in another ring");
+	for (int i = 0; i < 200; i++) {
+		last = put_half_a_ring(0, first);
+		put_loss(0);
+		rings_look(&rings);
+		/* The half of it is too young. */
+		for (; next < (first + last) / 2; next++) {
+			assert_true(rings_next(&rings, (first + last) / 2, &event));
+			assert_int_equal(event.event.time_ns, next);
+			assert_int_equal(atoi((const char *)event.bytes), next);
+		}
+		assert_true(rings_next(&rings, next, &event));
+		next++;
+		assert_nothing((first + last) / 2);
+		assert_false(rings_are_empty(&rings));
+		rings_done(&rings);
+		assert_int_equal(pages[0].data_head, pages[0].data_tail);
+		first = last + 1;
+		/* No more is kept than there is. */
+		if (i == 20)
+			kept = list[0].kept.data;
+		assert_in_range(list[0].kept.size, rings.batch, SIZE);
+	}
+	assert_non_null(kept);
+	assert_ptr_equal(list[0].kept.data, kept);
+	rings_look(&rings);
+	while (rings_next(&rings, last, &event))
+		assert_int_equal(event.event.time_ns, next++);
+	assert_int_equal(next, last + 1);
+	assert_next(1000000, "in another ring");
+	assert_true(rings_are_empty(&rings));
+	rings_done(&rings);
+	assert_int_equal(pages[0].data_tail, pages[0].data_head);
+	assert_int_equal(list[0].kept.size, 0);
+}
+
+static void test_a_large_frame_that_is_kept_has_its_tail(void **state)
+{
+	struct ring_event event;
+
+	(void)state;
+	put_large(0, 10, true);
+	rings_look(&rings);
+	assert_nothing(9);
+	rings_done(&rings);
+	assert_int_equal(pages[0].data_tail, pages[0].data_head);
+	put_event(0, 11, "next");
+	rings_look(&rings);
+	assert_true(rings_next(&rings, UINT64_MAX, &event));
+	assert_int_equal(event.size, WIRE_EVENT_BYTES);
+	assert_int_equal(event.tail_size, 4000);
+	assert_int_equal(event.tail[3999], 't');
+	assert_next(11, "next");
+	assert_true(rings_are_empty(&rings));
+}
+
 static void test_sizes(void **state)
 {
 	(void)state;
@@ -257,6 +351,9 @@ static void test_sizes(void **state)
 	assert_true(choose_size(0, 1) <= RINGS_DEFAULT_SIZE);
 	/* All of them together take no more than their share. */
 	assert_int_equal(choose_size(0, 1U << 20), LEAST_SIZE);
+	/* The largest frame and what is not read yet have room while a small ring is emptied. */
+	assert_true(choose_batch(LEAST_SIZE) <= LEAST_SIZE / 4);
+	assert_int_equal(choose_batch(RINGS_DEFAULT_SIZE), BATCH_SIZE);
 }
 
 int main(void)
@@ -270,6 +367,9 @@ int main(void)
 		cmocka_unit_test_setup(test_a_large_frame_has_its_tail, make_rings),
 		cmocka_unit_test_setup(test_a_large_frame_without_its_tail, make_rings),
 		cmocka_unit_test_setup(test_gives_back_what_was_read, make_rings),
+		cmocka_unit_test_setup(test_gives_back_a_part_at_a_time, make_rings),
+		cmocka_unit_test_setup(test_what_is_too_young_does_not_fill_the_ring, make_rings),
+		cmocka_unit_test_setup(test_a_large_frame_that_is_kept_has_its_tail, make_rings),
 		cmocka_unit_test(test_sizes),
 	};
 
