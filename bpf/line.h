@@ -15,11 +15,10 @@
  * Those that are held now, and those of them that no flush has met yet: a number and the flush that it counts from in one, so that
  * a flush needs to touch no counter.
  */
-static __always_inline void count_held(struct wire_control *global, struct wire_counters *totals, __u64 flush)
+static __always_inline void count_held(struct wire_counters *totals, __u64 flush)
 {
 	__u64 seen;
 
-	ADD(global->held, 1);
 	if (!totals)
 		return;
 	ADD(totals->held, 1);
@@ -28,9 +27,8 @@ static __always_inline void count_held(struct wire_control *global, struct wire_
 		ADD(totals->held_new, 1);
 }
 
-static __always_inline void count_released(struct wire_control *global, struct wire_counters *totals, __u64 flush)
+static __always_inline void count_released(struct wire_counters *totals, __u64 flush)
 {
-	ADD(global->held, -1);
 	if (!totals)
 		return;
 	ADD(totals->held, -1);
@@ -82,6 +80,7 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 	count_total(totals, verdict, entering_bytes(skb));
 	if (totals && verdict == WIRE_DELIVERED)
 		ADD(totals->delayed, 1);
+	count_released(totals, flush);
 	fate = (struct fate){
 		.pair = &pair,
 		.kinds = 1U << WIRE_EVENT_OUTCOME,
@@ -93,7 +92,7 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 	skb->tc_index = 0;
 	action = capture_fate(skb, &fate, verdict == WIRE_DELIVERED ? (int)bpf_redirect(index, 0) : TC_ACT_SHOT);
 	/* Last: once nothing is held, all that there is to say is said. */
-	count_released(global, totals, flush);
+	ADD(global->held, -1);
 	return action;
 }
 

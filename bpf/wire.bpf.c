@@ -106,11 +106,13 @@ static __always_inline enum wire_verdict hold(struct __sk_buff *skb, const struc
 	write_label(skb, frame, departure_ns);
 	totals = find_counters(&frame->path->pair);
 	/* Before it can come off again, on another processor. */
-	count_held(global, totals, flush);
+	ADD(global->held, 1);
+	count_held(totals, flush);
 	*action = put_on_line(skb, global->line);
 	if (*action != TC_ACT_SHOT)
 		return WIRE_DELIVERED;
-	count_released(global, totals, flush);
+	count_released(totals, flush);
+	ADD(global->held, -1);
 	return WIRE_ERROR;
 }
 
