@@ -21,6 +21,14 @@ struct gone {
 	uint16_t port;
 };
 
+/* It is there, or it is gone and nobody has to remember it. */
+static void forget_gone(struct wire *wire, uint32_t ifindex)
+{
+	for (size_t i = wire->gone_count; i--;)
+		if (wire->gone[i].ifindex == ifindex)
+			LIST_REMOVE(wire->gone, wire->gone_count, i);
+}
+
 int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, struct error *err)
 {
 	uint32_t index = (uint32_t)ifindex;
@@ -28,9 +36,7 @@ int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, 
 	if (bpf_map_update_elem(wire->ports, &index, port, BPF_ANY))
 		return error_errno(err, errno, "make device %d the port %s (at most %d ports a run)", ifindex,
 				   port->name, WIRE_MAX_PORTS);
-	for (size_t i = wire->gone_count; i--;)
-		if (wire->gone[i].ifindex == index)
-			LIST_REMOVE(wire->gone, wire->gone_count, i);
+	forget_gone(wire, index);
 	wire_raise_epoch(wire);
 	return 0;
 }
@@ -87,7 +93,7 @@ static void note_awaited(const struct wire_key *key, void *context)
 }
 
 /* Those for which nothing is held any more. */
-static void forget_gone(struct wire *wire)
+static void sweep_gone(struct wire *wire)
 {
 	struct gone_visit visit = { .wire = wire, .awaited = memory_new(wire->gone_count * sizeof(bool)) };
 	size_t kept = 0;
@@ -114,9 +120,10 @@ void wire_remove_port(struct wire *wire, int ifindex)
 		struct gone gone = { .ifindex = index, .bridge = port.bridge, .port = port.port };
 
 		wire_set_out(wire, ifindex, true);
+		forget_gone(wire, index);
 		LIST_ADD(wire->gone, wire->gone_count, gone);
 		if (wire->gone_count > GONE_LIMIT)
-			forget_gone(wire);
+			sweep_gone(wire);
 	} else {
 		forget_port(wire, ifindex);
 	}

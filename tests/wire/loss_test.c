@@ -186,6 +186,139 @@ static void test_setting_a_rule_anew_does_not_start_the_dice_over(void **state)
 	assert_memory_equal(whole, parts, sizeof(whole));
 }
 
+/* A frame of a class of its own that enters at A, and is about to get to B. */
+static bool loses_frame(const uint8_t *frame, uint32_t size)
+{
+	struct __sk_buff skb = {
+		.ifindex = (uint32_t)lab.device[B],
+		.ingress_ifindex = (uint32_t)lab.device[A],
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = size, .ctx_in = &skb,
+		    .ctx_size_in = sizeof(skb));
+
+	if (bpf_prog_test_run_opts(wire_egress_fd(lab.wire), &opts))
+		fail_msg("test run: %s", strerror(errno));
+	return opts.retval == TC_ACT_SHOT;
+}
+
+#define MACS 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1
+
+/* IPv4 of a protocol, from one port to another; of ICMP the first two bytes are type and code. */
+#define IP4(PROTOCOL, ...)                                                                                             \
+	{                                                                                                              \
+		MACS, 8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, PROTOCOL, 0, 0, 10, 1, 0, 1, 10, 1, 0, 2, __VA_ARGS__      \
+	}
+#define IP6(PROTOCOL, ...)                                                                                             \
+	{                                                                                                              \
+		MACS, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 8, PROTOCOL, 64, [54] = __VA_ARGS__                                \
+	}
+
+static const uint8_t of_classes[][64] = {
+	{ MACS, 8, 6 },			      /* ARP */
+	IP4(17, 0x30, 0x39, 0, 53),	      /* UDP, 12345 to 53 */
+	IP4(6, 0x30, 0x39, 0, 80),	      /* TCP, to 80 */
+	IP4(6, 0x30, 0x39, 1, 187),	      /* TCP, to 443 */
+	IP4(1, 8, 0),			      /* echo request */
+	IP4(1, 0, 0),			      /* echo reply */
+	IP6(58, 135, 0),		      /* neighbour solicitation */
+	IP6(58, 143, 0),		      /* MLD report */
+	IP6(17, 0x30, 0x39, 0, 53),
+	{ MACS, 0x81, 0, 0, 5, 8, 6 }, /* in a VLAN, the same as without */
+};
+#define CLASSES (sizeof(of_classes) / sizeof(of_classes[0]) - 1)
+
+/* Frames of other classes, however many and whenever, change nothing: the kernel of a node sends some of its own. */
+static void test_classes_do_not_disturb_each_other(void **state)
+{
+	enum { EACH = 200 };
+	bool alone[CLASSES][EACH];
+
+	(void)state;
+	set_link(A, B, lossy_30);
+	for (size_t k = 0; k < CLASSES; k++)
+		for (size_t i = 0; i < EACH; i++)
+			alone[k][i] = loses_frame(of_classes[k], 64);
+	wire_set_seed(lab.wire, 1);
+	for (size_t i = 0; i < EACH; i++)
+		for (size_t k = 0; k < CLASSES; k++)
+			assert_int_equal(loses_frame(of_classes[k], 64), alone[k][i]);
+	for (size_t k = 1; k < CLASSES; k++)
+		assert_memory_not_equal(alone[0], alone[k], EACH);
+}
+
+static void test_a_tag_makes_no_class(void **state)
+{
+	bool plain[100];
+
+	(void)state;
+	set_link(A, B, lossy_30);
+	for (size_t i = 0; i < 100; i++)
+		plain[i] = loses_frame(of_classes[0], 64);
+	wire_set_seed(lab.wire, 1);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(loses_frame(of_classes[CLASSES], 64), plain[i]);
+}
+
+/* Of a connection both directions are one class, whatever port the client has got. */
+static void test_the_lower_port_counts(void **state)
+{
+	uint8_t there[64] = IP4(6, 0x30, 0x39, 0, 80), back[64] = IP4(6, 0, 80, 0x99, 0x99);
+	bool first[100];
+
+	(void)state;
+	set_link(A, B, lossy_30);
+	for (size_t i = 0; i < 100; i++)
+		first[i] = loses_frame(there, 64);
+	wire_set_seed(lab.wire, 1);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(loses_frame(back, 64), first[i]);
+}
+
+/* A medium that many use: what C sends changes nothing for A. */
+static void test_senders_do_not_disturb_each_other(void **state)
+{
+	bool alone[FRAMES];
+
+	(void)state;
+	set_link(SWITCH, SWITCH, lossy_30);
+	roll(alone, FRAMES);
+	wire_set_seed(lab.wire, 1);
+	for (size_t i = 0; i < FRAMES; i++) {
+		send_frame(C, B, 64);
+		assert_int_equal(send_frame(A, B, 64).action == TC_ACT_SHOT, alone[i]);
+	}
+}
+
+static void test_forgotten_dice_start_over(void **state)
+{
+	bool first[100];
+
+	(void)state;
+	set_link(A, B, lossy_30);
+	roll(first, 100);
+	wire_forget_dice(lab.wire, BRIDGE);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(send_frame(A, B, 64).action == TC_ACT_SHOT, first[i]);
+}
+
+/* Beyond what the map holds dice are rolled all the same, and it is told. */
+static void test_no_room_for_a_class(void **state)
+{
+	static struct wire_class keys[WIRE_MAX_CLASSES];
+	static uint64_t values[WIRE_MAX_CLASSES];
+	uint64_t before = wire_unnumbered(lab.wire);
+
+	(void)state;
+	for (uint32_t i = 0; i < WIRE_MAX_CLASSES; i++)
+		keys[i] = (struct wire_class){ .bridge = ELSEWHERE, .from = (uint16_t)(i >> 8), .to = (uint16_t)(i & 255) };
+	fill_map(lab.wire->ordinals, keys, sizeof(keys[0]), values, sizeof(values[0]), WIRE_MAX_CLASSES);
+	set_link(A, B, lossy_30);
+	send_many(1000);
+	assert_int_equal(wire_unnumbered(lab.wire), before + 1000);
+	assert_share(counted(A, B).dropped_loss, 1000, 0.3);
+	wire_forget_bridge(lab.wire, ELSEWHERE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +332,12 @@ int main(void)
 		cmocka_unit_test_setup(test_another_link_loses_others, clear_lab),
 		cmocka_unit_test_setup(test_more_loss_loses_more, clear_lab),
 		cmocka_unit_test_setup(test_setting_a_rule_anew_does_not_start_the_dice_over, clear_lab),
+		cmocka_unit_test_setup(test_classes_do_not_disturb_each_other, clear_lab),
+		cmocka_unit_test_setup(test_a_tag_makes_no_class, clear_lab),
+		cmocka_unit_test_setup(test_the_lower_port_counts, clear_lab),
+		cmocka_unit_test_setup(test_senders_do_not_disturb_each_other, clear_lab),
+		cmocka_unit_test_setup(test_forgotten_dice_start_over, clear_lab),
+		cmocka_unit_test_setup(test_no_room_for_a_class, clear_lab),
 	};
 
 	return cmocka_run_group_tests_name("loss", tests, open_lab, close_lab);

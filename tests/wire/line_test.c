@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What becomes of frames where they come off the line. In a test run wire_due gets what was put there, as fq would let it go. */
+#include "fixture.h"
+
+#include <bpf/libbpf.h>
+
+#include "wire.skel.h"
+
+#define LATE NS(50)
+
+/* From A, put on the line under the n-th flush. */
+static int comes_off(enum place to, uint32_t size, uint32_t flush)
+{
+	static const uint8_t frame[9000] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
+	uint64_t sent_ns = clock_now() - LATE;
+	struct __sk_buff skb = {
+		.ifindex = lab.wire->global->line_end,
+		.mark = (uint32_t)lab.device[to],
+		.cb = { [3] = (uint32_t)sent_ns, [4] = (uint32_t)(sent_ns >> 32 & 0xffff) | flush << 16 },
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = size, .ctx_in = &skb,
+		    .ctx_size_in = sizeof(skb));
+	int program = bpf_program__fd(lab.wire->skeleton->progs.wire_due);
+
+	if (bpf_prog_test_run_opts(program, &opts))
+		fail_msg("test run: %s", strerror(errno));
+	return (int)opts.retval;
+}
+
+/* As if so many frames were on the line, some of them since the flush of that number. */
+static void hold(enum place to, uint64_t count, uint64_t flush, uint64_t fresh)
+{
+	struct wire_key of = key(SWITCH, to);
+	struct wire_counters held = { .held = count, .held_new = flush << 32 | fresh };
+
+	/* The context of a test run has no tc_index: the sender is the switch. */
+	assert_int_equal(bpf_map_update_elem(lab.wire->counters, &of, &held, BPF_ANY), 0);
+	lab.wire->global->held = count;
+}
+
+static void test_delivered_when_it_leaves(void **state)
+{
+	(void)state;
+	hold(B, 1, 0, 1);
+	assert_int_equal(wire_counters(lab.wire, key(SWITCH, B)).held, 1);
+	assert_int_equal(wire_counters(lab.wire, key(SWITCH, B)).packets, 0);
+	assert_int_equal(comes_off(B, 100, 0), TC_ACT_REDIRECT);
+	assert_counted(SWITCH, B, .packets = 1, .bytes = 100, .delayed = 1);
+}
+
+static void test_due_while_the_cable_is_out(void **state)
+{
+	(void)state;
+	wire_set_out(lab.wire, lab.device[B], true);
+	hold(B, 1, 0, 1);
+	assert_int_equal(comes_off(B, 100, 0), TC_ACT_SHOT);
+	assert_counted(SWITCH, B, .dropped_disconnected = 1);
+	/* What comes to the port meanwhile is told, too. */
+	assert_int_equal(send_frame(A, B, 100).action, TC_ACT_SHOT);
+	assert_counted(A, B, .dropped_disconnected = 1);
+	/* Only what is due then: a cable that is in its place again is as if it had never been out. */
+	wire_set_out(lab.wire, lab.device[B], false);
+	hold(B, 1, 0, 1);
+	assert_int_equal(comes_off(B, 100, 0), TC_ACT_REDIRECT);
+	assert_int_equal(send_frame(A, B, 100).action, TC_ACT_OK);
+}
+
+/* It is told at once, though the frame itself is on the line until it is due. */
+static void test_a_flush(void **state)
+{
+	struct wire_counters counters;
+
+	(void)state;
+	hold(B, 1, 0, 1);
+	wire_flush(lab.wire, BRIDGE, 1);
+	counters = wire_counters(lab.wire, key(SWITCH, B));
+	assert_int_equal(counters.dropped_flushed, 1);
+	assert_int_equal(counters.held, 0);
+	assert_int_equal(comes_off(B, 100, 0), TC_ACT_SHOT);
+	assert_counted(SWITCH, B, .dropped_flushed = 1);
+	hold(B, 1, 1, 1);
+	assert_int_equal(comes_off(B, 100, 1), TC_ACT_REDIRECT);
+	wire_flush(lab.wire, BRIDGE, 0);
+}
+
+/* The counters of a pair that has held under two flushes know both kinds. */
+static void test_held_before_and_after_a_flush(void **state)
+{
+	struct wire_counters counters;
+
+	(void)state;
+	wire_flush(lab.wire, BRIDGE, 1);
+	hold(B, 2, 1, 1);
+	counters = wire_counters(lab.wire, key(SWITCH, B));
+	assert_int_equal(counters.dropped_flushed, 1);
+	assert_int_equal(counters.held, 1);
+	comes_off(B, 100, 0);
+	counters = wire_counters(lab.wire, key(SWITCH, B));
+	assert_int_equal(counters.dropped_flushed, 1);
+	assert_int_equal(counters.held, 1);
+	comes_off(B, 100, 1);
+	assert_int_equal(lab.wire->global->held, 0);
+	wire_flush(lab.wire, BRIDGE, 0);
+	counters = wire_counters(lab.wire, key(SWITCH, B));
+	assert_int_equal(counters.packets, 1);
+	assert_int_equal(counters.dropped_flushed, 1);
+}
+
+static int clear_line(void **state)
+{
+	lab.wire->global->held = 0;
+	return clear_lab(state);
+}
+
+/* The frames of an attached device that goes are lost, and told; its place in the map is free again. */
+static void test_ports_that_go_do_not_fill_the_map(void **state)
+{
+	struct wire_port port = { .bridge = ELSEWHERE, .port = 1 };
+	uint32_t index = 0, count = 0;
+	struct error err;
+
+	(void)state;
+	for (int i = 0; i < 3 * WIRE_MAX_PORTS; i++) {
+		must(wire_set_port(lab.wire, 100000 + i, &port, &err), &err);
+		wire_remove_port(lab.wire, 100000 + i);
+	}
+	/* What is held for one keeps it there. */
+	port.port = 2;
+	must(wire_set_port(lab.wire, 99999, &port, &err), &err);
+	bpf_map_update_elem(lab.wire->counters, &(struct wire_key){ ELSEWHERE, 1, 2 }, &(struct wire_counters){ .held = 1 },
+			    BPF_ANY);
+	for (int i = 0; i < 3000; i++) {
+		wire_remove_port(lab.wire, 99999);
+		port.port = 1;
+		must(wire_set_port(lab.wire, 200000 + i, &port, &err), &err);
+		wire_remove_port(lab.wire, 200000 + i);
+	}
+	index = 99999;
+	assert_int_equal(bpf_map_lookup_elem(lab.wire->ports, &index, &port), 0);
+	assert_true(port.out);
+	wire_forget_bridge(lab.wire, ELSEWHERE);
+	while (!bpf_map_get_next_key(lab.wire->ports, count ? &index : NULL, &index))
+		count++;
+	assert_int_equal(count, PLACES - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_delivered_when_it_leaves, clear_line),
+		cmocka_unit_test_setup(test_due_while_the_cable_is_out, clear_line),
+		cmocka_unit_test_setup(test_a_flush, clear_line),
+		cmocka_unit_test_setup(test_held_before_and_after_a_flush, clear_line),
+		cmocka_unit_test_setup(test_ports_that_go_do_not_fill_the_map, clear_line),
+	};
+
+	return cmocka_run_group_tests_name("line", tests, open_lab, close_lab);
+}
