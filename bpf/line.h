@@ -69,8 +69,13 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 	struct fate fate;
 	int action;
 
-	if (!to || !global)
+	if (!global)
 		return TC_ACT_SHOT;
+	if (!to) {
+		/* Of a bridge that is gone, and all that was counted of it. */
+		ADD(global->held, -1);
+		return TC_ACT_SHOT;
+	}
 	pair = (struct wire_key){ .bridge = to->bridge, .from = skb->tc_index, .to = to->port };
 	totals = find_counters(&pair);
 	if (flush != (to->flush & 0xffff))

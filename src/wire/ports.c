@@ -84,8 +84,10 @@ static void note_awaited(const struct wire_key *key, void *context)
 {
 	struct gone_visit *visit = context;
 	struct wire *wire = visit->wire;
+	struct wire_counters totals;
 
-	if (!wire_counters(wire, *key).held)
+	/* Those that were flushed are on the line, too. */
+	if (bpf_map_lookup_elem(wire->counters, key, &totals) || !totals.held)
 		return;
 	for (size_t i = 0; i < wire->gone_count; i++)
 		if (wire->gone[i].bridge == key->bridge && wire->gone[i].port == key->to)

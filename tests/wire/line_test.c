@@ -48,6 +48,18 @@ static void test_delivered_when_it_leaves(void **state)
 	assert_counted(SWITCH, B, .packets = 1, .bytes = 100, .delayed = 1);
 }
 
+static void test_due_for_nobody(void **state)
+{
+	int b = lab.device[B];
+
+	(void)state;
+	hold(B, 1, 0, 1);
+	lab.device[B] = 12345;
+	assert_int_equal(comes_off(B, 100, 0), TC_ACT_SHOT);
+	lab.device[B] = b;
+	assert_int_equal(lab.wire->global->held, 0);
+}
+
 static void test_due_while_the_cable_is_out(void **state)
 {
 	(void)state;
@@ -148,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_delivered_when_it_leaves, clear_line),
+		cmocka_unit_test_setup(test_due_for_nobody, clear_line),
 		cmocka_unit_test_setup(test_due_while_the_cable_is_out, clear_line),
 		cmocka_unit_test_setup(test_a_flush, clear_line),
 		cmocka_unit_test_setup(test_held_before_and_after_a_flush, clear_line),
