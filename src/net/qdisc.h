@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The two qdiscs of a bridge port: clsact, where the wire program hangs, and fq, which holds what is to leave later. */
+/* Two qdiscs: clsact, where the wire programs hang, and fq, which holds what is to leave later. */
 #ifndef PROVIUM_NET_QDISC_H
 #define PROVIUM_NET_QDISC_H
 
@@ -14,11 +14,8 @@ struct fq_stats {
 	uint32_t held;	  /* frames that are waiting now */
 };
 
-/*
- * How much one port holds at most. A link without a rate has no queue of its own to bound it, so this is what keeps a
- * sender at full speed on a long link from taking all memory: 1,000,000 frames are 800 Mbit/s of full frames for 15 s.
- */
-#define FQ_LIMIT_FRAMES 1000000U
+/* More than it is ever given: what bounds it is WIRE_MAX_HELD, where what is refused is counted. */
+#define FQ_LIMIT_FRAMES 2000000U
 /* The longest time from now at which fq lets a frame leave: TCA_FQ_HORIZON is a 32-bit number of microseconds. */
 #define FQ_HORIZON_US UINT32_MAX
 
