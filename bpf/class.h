@@ -67,14 +67,11 @@ static __always_inline bool read_class_in_place(const struct __sk_buff *skb, str
 	return !is_tag(class->ethertype);
 }
 
-static __always_inline void read_class(struct __sk_buff *skb, struct wire_class *class)
+static __always_inline void read_class_anywhere(struct __sk_buff *skb, struct wire_class *class)
 {
 	__u32 zero = 0;
-	struct event_room *room;
+	struct event_room *room = bpf_map_lookup_elem(&event_rooms, &zero);
 
-	if (read_class_in_place(skb, class))
-		return;
-	room = bpf_map_lookup_elem(&event_rooms, &zero);
 	if (!room)
 		return;
 	read_headers(skb, &room->headers);
@@ -84,6 +81,16 @@ static __always_inline void read_class(struct __sk_buff *skb, struct wire_class 
 	/* Other protocols have ports, too, but where the frame is read in place they are not looked at. */
 	if (class->protocol == IPPROTO_TCP || class->protocol == IPPROTO_UDP)
 		class->port = lower_port(room->headers.ports[0], room->headers.ports[1]);
+}
+
+/* In one number, so that the verifier does not look at what follows once for each way that leads to it. */
+static __always_inline __u64 read_class(struct __sk_buff *skb)
+{
+	struct wire_class class = { 0 };
+
+	if (!read_class_in_place(skb, &class))
+		read_class_anywhere(skb, &class);
+	return (__u64)class.ethertype << 32 | (__u64)class.protocol << 16 | class.port;
 }
 
 #endif

@@ -92,24 +92,30 @@ static __always_inline __u64 next_ordinal(const struct wire_class *class)
 	return bpf_get_prandom_u32();
 }
 
-static __always_inline bool is_lost(struct __sk_buff *skb, const struct frame *frame, const struct crossing *link,
-				    const struct wire_key *key)
+static __always_inline bool is_lost(const struct frame *frame, const struct crossing *link, const struct wire_key *key)
 {
 	struct wire_class class = {
 		.bridge = key->bridge,
 		.from = key->from,
 		.to = key->to,
 		.sender = frame->path->pair.from,
+		.ethertype = frame->class >> 32,
+		.port = (__u16)frame->class,
+		.protocol = (__u8)(frame->class >> 16),
 		.seeding = frame->path->seeding,
 	};
-	__u64 kind;
 
-	read_class(skb, &class);
-	kind = (__u64)class.ethertype << 32 | (__u64)class.protocol << 16 | class.port;
-	return dice_below(dice(link->dice, kind, next_ordinal(&class)), link->loss_ppb);
+	return dice_below(dice(link->dice, frame->class, next_ordinal(&class)), link->loss_ppb);
 }
 
-static __always_inline enum wire_verdict stage_cross(struct __sk_buff *skb, struct frame *frame, enum wire_hop hop)
+/* Once for all of these links, one bit each, of which each may roll dice. */
+static __always_inline void prepare_dice(struct __sk_buff *skb, struct frame *frame, __u8 hops)
+{
+	if (frame->path->rolls & hops)
+		frame->class = read_class(skb);
+}
+
+static __always_inline enum wire_verdict stage_cross(struct frame *frame, enum wire_hop hop)
 {
 	const struct crossing *link = &frame->path->crossings[hop];
 	struct wire_key key = hop_key(&frame->path->pair, hop);
@@ -124,7 +130,7 @@ static __always_inline enum wire_verdict stage_cross(struct __sk_buff *skb, stru
 			return WIRE_QUEUE;
 	}
 	/* Lost after its turn: the bits were on the wire. */
-	return link->loss_ppb && is_lost(skb, frame, link, &key) ? WIRE_LOSS : WIRE_DELIVERED;
+	return link->loss_ppb && is_lost(frame, link, &key) ? WIRE_LOSS : WIRE_DELIVERED;
 }
 
 #endif

@@ -24,6 +24,7 @@ struct frame {
 	__u64 sent_ns;	   /* 0 unless something may wait, or a capture asks: see stamp.h */
 	__u64 free_ns;	   /* when the last of the rate-limited links so far has sent its last bit */
 	enum wire_hop hop; /* the link that it is on */
+	__u64 class;	   /* read where a link rolls dice: see class.h */
 };
 
 /* A VLAN tag travels beside the data. wire_len counts the headers that segmentation adds, but not their tags. */

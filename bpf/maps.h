@@ -67,7 +67,8 @@ struct path {
 	__u8 seeding;
 	bool uses_medium; /* where the frame enters */
 	bool holds;	  /* a link delays or has a rate */
-	__u8 reserved[4];
+	__u8 rolls;	  /* one bit a hop: a link that rolls dice */
+	__u8 reserved[3];
 	struct crossing {
 		__u64 rate_bps;
 		__u64 queue_ns;

@@ -55,6 +55,7 @@ static __always_inline void add_link(struct path *path, enum wire_hop hop, __u64
 		.generation = link->generation,
 	};
 	path->holds |= link->delay_ns || link->rate_bps;
+	path->rolls |= (link->loss_ppb != 0) << hop;
 	path->delay_ns += link->delay_ns;
 	path->flow = splitmix64(path->flow ^ link->generation);
 }

@@ -30,10 +30,12 @@ static __always_inline bool is_timed(const struct path *path)
 /* The sender's side, once a frame. */
 static __always_inline enum wire_verdict cross_sender(struct __sk_buff *skb, struct frame *frame)
 {
-	enum wire_verdict verdict = stage_cross(skb, frame, WIRE_ACCESS_OUT);
+	enum wire_verdict verdict;
 
+	prepare_dice(skb, frame, 1U << WIRE_ACCESS_OUT | frame->path->uses_medium << WIRE_MEDIUM);
+	verdict = stage_cross(frame, WIRE_ACCESS_OUT);
 	if (verdict == WIRE_DELIVERED && frame->path->uses_medium)
-		verdict = stage_cross(skb, frame, WIRE_MEDIUM);
+		verdict = stage_cross(frame, WIRE_MEDIUM);
 	return verdict;
 }
 
@@ -62,13 +64,14 @@ static __always_inline enum wire_verdict cross_receiver(struct __sk_buff *skb, s
 	frame->hop = stamped_hop(stamp);
 	if (verdict != WIRE_DELIVERED)
 		return verdict;
+	prepare_dice(skb, frame, 1U << WIRE_PAIR | 1U << WIRE_ACCESS_IN | !(stamp & STAMP_MEDIUM) << WIRE_MEDIUM);
 	/* A frame of the switch itself has not crossed it yet, nor one for the router from a node that is cut from all others. */
 	if (!(stamp & STAMP_MEDIUM))
-		verdict = stage_cross(skb, frame, WIRE_MEDIUM);
+		verdict = stage_cross(frame, WIRE_MEDIUM);
 	if (verdict == WIRE_DELIVERED && frame->path->pair.from)
-		verdict = stage_cross(skb, frame, WIRE_PAIR);
+		verdict = stage_cross(frame, WIRE_PAIR);
 	if (verdict == WIRE_DELIVERED)
-		verdict = stage_cross(skb, frame, WIRE_ACCESS_IN);
+		verdict = stage_cross(frame, WIRE_ACCESS_IN);
 	return verdict;
 }
 
