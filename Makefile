@@ -178,10 +178,23 @@ $(FLOOD): tools/bench/flood/flood.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -o $@ $<
 
+FORWARD := $(B)/tools/bench/forward
+$(FORWARD): $(patsubst %.c,$(B)/%.o,$(wildcard tools/bench/forwarding/*.c)) $(filter $(B)/src/net/% $(B)/src/util/%,$(OBJECTS))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+TESTRUN := $(B)/tools/bench/testrun-wire
+$(TESTRUN): $(B)/tools/bench/testrun/main.o $(filter $(B)/src/wire/% $(B)/src/net/% $(B)/src/util/%,$(OBJECTS))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+# A test runs them, to see that they still run.
+tests: $(PROBE) $(FORWARD) $(TESTRUN)
+
 BENCHES := $(patsubst tools/bench-%,bench-%,$(wildcard tools/bench-*))
-bench: $(BENCHES) ## all benchmarks: bench-capture, bench-control, bench-fidelity, bench-nodes
+bench: $(BENCHES) ## all benchmarks: bench-capture, bench-control, bench-fidelity, bench-forwarding, bench-nodes, bench-wire
 # Named one by one: make looks for no pattern for what is phony.
-$(BENCHES): bench-%: all $(PROBE) $(FLOOD)
+$(BENCHES): bench-%: all $(PROBE) $(FLOOD) $(FORWARD) $(TESTRUN)
 	$(Q)tools/$@
 
 lint: ## formatters and analysers over everything
