@@ -232,15 +232,16 @@ function assertions:assert_raises(fn, message)
 	return value
 end
 
-local CAUSES = { partition = true, isolation = true, loss = true, queue = true, error = true }
+local CAUSES = { partition = true, isolation = true, loss = true, queue = true, error = true, flushed = true,
+	disconnected = true }
 
 local function dropped(self, method, bridge, from, to, cause, n)
 	if n ~= nil and (math.type(n) ~= "integer" or n < 1) then
 		fail(self, ("t:%s: argument `n` is %s; a whole number from 1 is accepted"):format(method, show(n)), 3)
 	end
 	if not CAUSES[cause] then
-		fail(self, ("t:%s: argument `cause` is %s; partition, isolation, loss, queue or error is accepted"):format(
-			method, show(cause)), 3)
+		fail(self, ("t:%s: argument `cause` is %s; partition, isolation, loss, queue, error, flushed or disconnected is "
+			.. "accepted"):format(method, show(cause)), 3)
 	end
 	local ok, is_bridge = pcall(function()
 		return bridge.counters and bridge.partition and true

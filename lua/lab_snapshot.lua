@@ -179,6 +179,7 @@ local function restore_bridge(lab, saved)
 		end
 	end
 	native.set_rules(bridge, saved.rules)
+	bridge:flush() -- what is on its way was sent in a time that is taken back
 	local pulled = {}
 	for _, name in ipairs(saved.pulled) do
 		pulled[name] = true

@@ -139,6 +139,12 @@ void bridge_unref(struct bridge *bridge)
 	free(bridge);
 }
 
+void bridge_flush(struct bridge *bridge)
+{
+	if (!bridge->closed)
+		wire_flush(bridge->run->wire, bridge->number, ++bridge->flush);
+}
+
 void bridge_close(struct bridge *bridge)
 {
 	struct error ignored;

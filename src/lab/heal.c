@@ -102,7 +102,7 @@ int heal_commit(struct bridge *bridge, struct wire_changes *changes, struct erro
 			wire_change(&healed, &changes->list[i]);
 	}
 	note_ends(&healed, concerned, bridge->member_count);
-	status = wire_commit(bridge->run->wire, changes, err);
+	status = rules_commit(bridge, changes, err);
 	if (!status && healed.count)
 		heal(bridge, concerned, &healed);
 	wire_forget_changes(&healed);

@@ -92,6 +92,7 @@ struct member {
 	bool disconnected;	 /* nic:disconnect() */
 	struct machine *machine; /* NULL for a bare name */
 	bool plugged;		 /* the machine is up and the port exists */
+	bool mute;		 /* its port learns no addresses: see medium.c */
 	struct node_nic nic;
 	char port_name[IFNAMSIZ];
 };
@@ -250,6 +251,8 @@ int bridge_new(struct lab *lab, const char *name, const struct bridge_options *o
 void bridge_ref(struct bridge *bridge);
 void bridge_unref(struct bridge *bridge);
 void bridge_close(struct bridge *bridge);
+/* What is held on it never arrives; links with a rate begin anew, as nothing waits for them any more. */
+void bridge_flush(struct bridge *bridge);
 
 /* Whom a script means: a machine, or a bare name. */
 struct party {

@@ -179,10 +179,10 @@ static int make_port(struct member *member, struct error *err)
 	/* The wire first: no frame may slip past it. */
 	if (wire_add_port(bridge->run->wire, nl, member->nic.ifindex, &port, err))
 		return -err->code;
-	if (link_set_master(nl, member->nic.ifindex, bridge->ifindex, err) ||
-	    (!member->disconnected && machine->kind->set_link(machine->node, &member->nic, true, err)))
+	if (link_set_master(nl, member->nic.ifindex, bridge->ifindex, err))
 		return -err->code;
-	return 0;
+	rules_begin_port(member);
+	return member->disconnected ? 0 : machine->kind->set_link(machine->node, &member->nic, true, err);
 }
 
 int member_plug(struct member *member, struct error *err)

@@ -252,7 +252,7 @@ void rules_forget_member(struct member *member)
 	struct error ignored; /* only takes away, which needs no room */
 
 	wire_each_link(sweep.wire, member->bridge->number, forget_link, &sweep);
-	wire_commit(member->bridge->run->wire, &sweep.changes, &ignored);
+	rules_commit(member->bridge, &sweep.changes, &ignored);
 }
 
 /* As the wire program decides it: see bpf/cut.h. Leaves in force what a frame really meets. */

@@ -90,6 +90,9 @@ struct path_link {
 };
 size_t rules_path(const struct bridge *bridge, const char *from, const char *to, struct path_link links[static WIRE_HOPS]);
 
+/* medium.c: a port has come onto its bridge, and is still down. */
+void rules_begin_port(struct member *member);
+
 /* What goes when a node is detached: one-way partitions, impairments that name it, its isolation. */
 void rules_forget_member(struct member *member);
 

@@ -254,6 +254,18 @@ int link_set_master(struct netlink *nl, int ifindex, int bridge, struct error *e
 	return netlink_ack(nl, err) ? error_wrap(err, "put device %d on bridge device %d", ifindex, bridge) : 0;
 }
 
+int link_set_learning(struct netlink *nl, int ifindex, bool learning, struct error *err)
+{
+	struct ifinfomsg header = { .ifi_family = AF_BRIDGE, .ifi_index = ifindex };
+	struct nlattr *port;
+
+	netlink_begin(nl, RTM_SETLINK, 0, &header, sizeof(header));
+	port = netlink_nest(nl, IFLA_PROTINFO);
+	netlink_put_u8(nl, IFLA_BRPORT_LEARNING, learning);
+	netlink_nest_end(nl, port);
+	return netlink_ack(nl, err) ? error_wrap(err, "switch learning of device %d", ifindex) : 0;
+}
+
 int link_set_alias(struct netlink *nl, int ifindex, const char *alias, struct error *err)
 {
 	begin_link(nl, RTM_NEWLINK, 0, ifindex);

@@ -74,6 +74,8 @@ int link_rename(struct netlink *nl, int ifindex, const char *name, struct error 
 int link_set_up(struct netlink *nl, int ifindex, bool up, struct error *err);
 /* bridge 0 takes the device out of its bridge. */
 int link_set_master(struct netlink *nl, int ifindex, int bridge, struct error *err);
+/* Whether the bridge notes by which addresses frames come in here, to send there what is for them. */
+int link_set_learning(struct netlink *nl, int ifindex, bool learning, struct error *err);
 /* A note that `ip link` shows beside the device. */
 int link_set_alias(struct netlink *nl, int ifindex, const char *alias, struct error *err);
 /* A second name, of up to 127 characters. */

@@ -15,6 +15,7 @@
 #include "util/interrupt.h"
 #include "util/nearest.h"
 #include "util/wait.h"
+#include "wire/wire.h"
 
 #define CONSOLE_TAIL 2000
 
@@ -309,9 +310,17 @@ static void reset_bridges(struct lab *lab)
 			if (bridge->members[k]->disconnected)
 				nic_set_link(bridge->members[k], true, &ignored);
 		}
+		bridge_flush(bridge);
 	}
 	for (size_t i = 0; i < lab->lab_count; i++)
 		reset_bridges(lab->labs[i]);
+}
+
+/* held() → how many frames wait for their time on bridges of the run. */
+static int native_held(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)wire_held(script_of(L)->root->run->wire));
+	return 1;
 }
 
 /* strangers() → what a report says of names that meant nobody in this scope, or nil. */
@@ -387,6 +396,7 @@ int script_open_native(lua_State *L)
 		{ "consoles", native_consoles },
 		{ "keep", native_keep },
 		{ "begin_scope", native_begin_scope },
+		{ "held", native_held },
 		{ "strangers", native_strangers },
 		{ "end_scope", native_end_scope },
 		{ "capture_site", script_native_capture_site },

@@ -266,6 +266,12 @@ static int bridge_reset(lua_State *L)
 	return rules_reset(script_open_bridge(L), &err) ? script_raise(L, &err) : 0;
 }
 
+static int bridge_flush_method(lua_State *L)
+{
+	bridge_flush(script_open_bridge(L));
+	return 0;
+}
+
 static int bridge_latency_ms(lua_State *L)
 {
 	lua_pushnumber(L, (double)rules_medium(script_open_bridge(L)).delay_ns / 1e6);
@@ -299,6 +305,7 @@ const struct script_function script_bridge_rules[] = {
 	{ "directional_drop_rate", bridge_drop_rate, 1 },
 	{ "bandwidth_limit", bridge_bandwidth_limit, 1 },
 	{ "reset", bridge_reset, 0 },
+	{ "flush", bridge_flush_method, 0 },
 	{ "latency_ms", bridge_latency_ms, 0 },
 	{ "drop_rate_pct", bridge_drop_rate_pct, 0 },
 	{ "bandwidth_bps", bridge_bandwidth_bps, 0 },

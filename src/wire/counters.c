@@ -91,6 +91,20 @@ void wire_each_counters(const struct wire *wire, uint32_t bridge,
 	wire_each_key(wire->counters, bridge, visit_counters, &visit);
 }
 
+static void add_held(const struct wire_key *key, const struct wire_counters *counters, void *context)
+{
+	(void)key;
+	*(uint64_t *)context += counters->held;
+}
+
+uint64_t wire_held(const struct wire *wire)
+{
+	uint64_t held = 0;
+
+	wire_each_counters(wire, WIRE_ANY_BRIDGE, add_held, &held);
+	return held;
+}
+
 uint64_t wire_uncounted(const struct wire *wire)
 {
 	return __atomic_load_n(&wire->global->uncounted, __ATOMIC_RELAXED);

@@ -100,6 +100,8 @@ struct wire_counters wire_counters(const struct wire *wire, struct wire_key key)
 void wire_each_counters(const struct wire *wire, uint32_t bridge,
 			void (*each)(const struct wire_key *key, const struct wire_counters *counters, void *context),
 			void *context);
+/* On all bridges of the run. */
+uint64_t wire_held(const struct wire *wire);
 /* Frames that were shaped as they should be, but for whose pair the counters had no room. */
 uint64_t wire_uncounted(const struct wire *wire);
 /* Frames that rolled dice that no seed repeats, for there was no room for their class. */

@@ -178,10 +178,6 @@ end)
 
 -- Without its limit, fq would hold 100 frames of a sender and 10,000 of all, and without its horizon 10 s.
 test("the line is long enough for all that rules allow", FQ, function(t)
-	t:defer(function()
-		lan:detach(b)
-		lan:attach(b)
-	end)
 	lan:add_latency({ from = a, to = b, ms = 600000 })
 	local queue = support.ask("tc -d qdisc show dev line root")
 	t:note(queue)
@@ -191,6 +187,8 @@ test("the line is long enough for all that rules allow", FQ, function(t)
 	support.send(a, { from = 1, count = 12000, to = { [2] = b:mac("lan") } })
 	-- Beside them, what the nodes say by themselves.
 	t:assert(tonumber(support.ask("tc -s qdisc show dev line root"):match(" (%d+)p requeues")) >= 12000)
+	lan:flush()
+	t:assert_dropped(lan, a, b, "flushed", 12000)
 end)
 
 test("reset and 0 take a latency away", FQ, function(t)

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: GPL-2.0-only
 -- What the tests of this folder share: frames sent and counted inside of nodes, and provium run by a test.
 
+local native = require "provium.native"
+
 local support = {}
 
 -- The output of a command on this machine, without its last newline.
@@ -12,7 +14,7 @@ support.ask = ask
 
 -- Seconds, of a clock that nobody sets.
 function support.now()
-	return require("provium.native").now() / 1e9
+	return native.now() / 1e9
 end
 
 -- How many files the run has open. Not by reading from the child: popen() closes its copy of the child's end when the
@@ -63,11 +65,10 @@ function support.listen(node, options)
 	return setmetatable({ process = process, output = output }, Listener)
 end
 
--- Waits until no port holds a frame any more, and what it has let go is there. This process is in the switch of the
--- run.
+-- Waits until no frame is held any more, and what was let go is there. What was flushed waits for nobody.
 function support.settle()
 	wait_until(function()
-		return not ask("tc -s qdisc show"):find("backlog %d+K?b [1-9]%d*p")
+		return native.held() == 0
 	end, { timeout = "2m", interval = "10ms", desc = "no frame is held" })
 	provium:sleep("20ms")
 end
