@@ -32,17 +32,20 @@ local function become_master(node, number)
 	return support.start_sending(node, { device = "vip", from = number, count = 100000, gap = 10000, kinds = "broadcast" })
 end
 
+-- Once it has announced itself.
+local function answers()
+	wait_until(function()
+		return support.reaches(c, ADDRESS, 0.3)
+	end, { timeout = "40s" })
+end
+
 -- How many pings of c to the address get no answer, when the old master has not heard that there is a new one.
 local function lost(cut)
 	local old = become_master(a, 1)
-	wait_until(function()
-		return support.reaches(c, ADDRESS)
-	end)
+	answers()
 	cut()
 	local new = become_master(b, 2)
-	wait_until(function()
-		return support.reaches(c, ADDRESS, 1)
-	end)
+	answers()
 	local report = c:run("ping -q -n -i 0.01 -c 200 -W 5 " .. ADDRESS).stdout
 	for _, process in ipairs({ old, new }) do
 		process:close()
