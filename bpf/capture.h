@@ -129,7 +129,8 @@ __noinline int lose_event(__u32 is_gone)
 	for (__u32 i = 0; i < WIRE_MAX_CAPTURES; i++)
 		count_lost(i, room->event.captures);
 	if (is_gone)
-		__sync_fetch_and_and(&global->captures[room->event.bridge % WIRE_CAPTURE_PLACES], ~room->event.captures);
+		__sync_fetch_and_and(&global->captures[room->event.bridge % WIRE_CAPTURE_PLACES],
+				     ~room->event.captures);
 	return 0;
 }
 

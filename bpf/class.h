@@ -90,7 +90,7 @@ static __always_inline __u64 read_class(struct __sk_buff *skb)
 
 	if (!read_class_in_place(skb, &class))
 		read_class_anywhere(skb, &class);
-	return (__u64)class.ethertype << 32 | (__u64)class.protocol << 16 | class.port;
+	return (__u64) class.ethertype << 32 | (__u64) class.protocol << 16 | class.port;
 }
 
 #endif

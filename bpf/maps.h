@@ -105,8 +105,8 @@ struct event_room {
 	__u64 ring;
 	__u64 bytes;	  /* that go along with the event */
 	__u32 tail_bytes; /* and with its tail, if there are any */
-	__u32 kinds;	 /* 1 << kind of each event that this is: `event.kind` is one of them */
-	int action;	 /* what the program returns */
+	__u32 kinds;	  /* 1 << kind of each event that this is: `event.kind` is one of them */
+	int action;	  /* what the program returns */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -29,7 +29,7 @@ struct capture {
 	struct spool spool;
 	uint64_t read; /* place in the spool */
 	uint64_t frames;
-	uint64_t lost; /* as it was when the capture ended */
+	uint64_t lost;		  /* as it was when the capture ended */
 	struct error failure;	  /* code 0: none */
 	struct known_port *ports; /* pcapng: by number */
 	size_t port_count;
@@ -49,7 +49,7 @@ struct capture_hub {
 	struct capture *captures[WIRE_MAX_CAPTURES]; /* by number */
 	size_t open;				     /* those that have ended and are not closed are counted */
 	uint64_t settled_ns;			     /* all that happened until then is in the streams */
-	uint64_t owed_ns;  /* all until then is to be there soon; 0: nothing is */
+	uint64_t owed_ns;			     /* all until then is to be there soon; 0: nothing is */
 	uint64_t epoch_ns; /* CLOCK_REALTIME of CLOCK_MONOTONIC 0, the same for all, so that captures can be compared */
 	int wake;	   /* an eventfd: the thread is to look at once */
 	bool stop;

@@ -33,9 +33,10 @@ struct ring {
 	uint64_t tail;	   /* what is before was read */
 	uint64_t released; /* what is before belongs to the kernel again */
 	uint64_t head;	   /* when rings_look() looked */
-	struct buffer kept; /* from before the tail: records that were too young to be taken when the ring needed their room */
-	size_t kept_tail;   /* of those, too, some were read */
-	uint64_t next_ns;  /* of the event at the tail, UINT64_MAX if there is none */
+	struct buffer
+		kept; /* from before the tail: records that were too young to be taken when the ring needed their room */
+	size_t kept_tail; /* of those, too, some were read */
+	uint64_t next_ns; /* of the event at the tail, UINT64_MAX if there is none */
 	struct wire_event next;
 	uint8_t *unwrapped; /* a record that goes over the end of the ring, in one piece */
 };

@@ -297,9 +297,10 @@ static void test_off_the_line(void **state)
 	(void)state;
 	add((struct wire_capture){ .kinds = OUTCOME });
 	assert_int_equal(come_off(now_ns, 0).sent_ns, now_ns);
-	/* Only the lower part of that goes along. */
 	now_ns -= 3 * NS_PER_S;
 	assert_int_equal(come_off(now_ns, 0).sent_ns, now_ns);
+	/* The lower 48 bits of that go along: half a turn ahead is half a turn ago. */
+	assert_int_equal(come_off(now_ns + (1ULL << 47), 0).sent_ns, now_ns - (1ULL << 47));
 	assert_int_equal(come_off(now_ns, 0).verdict, WIRE_DELIVERED);
 	assert_int_equal(come_off(now_ns, 1).verdict, WIRE_FLUSHED);
 	set_out(true);
