@@ -26,16 +26,6 @@ static __always_inline struct wire_counters *find_counters(const struct wire_key
 	return NULL;
 }
 
-static __always_inline void count_sent(const struct frame *frame)
-{
-	struct wire_counters *totals = find_counters(&frame->path->pair);
-
-	if (!totals)
-		return;
-	ADD(totals->packets, 1);
-	ADD(totals->bytes, frame->bits / 8);
-}
-
 static __always_inline void count_drop(struct wire_counters *totals, enum wire_verdict verdict)
 {
 	switch (verdict) {

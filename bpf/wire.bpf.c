@@ -48,7 +48,6 @@ int wire_ingress(struct __sk_buff *skb)
 		return TC_ACT_OK;
 	if (is_timed(frame.path))
 		frame.sent_ns = bpf_ktime_get_ns();
-	count_sent(&frame);
 	capture_sent(skb, &frame);
 	if (!stage_enter(skb, &frame))
 		return TC_ACT_SHOT;

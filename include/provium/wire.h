@@ -139,9 +139,8 @@ struct wire_class {
 _Static_assert(sizeof(struct wire_class) == 16, "wire_class has no padding");
 
 /*
- * counters: key → totals. {bridge, a, b}: what became of the frames from a to b. {bridge, a, 0}: what a sent, before
- * any of it was copied or dropped (packets and bytes), and what of it the bridge does not take (dropped_error). from = 0:
- * frames of the switch namespace itself.
+ * counters: key → totals. {bridge, a, b}: what became of the frames from a to b. {bridge, a, 0}: what of a's frames
+ * the bridge did not take (dropped_error). from = 0: frames of the switch namespace itself.
  */
 struct wire_counters {
 	__u64 packets; /* delivered */

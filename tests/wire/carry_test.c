@@ -86,7 +86,7 @@ static void test_reserved_groups(void **state)
 		assert_int_equal(enter_as(group, SOMEBODY), last == 1 || last == 2 ? TC_ACT_SHOT : TC_ACT_OK);
 	}
 	assert_int_equal(enter_as("\x01\x80\xc2\0\x01\x01", SOMEBODY), TC_ACT_OK);
-	assert_counted(A, SWITCH, .packets = 0x13, .bytes = 0x13 * 64, .dropped_error = 2);
+	assert_counted(A, SWITCH, .dropped_error = 2);
 }
 
 static void test_senders_that_are_none(void **state)
@@ -96,7 +96,7 @@ static void test_senders_that_are_none(void **state)
 	assert_int_equal(enter_as(SOMEBODY, "\x01\0\x5e\0\0\x01"), TC_ACT_SHOT);
 	assert_int_equal(enter_as(SOMEBODY, "\xff\xff\xff\xff\xff\xff"), TC_ACT_SHOT);
 	assert_int_equal(enter_as(SOMEBODY, "\xfe\xff\xff\xff\xff\xff"), TC_ACT_OK);
-	assert_counted(A, SWITCH, .packets = 4, .bytes = 4 * 64, .dropped_error = 3);
+	assert_counted(A, SWITCH, .dropped_error = 3);
 }
 
 int main(void)

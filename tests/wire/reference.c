@@ -162,14 +162,10 @@ static void cross_sender_side(struct reference *reference, struct reference_fram
 
 bool reference_enter(struct reference *reference, struct reference_frame *frame, uint64_t now_ns)
 {
-	struct reference_totals *totals = &reference->totals[frame->from][0];
-
 	frame->is_timed = reference->stamping;
 	frame->sent_ns = frame->free_ns = frame->is_timed ? now_ns : 0;
-	totals->packets++;
-	totals->bytes += frame->bytes;
 	if (frame->is_for_bridge) {
-		totals->dropped[WIRE_ERROR]++;
+		reference->totals[frame->from][0].dropped[WIRE_ERROR]++;
 		return false;
 	}
 	cross_sender_side(reference, frame);
