@@ -226,7 +226,7 @@ struct fate {
 	__u8 kinds; /* of events, one bit each */
 	enum wire_hop hop;
 	enum wire_verdict verdict;
-	__u64 sent_ns; /* the lower SENT_BITS will do; 0: not known, so now */
+	__u64 sent_ns; /* of one that was held, the lower SENT_BITS; 0: it was not, so now */
 };
 
 static __always_inline __u64 whole_time(__u64 lower, __u64 now_ns)

@@ -45,14 +45,19 @@ static int open_tap(void **state)
 	return 0;
 }
 
-static int close_tap(void **state)
+static void close_reader(void)
 {
-	(void)state;
-	sched_setaffinity(0, sizeof(any_cpu), &any_cpu);
 	rings_close(rings);
 	wire_tap_close(tap);
 	rings = NULL;
 	tap = NULL;
+}
+
+static int close_tap(void **state)
+{
+	(void)state;
+	sched_setaffinity(0, sizeof(any_cpu), &any_cpu);
+	close_reader();
 	return 0;
 }
 
@@ -204,35 +209,38 @@ static void test_which_link_has_lost_it(void **state)
 	}
 }
 
-/* One that is held has an outcome when it comes off the line, and not before; it is bound for its receiver when it gets there. */
+/*
+ * One that is held has an outcome when it comes off the line, and not before; it is bound for its receiver when it gets there.
+ * The line of this fixture holds nothing, so on old kernels it may come off before the program has ended.
+ */
 static void test_held_frames(void **state)
 {
+	struct wire_event outcome = { 0 }, bound = { 0 };
+	uint32_t of_outcomes, of_bound;
 	struct ring_event event;
-	uint32_t outcome, bound;
 	struct seen seen;
+	int count = 0;
 
 	(void)state;
-	outcome = add((struct wire_capture){ .kinds = OUTCOME });
-	bound = add((struct wire_capture){ .kinds = BOUND });
+	of_outcomes = add((struct wire_capture){ .kinds = OUTCOME });
+	of_bound = add((struct wire_capture){ .kinds = BOUND });
 	set_link(A, B, (struct wire_link){ .delay_ns = NS(50), .generation = 1 });
 	seen = send_held(A, B, 64);
 	settle();
 	rings_look(rings);
-	assert_true(rings_next(rings, UINT64_MAX - 1, &event));
-	assert_int_equal(event.event.kind, WIRE_EVENT_BOUND);
-	assert_int_equal(event.event.captures, 1U << bound);
-	assert_in_range(event.event.time_ns, event.event.sent_ns, seen.after);
-	assert_true(rings_next(rings, UINT64_MAX - 1, &event));
-	assert_int_equal(event.event.kind, WIRE_EVENT_OUTCOME);
-	assert_int_equal(event.event.captures, 1U << outcome);
-	assert_int_equal(event.event.verdict, WIRE_DELIVERED);
-	assert_int_equal(event.event.from, A);
-	assert_int_equal(event.event.to, B);
-	/* The line of this fixture holds nothing. */
-	assert_int_equal(event.event.sent_ns, seen.tstamp - NS(50));
-	assert_in_range(event.event.time_ns, event.event.sent_ns, clock_now());
-	assert_false(rings_next(rings, UINT64_MAX - 1, &event));
+	for (; rings_next(rings, UINT64_MAX - 1, &event); count++)
+		*(event.event.kind == WIRE_EVENT_BOUND ? &bound : &outcome) = event.event;
 	rings_done(rings);
+	assert_int_equal(count, 2);
+	assert_int_equal(bound.captures, 1U << of_bound);
+	assert_in_range(bound.time_ns, seen.before, seen.after);
+	assert_int_equal(outcome.kind, WIRE_EVENT_OUTCOME);
+	assert_int_equal(outcome.captures, 1U << of_outcomes);
+	assert_int_equal(outcome.verdict, WIRE_DELIVERED);
+	assert_int_equal(outcome.from, A);
+	assert_int_equal(outcome.to, B);
+	assert_int_equal(outcome.sent_ns, seen.tstamp - NS(50));
+	assert_in_range(outcome.time_ns, outcome.sent_ns, clock_now());
 }
 
 /* What is bound for a receiver is one event with what becomes of it, if that is known, whatever it is. */
@@ -661,12 +669,35 @@ static void test_what_is_lost_is_counted(void **state)
 	assert_int_equal(wire_tap_lost(tap, wide), 0);
 }
 
+/* So that there is room while the reader wakes up; and not for each frame. */
+static void test_a_small_ring_calls_in_time(void **state)
+{
+	const int record = 128; /* of a frame of 64 bytes */
+	struct pollfd fds[1024];
+	size_t count;
+	int frames;
+
+	(void)state;
+	run_on_cpu(sched_getcpu());
+	close_reader();
+	open_reader(&tap, &rings, 1);
+	count = rings_poll(rings, NULL);
+	assert_in_range(count, 1, 1024);
+	rings_poll(rings, fds);
+	frames = (int)rings_size(rings) / record;
+	add((struct wire_capture){ .kinds = SENT });
+	send_out(A, frames / 16);
+	assert_int_equal(poll(fds, count, 0), 0);
+	send_out(A, frames / 4 - frames / 16);
+	assert_int_equal(poll(fds, count, 10000), 1);
+}
+
 static void test_default_ring_holds_a_burst(void **state)
 {
 	uint32_t number;
 
 	(void)state;
-	close_tap(state);
+	close_reader();
 	open_reader(&tap, &rings, 0);
 	if (rings_size(rings) < RINGS_DEFAULT_SIZE)
 		skip(); /* a machine with little memory */
@@ -873,6 +904,7 @@ int main(void)
 		TEST(test_one_event_for_all_captures),
 		TEST(test_tags_beside_the_data),
 		TEST(test_what_is_lost_is_counted),
+		TEST(test_a_small_ring_calls_in_time),
 		TEST(test_default_ring_holds_a_burst),
 		TEST(test_several_cpus_in_the_order_of_time),
 		TEST(test_round_and_round),
