@@ -92,6 +92,29 @@ int rules_check_link(const struct bridge *bridge, const struct wire_link *link, 
 	return check_rate(bridge, link->rate_bps, err);
 }
 
+/*
+ * Frames that are held keep the times that they were given. New ones stay behind them, so that a rate that varies does not put them
+ * out of order, unless that would take much longer than the new queue does.
+ */
+static bool keeps_order(const struct wire_link *before, const struct wire_link *after)
+{
+	if (before->delay_ns != after->delay_ns)
+		return false;
+	if (before->rate_bps == after->rate_bps && before->queue_ns == after->queue_ns)
+		return true;
+	return before->rate_bps && after->rate_bps && after->queue_ns >= before->queue_ns / MOST_SHRINKING;
+}
+
+void rules_number(const struct bridge *bridge, struct wire_change *change)
+{
+	struct wire_link before = wire_link(bridge->run->wire, change->key), *link = &change->link;
+	uint32_t number = wire_next_generation(bridge->run->wire);
+
+	/* Another rate goes on with the clock of the one before: see take_turn() in bpf/cross.h. */
+	link->clock = before.rate_bps && link->rate_bps ? before.clock : number;
+	link->generation = keeps_order(&before, link) ? before.generation : number;
+}
+
 int rules_set_delay(struct bridge *bridge, struct link_choice choice, uint64_t delay_ns, struct error *err)
 {
 	struct wire_change change;
@@ -99,7 +122,7 @@ int rules_set_delay(struct bridge *bridge, struct link_choice choice, uint64_t d
 	if (choose(bridge, choice, &change, err) || check_delay(bridge, delay_ns, err))
 		return -err->code;
 	change.link.delay_ns = delay_ns;
-	change.link.generation = wire_next_generation(bridge->run->wire);
+	rules_number(bridge, &change);
 	return commit(bridge, &change, err);
 }
 
@@ -125,31 +148,14 @@ static uint64_t queue_time(const struct bridge *bridge, const struct rate *rate)
 	return queue_ns < (double)RULES_MAX_NS ? (uint64_t)queue_ns : RULES_MAX_NS;
 }
 
-/*
- * Frames that are held keep the times that they were given. New ones stay behind them, so that a rate that varies does not put them
- * out of order, unless that would take much longer than the new queue does.
- */
-static bool keeps_order(const struct wire_link *before, uint64_t queue_ns)
-{
-	return before->rate_bps && queue_ns >= before->queue_ns / MOST_SHRINKING;
-}
-
 int rules_set_rate(struct bridge *bridge, struct link_choice choice, const struct rate *rate, struct error *err)
 {
 	struct wire_change change;
-	uint64_t queue_ns;
-	uint32_t number;
 
 	if (choose(bridge, choice, &change, err) || check_rate(bridge, rate->bps, err))
 		return -err->code;
-	queue_ns = rate->bps ? queue_time(bridge, rate) : 0;
-	number = wire_next_generation(bridge->run->wire);
-	/* Another rate goes on with the clock of the one before: see take_turn() in bpf/cross.h. */
-	if (!change.link.rate_bps != !rate->bps)
-		change.link.clock = number;
-	if (!keeps_order(&change.link, queue_ns))
-		change.link.generation = number;
 	change.link.rate_bps = rate->bps;
-	change.link.queue_ns = queue_ns;
+	change.link.queue_ns = rate->bps ? queue_time(bridge, rate) : 0;
+	rules_number(bridge, &change);
 	return commit(bridge, &change, err);
 }

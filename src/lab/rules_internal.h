@@ -8,10 +8,14 @@
 struct bridge;
 struct error;
 struct member;
+struct wire_change;
 struct wire_changes;
 
 /* The link from one member to another; NULL stands for any. */
 struct wire_key rules_key(const struct bridge *bridge, const struct member *from, const struct member *to);
+
+/* Gives the link of the change the generation and the clock that follow from the one that is in force: see struct wire_link. */
+void rules_number(const struct bridge *bridge, struct wire_change *change);
 
 /* medium.c: as wire_commit(), with what else of the bridge follows from the changes. */
 int rules_commit(struct bridge *bridge, struct wire_changes *changes, struct error *err);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* All rules of a bridge, by names: read, and put in force in the place of those that are there. */
 #include <errno.h>
-#include <string.h>
 
 #include "lab/heal.h"
 #include "lab/lab.h"
@@ -26,13 +25,16 @@ static const char *name_of(const struct bridge *bridge, uint32_t port)
 static void visit_link(const struct wire_key *key, const struct wire_link *link, void *context)
 {
 	const struct visit *visit = context;
-	const struct named_link named = {
+	struct named_link named = {
 		.from = name_of(visit->bridge, key->from),
 		.to = name_of(visit->bridge, key->to),
 		.link = *link,
 	};
 
-	visit->each(&named, visit->context);
+	/* That follows from others: see medium.c. */
+	named.link.lifted = false;
+	if (!wire_is_nothing(&named.link))
+		visit->each(&named, visit->context);
 }
 
 void rules_each(const struct bridge *bridge, void (*each)(const struct named_link *link, void *context), void *context)
@@ -56,17 +58,11 @@ static int add_link(struct bridge *bridge, const struct named_link *named, struc
 	struct member *from = named->from ? bridge_place(bridge, named->from, err) : NULL;
 	struct member *to = named->to && (from || !named->from) ? bridge_place(bridge, named->to, err) : NULL;
 	struct wire_change change = { .key = rules_key(bridge, from, to), .link = named->link };
-	struct wire_link now = wire_link(bridge->run->wire, change.key);
 
 	if ((named->from && !from) || (named->to && !to) || rules_check_link(bridge, &named->link, err))
 		return -err->code;
-	/* A rule that is in force already goes on with its queue and its clock. */
 	change.link.salt = rules_salt(bridge, from, to);
-	change.link.generation = now.generation;
-	change.link.clock = now.clock;
-	change.link.lifted = now.lifted;
-	if (memcmp(&now, &change.link, sizeof(now)) != 0)
-		change.link.generation = change.link.clock = wire_next_generation(bridge->run->wire);
+	rules_number(bridge, &change);
 	wire_change(changes, &change);
 	return 0;
 }
