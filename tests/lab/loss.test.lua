@@ -115,6 +115,78 @@ test("changing a rate does not start the dice over", function(t)
 	t:assert(not same(first, arrivals(300)))
 end)
 
+test("other kinds of frames, and other senders, change nothing", { tags = { "smoke" } }, function(t)
+	lan:drop_rate(50)
+	local first
+	for _, noise in ipairs({ 0, 7, 50, 333 }) do
+		provium:seed(11)
+		for _, kinds in ipairs({ "made-up", "broadcast" }) do
+			support.send(c, { from = 3, count = noise, kinds = kinds, to = { [2] = b:mac("lan") } })
+		end
+		support.send(a, { from = 1, count = noise, kinds = "arp,ipv6", to = { [2] = b:mac("lan") } })
+		local got = arrivals(200)
+		first = first or got
+		t:assert_eq(got, first)
+	end
+end)
+
+test("a bystander changes nothing", function(t)
+	lan:drop_rate(50)
+	local function heard()
+		provium:seed(12)
+		local listener = support.listen(b, { log = true })
+		-- To an address that nobody has: everybody gets it.
+		support.send(a, { from = 1, count = 200, to = { [2] = "02:00:00:00:00:99" } })
+		provium:sleep("20ms")
+		local numbers = {}
+		for i, frame in ipairs(listener:stop().frames) do
+			numbers[i] = frame.number
+		end
+		return numbers
+	end
+	local first = heard()
+	t:assert(#first > 60 and #first < 140, #first)
+	lan:detach(c)
+	t:assert_eq(heard(), first)
+	lan:attach(c)
+	t:assert_eq(heard(), first)
+end)
+
+test("a reset starts the dice over, those of other bridges do not", function(t)
+	provium:seed(13)
+	lan:drop_rate({ from = a, to = b, p = 50 })
+	local first = arrivals(200)
+	lan:reset()
+	lan:drop_rate({ from = a, to = b, p = 50 })
+	t:assert_eq(arrivals(200), first)
+	local other = provium:bridge("other")
+	other:drop_rate(10)
+	other:reset()
+	t:assert_ne(arrivals(200), first)
+end)
+
+-- Nothing is silenced: the kernels ask and report when they like to. With this seed the first question for the address gets through.
+local PINGS = [[
+	local a, b = provium:vm("a", "netns"):boot(), provium:vm("b", "netns"):boot()
+	local lan = provium:bridge("lan"):attach({ a, b })
+	lan:drop_rate({ from = a, to = b, p = 50 })
+	local got = {}
+	for number in a:run("ping -n -i 0.02 -c 20 -W 1 " .. b:ip()).stdout:gmatch("bytes from %S+ icmp_seq=(%d+)") do
+		got[#got + 1] = number
+	end
+	print("got " .. table.concat(got, " "))
+]]
+
+test("every run with a seed loses the same pings", { timeout = "2m" }, function(t)
+	local first
+	for _ = 1, 6 do
+		local got = support.run({ ["x.test.lua"] = PINGS }, "--seed 1").output:match("got [^\n]+")
+		first = first or got
+		t:assert_eq(got, first)
+	end
+	t:assert(#first > 5 and #first < 50, first)
+end)
+
 local SCRIPT = [[
 	local lan = provium:bridge("lan")
 	local others = {}
