@@ -2,7 +2,7 @@
 /*
  * Who uses the medium of a bridge, as bpf/cut.h decides it. A node that does not is *mute*: nobody but the router hears it. Its bridge
  * learns no addresses from it, as none from a cable that is pulled: what it goes on saying about itself must not lead astray what
- * is meant for others.
+ * is meant for others. It keeps the one of its card, so that what the router says to it is not flooded.
  */
 #include <stdlib.h>
 
@@ -10,6 +10,7 @@
 #include "lab/rules.h"
 #include "lab/rules_internal.h"
 #include "lab/run.h"
+#include "net/fdb.h"
 #include "net/link.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -92,10 +93,15 @@ static bool is_mute(const struct member *member, const struct wire_changes *chan
 
 static void set_mute(struct member *member, bool mute)
 {
+	struct netlink *nl = member->bridge->run->nl;
 	struct error ignored; /* from a device that has gone nothing is learned */
 
-	if (member->mute != mute)
-		link_set_learning(member->bridge->run->nl, member->nic.ifindex, !mute, &ignored);
+	if (member->mute == mute)
+		return;
+	link_set_learning(nl, member->nic.ifindex, !mute, &ignored);
+	/* What is behind a device of the host has one of its own. */
+	if (mute && !member_is_device(member))
+		fdb_keep(nl, member->nic.ifindex, member->nic.mac, &ignored);
 	member->mute = mute;
 }
 

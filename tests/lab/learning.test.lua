@@ -144,3 +144,37 @@ test("a node that is detached leaves the others as they are", function(t)
 	t:assert(learns("d"))
 	t:assert(support.reaches(d, a))
 end)
+
+-- The router stays in reach, and nobody else hears what it says.
+test("what the router says to an isolated node is not flooded", function(t)
+	local d, e = provium:vm("d", "netns"), provium:vm("e", "netns"):boot()
+	local other = provium:bridge("other")
+	other:attach(e)
+	lan:route(other)
+	lan:isolate(d)
+	lan:attach(d)
+	d:boot()
+	-- Who has known the others before does not ask anybody.
+	t:assert(support.reaches(d, e:ip()))
+	t:assert(support.reaches(a, e:ip()))
+	lan:isolate(a)
+	for _, node in ipairs({ a, d }) do
+		local before = lan:counters("router", c).packets
+		node:run("ping -q -n -i 0.01 -c 50 -W 5 " .. e:ip()):assert_ok()
+		local flooded = lan:counters("router", c).packets - before
+		t:assert(flooded < 25, ("%d of 50 answers"):format(flooded))
+		t:assert(port_of(node:name()):find("learning off", 1, true) ~= nil)
+		t:assert(support.ask("bridge fdb show dev " .. node:name() .. "-lan"):find(node:mac("lan") .. " [^\n]*static"))
+	end
+end)
+
+test("an address that another node has taken is not taken back", function(t)
+	support.send(b, { from = 2, kinds = "forged", forge = a:mac("lan") })
+	lan:isolate(a)
+	t:assert(support.ask("bridge fdb show dev b-lan"):find(a:mac("lan"), 1, true))
+	lan:unisolate(a)
+	support.send(a, { from = 1, kinds = "broadcast" })
+	lan:isolate(a)
+	support.send(b, { from = 2, kinds = "forged", forge = a:mac("lan") })
+	t:assert(support.ask("bridge fdb show dev b-lan"):find(a:mac("lan"), 1, true))
+end)
