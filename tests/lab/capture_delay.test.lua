@@ -135,7 +135,7 @@ end)
 
 test("what is due while a cable is out is dropped then", META, function(t)
 	local lan, a, b = network()
-	lan:add_latency({ from = a, to = b, ms = 500 })
+	lan:add_latency({ from = a, to = b, ms = 10000 })
 	local options = { filter = { ethertype = 0x88b5 }, format = "pcapng" }
 	local bridge, nic = lan:capture(options), b:nic("lan"):capture(options)
 	support.send(a, { kinds = "made-up", count = 2, to = { [2] = b:mac("lan") } })
@@ -150,6 +150,21 @@ test("what is due while a cable is out is dropped then", META, function(t)
 		t:assert_eq(frame.direction, "out")
 	end
 	t:assert_eq(#pcap.look(nic), 0)
+end)
+
+test("what was flushed is told of when it would have been due", META, function(t)
+	local lan, a, b = network()
+	lan:add_latency({ from = a, to = b, ms = 10000 })
+	local capture = lan:capture({ filter = { ethertype = 0x88b5 }, format = "pcapng", verdicts = "dropped" })
+	support.send(a, { kinds = "made-up", count = 2, to = { [2] = b:mac("lan") } })
+	lan:flush()
+	local frames
+	wait_until(function()
+		frames = pcap.look(capture)
+		return #frames == 2
+	end, { timeout = "2m", desc = "both are due" })
+	t:assert_eq(frames[1].comment, "a→b dropped: flushed")
+	t:assert_eq(frames[2].comment, "a→b dropped: flushed")
 end)
 
 -- Longer than what an event holds.
