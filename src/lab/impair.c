@@ -117,7 +117,7 @@ void rules_number(const struct bridge *bridge, struct wire_change *change)
 
 int rules_set_delay(struct bridge *bridge, struct link_choice choice, uint64_t delay_ns, struct error *err)
 {
-	struct wire_change change;
+	struct wire_change change = { 0 };
 
 	if (choose(bridge, choice, &change, err) || check_delay(bridge, delay_ns, err))
 		return -err->code;
@@ -150,7 +150,7 @@ static uint64_t queue_time(const struct bridge *bridge, const struct rate *rate)
 
 int rules_set_rate(struct bridge *bridge, struct link_choice choice, const struct rate *rate, struct error *err)
 {
-	struct wire_change change;
+	struct wire_change change = { 0 };
 
 	if (choose(bridge, choice, &change, err) || check_rate(bridge, rate->bps, err))
 		return -err->code;

@@ -72,8 +72,7 @@ static void set_lifted(const struct bridge *bridge, struct wire_changes *changes
 			lifted.from[changes->list[i].key.from] = true;
 	for (size_t port = 1; port <= bridge->member_count; port++) {
 		struct wire_key key = rules_key(bridge, bridge->members[port - 1], NULL);
-		struct wire_change change = { .key = key,
-					      .link = wire_changed_link(bridge->run->wire, changes, key) };
+		struct wire_change change = { .key = key, .link = wire_changed_link(bridge->run->wire, changes, key) };
 
 		if (change.link.lifted == lifted.from[port])
 			continue;
@@ -85,8 +84,8 @@ static void set_lifted(const struct bridge *bridge, struct wire_changes *changes
 
 static bool is_mute(const struct member *member, const struct wire_changes *changes, const struct wire_link *medium)
 {
-	struct wire_link out = wire_changed_link(member->bridge->run->wire, changes,
-						 rules_key(member->bridge, member, NULL));
+	struct wire_link out =
+		wire_changed_link(member->bridge->run->wire, changes, rules_key(member->bridge, member, NULL));
 
 	return !member->router && (out.isolated || (medium->partition != WIRE_OPEN && !out.lifted));
 }

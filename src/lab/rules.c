@@ -268,7 +268,8 @@ static void decide(struct wire_link path[static WIRE_HOPS], bool router)
 }
 
 /* All zero where nothing is said. Nobody sends a frame to itself. */
-static void read_path(const struct bridge *bridge, const char *from, const char *to, struct wire_link path[static WIRE_HOPS])
+static void read_path(const struct bridge *bridge, const char *from, const char *to,
+		      struct wire_link path[static WIRE_HOPS])
 {
 	const struct member *a = bridge_find(bridge, from), *b = bridge_find(bridge, to);
 	const struct wire *wire = bridge->run->wire;
@@ -294,7 +295,8 @@ bool rules_is_partitioned(const struct bridge *bridge, const char *from, const c
 	return path[WIRE_MEDIUM].partition != WIRE_OPEN || path[WIRE_PAIR].partition != WIRE_OPEN;
 }
 
-size_t rules_path(const struct bridge *bridge, const char *from, const char *to, struct path_link links[static WIRE_HOPS])
+size_t rules_path(const struct bridge *bridge, const char *from, const char *to,
+		  struct path_link links[static WIRE_HOPS])
 {
 	struct wire_link path[WIRE_HOPS];
 	size_t count = 0;

@@ -88,7 +88,8 @@ struct path_link {
 	const char *kind; /* of wire_hops[] */
 	struct wire_link link;
 };
-size_t rules_path(const struct bridge *bridge, const char *from, const char *to, struct path_link links[static WIRE_HOPS]);
+size_t rules_path(const struct bridge *bridge, const char *from, const char *to,
+		  struct path_link links[static WIRE_HOPS]);
 
 /* medium.c: a port has come onto its bridge, and is still down. */
 void rules_begin_port(struct member *member);

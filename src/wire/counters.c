@@ -12,9 +12,12 @@ static const struct verdict {
 } verdicts[WIRE_VERDICTS] = {
 #define VERDICT(VALUE, NAME) [VALUE] = { #NAME, offsetof(struct wire_counters, dropped_##NAME) }
 	[WIRE_DELIVERED] = { "delivered", offsetof(struct wire_counters, packets) },
-	VERDICT(WIRE_PARTITION, partition), VERDICT(WIRE_ISOLATION, isolation),
-	VERDICT(WIRE_LOSS, loss),	    VERDICT(WIRE_QUEUE, queue),
-	VERDICT(WIRE_ERROR, error),	    VERDICT(WIRE_FLUSHED, flushed),
+	VERDICT(WIRE_PARTITION, partition),
+	VERDICT(WIRE_ISOLATION, isolation),
+	VERDICT(WIRE_LOSS, loss),
+	VERDICT(WIRE_QUEUE, queue),
+	VERDICT(WIRE_ERROR, error),
+	VERDICT(WIRE_FLUSHED, flushed),
 	VERDICT(WIRE_DISCONNECTED, disconnected),
 #undef VERDICT
 };

@@ -169,6 +169,6 @@ test("claims about drops", function(t)
 	end, ("a→b on lan: %d frames dropped by partition, wanted fewer than 2"):format(count))
 	t:assert_error(function()
 		t:assert_dropped(lan, a, b, "magic")
-	end, 't:assert_dropped: argument `cause` is "magic"; partition, isolation, loss, queue, error, flushed or disconnected '
-		.. 'is accepted')
+	end, 't:assert_dropped: argument `cause` is "magic"; partition, isolation, loss, queue, error, flushed or '
+		.. 'disconnected is accepted')
 end)

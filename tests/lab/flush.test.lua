@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- What is held can be thrown away, and what is held for somebody who is not there when it is due gets lost: both are counted.
+-- What is held can be thrown away, and what is held for somebody who is not there when it is due gets lost: both are
+-- counted.
 
 local support = require "support"
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- A node that is cut off from all others says nothing to the bridge either: an address that has moved to another node stays there,
--- whatever the old one goes on claiming.
+-- A node that is cut off from all others says nothing to the bridge either: an address that has moved to another node
+-- stays there, whatever the old one goes on claiming.
 
 local support = require "support"
 

@@ -165,7 +165,8 @@ test("a reset starts the dice over, those of other bridges do not", function(t)
 	t:assert_ne(arrivals(200), first)
 end)
 
--- Nothing is silenced: the kernels ask and report when they like to. With this seed the first question for the address gets through.
+-- Nothing is silenced: the kernels ask and report when they like to. With this seed the first question for the address
+-- gets through.
 local PINGS = [[
 	local a, b = provium:vm("a", "netns"):boot(), provium:vm("b", "netns"):boot()
 	local lan = provium:bridge("lan"):attach({ a, b })

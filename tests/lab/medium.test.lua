@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- Its own access link and the medium a frame crosses once, however many listen; and whom all others are cut off from does not use the medium.
+-- Its own access link and the medium a frame crosses once, however many listen; and who is cut off from all others does
+-- not use the medium.
 
 local support = require "support"
 
@@ -64,7 +65,8 @@ test("of the links behind the medium each has its own dice", function(t)
 	t:assert_eq(#lists[4], 200)
 end)
 
-for _, case in ipairs({ { "the sender's access link", { from = a } }, { "the medium", {} }, { "the medium, cut", {}, true } }) do
+local SHARED = { { "the sender's access link", { from = a } }, { "the medium", {} }, { "the medium, cut", {}, true } }
+for _, case in ipairs(SHARED) do
 	local name, link, is_cut = table.unpack(case)
 	test("a broadcast takes its turn once: " .. name, FQ, function(t)
 		-- Half of what the link carries: with a turn for each of the ten, 5 s would have to wait.

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- A rate that changes under load: no more comes out than each of the rates allows while it holds, in the order in which it was sent.
+-- A rate that changes under load: no more comes out than each of the rates allows while it holds, in the order in which
+-- it was sent.
 
 local native = require "provium.native"
 local support = require "support"
@@ -11,7 +12,8 @@ support.silence(a, b)
 local FQ = { tags = { "fq" } }
 local SIZE = 1500
 
--- a sends more than any of the rates here, for some seconds, while steps() changes them. Returns what came of it, and the listener.
+-- a sends more than any of the rates here, for some seconds, while steps() changes them. Returns what came of it, and
+-- the listener.
 local function under_load(seconds, steps)
 	local gap = 4000 -- 3 Mbit/s
 	local listener = support.listen(b, { log = true })
