@@ -7,6 +7,7 @@
 #include "net/link.h"
 #include "net/netlink.h"
 #include "net/qdisc.h"
+#include "net/rps.h"
 #include "util/error.h"
 #include "wire.skel.h"
 #include "wire/internal.h"
@@ -60,6 +61,11 @@ int wire_open_line(struct wire *wire, struct netlink *nl, const char *name, cons
 		return -err->code;
 	if (link_index(nl, name, &index, err))
 		return -err->code;
+	/*
+	 * The queue on the line is emptied by any processor, and each puts what comes out behind what it has to do itself: frames
+	 * would overtake each other. A kernel without RPS is one without several processors, or rare.
+	 */
+	rps_enable(end, &ignored);
 	if (link_index(nl, end, &end_index, err) || dress(wire, nl, index, end_index, err)) {
 		link_delete(nl, index, &ignored);
 		return -err->code;
