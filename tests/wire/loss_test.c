@@ -315,7 +315,8 @@ static void test_no_room_for_a_class(void **state)
 	set_link(A, B, lossy_30);
 	send_many(1000);
 	assert_int_equal(wire_unnumbered(lab.wire), before + 1000);
-	assert_share(counted(A, B).dropped_loss, 1000, 0.3);
+	/* Dice of no seed: ten standard deviations. */
+	assert_in_range(counted(A, B).dropped_loss, 150, 450);
 	wire_forget_bridge(lab.wire, ELSEWHERE);
 }
 
