@@ -20,9 +20,9 @@
 
 enum wire_event_kind {
 	WIRE_EVENT_SENT = 1, /* the sender has put the frame on the bridge; who gets it is not known yet */
-	WIRE_EVENT_BOUND,    /* it is about to get to one receiver; what becomes of it there is not known yet if it is held */
-	WIRE_EVENT_OUTCOME,  /* what became of it on its way to one receiver: it has left, or is lost */
-	WIRE_EVENT_TAIL,     /* the rest of the frame of the event before */
+	WIRE_EVENT_BOUND, /* it is about to get to one receiver; what becomes of it there is not known yet if it is held */
+	WIRE_EVENT_OUTCOME, /* what became of it on its way to one receiver: it has left, or is lost */
+	WIRE_EVENT_TAIL,    /* the rest of the frame of the event before */
 };
 
 /* An event holds at most this much of a frame: the kernel's records have a 16-bit size. A tail holds the rest. */

@@ -52,11 +52,11 @@ enum wire_hop {
 struct wire_port {
 	__u32 bridge;
 	__u16 port;
-	bool router; /* stays in reach of isolated and partitioned nodes */
-	bool out;    /* its cable is out, or it is gone: what is due for it is lost */
-	__u32 mtu;   /* of the bridge: longer frames are an error */
-	__u32 flush; /* of the bridge, how often it was flushed: see bpf/hold.h */
-	__u64 salt;  /* from the node's name, for the dice */
+	bool router;   /* stays in reach of isolated and partitioned nodes */
+	bool out;      /* its cable is out, or it is gone: what is due for it is lost */
+	__u32 mtu;     /* of the bridge: longer frames are an error */
+	__u32 flush;   /* of the bridge, how often it was flushed: see bpf/hold.h */
+	__u64 salt;    /* from the node's name, for the dice */
 	char name[68]; /* "a@lan", for people */
 	__u32 reserved;
 };
@@ -80,7 +80,7 @@ enum wire_partition {
 struct wire_link {
 	enum wire_partition partition;
 	bool isolated; /* access links only */
-	bool lifted;   /* access links outwards: a pair of the node's is WIRE_LIFTED, so it does use a medium that is cut */
+	bool lifted; /* access links outwards: a pair of the node's is WIRE_LIFTED, so it does use a medium that is cut */
 	__u8 reserved[2];
 	__u32 loss_ppb;
 	/*
@@ -114,12 +114,12 @@ _Static_assert(sizeof(struct wire_rule) == 128, "wire_rule has no hidden padding
 /* states: key → what the kernel writes about a link with a rate. Kept apart, so that a change of the rule does not reset it. */
 struct wire_state {
 	struct bpf_spin_lock lock;
-	__u32 clock;	  /* these two are what `next_ns` belongs to: others start it over */
+	__u32 clock; /* these two are what `next_ns` belongs to: others start it over */
 	__u32 flush;
 	__u32 generation; /* and this `last_ns` */
 	__u64 rate_bps;
-	__u64 next_ns;	/* pacing clock: when the link is free for the next frame */
-	__u64 last_ns;	/* when the last frame has passed: no other of the generation overtakes it because the rate went up */
+	__u64 next_ns; /* pacing clock: when the link is free for the next frame */
+	__u64 last_ns; /* when the last frame has passed: no other of the generation overtakes it because the rate went up */
 };
 _Static_assert(sizeof(struct wire_state) == 40, "wire_state has no hidden padding");
 
@@ -132,9 +132,9 @@ struct wire_class {
 	__u16 from, to; /* of the link: see above */
 	__u16 sender;
 	__u16 ethertype;
-	__u16 port;	/* of TCP and UDP the lower one, of ICMP the type */
+	__u16 port; /* of TCP and UDP the lower one, of ICMP the type */
 	__u8 protocol;
-	__u8 seeding;	/* of the dice, the lowest byte */
+	__u8 seeding; /* of the dice, the lowest byte */
 };
 _Static_assert(sizeof(struct wire_class) == 16, "wire_class has no padding");
 
@@ -165,8 +165,8 @@ struct wire_counters {
 struct wire_control {
 	__u64 epoch;
 	__u64 seed;
-	__u64 seeding;	 /* how often the seed was set: the dice start over each time */
-	__u64 uncounted; /* frames whose pair found no room in the counters map */
+	__u64 seeding;	  /* how often the seed was set: the dice start over each time */
+	__u64 uncounted;  /* frames whose pair found no room in the counters map */
 	__u64 unnumbered; /* frames that rolled dice, and whose class found no room in the ordinals map */
 	/*
 	 * See provium/capture.h. One bit a capture. The captures that are open stand where their bridge, modulo the size, has
@@ -189,9 +189,9 @@ struct wire_control {
  * How many frames the line holds. A link without a rate has no queue of its own to bound it, so this is what keeps a sender at full
  * speed on a long link from taking all memory: 1,000,000 frames are 800 Mbit/s of full frames for 15 s.
  */
-#define WIRE_MAX_HELD 1000000
-#define WIRE_MAX_LINKS 131072
-#define WIRE_MAX_PAIRS 131072
+#define WIRE_MAX_HELD	 1000000
+#define WIRE_MAX_LINKS	 131072
+#define WIRE_MAX_PAIRS	 131072
 #define WIRE_MAX_CLASSES 131072
 
 #ifdef __bpf__

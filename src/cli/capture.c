@@ -48,7 +48,8 @@ struct request {
 
 static const struct argp_option options[] = {
 	{ "write", 'w', "FILE", 0, "Write to FILE instead of the standard output" },
-	{ "format", KEY_FORMAT, "FORMAT", 0, "pcap (default), or pcapng with what became of each frame: delivered, or dropped and why" },
+	{ "format", KEY_FORMAT, "FORMAT", 0,
+	  "pcap (default), or pcapng with what became of each frame: delivered, or dropped and why" },
 	{ "snaplen", 's', "N", 0, "Take only the first N bytes of each frame" },
 	{ "count", 'c', "N", 0, "End after N frames" },
 	{ "node", KEY_NODE, "NODE", 0, "Only what that node's NIC sends and gets, when it does" },

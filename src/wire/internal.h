@@ -19,7 +19,7 @@ struct wire {
 	size_t gone_count;
 	struct flushed { /* bridges that were flushed, and by which number the last time */
 		uint32_t bridge, flush;
-	} *flushed;
+	} * flushed;
 	size_t flushed_count;
 };
 

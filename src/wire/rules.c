@@ -17,8 +17,8 @@ static const struct wire_link no_link;
 
 bool wire_is_nothing(const struct wire_link *link)
 {
-	return link->partition == WIRE_OPEN && !link->isolated && !link->lifted && !link->loss_ppb &&
-	       !link->delay_ns && !link->rate_bps;
+	return link->partition == WIRE_OPEN && !link->isolated && !link->lifted && !link->loss_ppb && !link->delay_ns &&
+	       !link->rate_bps;
 }
 
 struct wire_link wire_link(const struct wire *wire, struct wire_key key)

@@ -160,7 +160,8 @@ struct stamp {
 };
 
 /* Broadcast, of an EtherType for experiments. */
-static inline struct sent run(int program, enum place from, enum place to, uint32_t size, struct stamp stamp, int repeat)
+static inline struct sent run(int program, enum place from, enum place to, uint32_t size, struct stamp stamp,
+			      int repeat)
 {
 	static const uint8_t frame[9000] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
 	struct __sk_buff skb = {

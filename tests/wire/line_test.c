@@ -153,8 +153,8 @@ static void test_ports_that_go_do_not_fill_the_map(void **state)
 		come_and_go(100000 + i);
 	/* What is held for one keeps it there. */
 	come(99999, 2);
-	bpf_map_update_elem(lab.wire->counters, &(struct wire_key){ ELSEWHERE, 1, 2 }, &(struct wire_counters){ .held = 1 },
-			    BPF_ANY);
+	bpf_map_update_elem(lab.wire->counters, &(struct wire_key){ ELSEWHERE, 1, 2 },
+			    &(struct wire_counters){ .held = 1 }, BPF_ANY);
 	for (int i = 0; i < 3000; i++) {
 		wire_remove_port(lab.wire, 99999);
 		come_and_go(200000 + i);

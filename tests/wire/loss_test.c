@@ -214,14 +214,14 @@ static bool loses_frame(const uint8_t *frame, uint32_t size)
 	}
 
 static const uint8_t of_classes[][64] = {
-	{ MACS, 8, 6 },			      /* ARP */
-	IP4(17, 0x30, 0x39, 0, 53),	      /* UDP, 12345 to 53 */
-	IP4(6, 0x30, 0x39, 0, 80),	      /* TCP, to 80 */
-	IP4(6, 0x30, 0x39, 1, 187),	      /* TCP, to 443 */
-	IP4(1, 8, 0),			      /* echo request */
-	IP4(1, 0, 0),			      /* echo reply */
-	IP6(58, 135, 0),		      /* neighbour solicitation */
-	IP6(58, 143, 0),		      /* MLD report */
+	{ MACS, 8, 6 },		    /* ARP */
+	IP4(17, 0x30, 0x39, 0, 53), /* UDP, 12345 to 53 */
+	IP4(6, 0x30, 0x39, 0, 80),  /* TCP, to 80 */
+	IP4(6, 0x30, 0x39, 1, 187), /* TCP, to 443 */
+	IP4(1, 8, 0),		    /* echo request */
+	IP4(1, 0, 0),		    /* echo reply */
+	IP6(58, 135, 0),	    /* neighbour solicitation */
+	IP6(58, 143, 0),	    /* MLD report */
 	IP6(17, 0x30, 0x39, 0, 53),
 	{ MACS, 0x81, 0, 0, 5, 8, 6 }, /* in a VLAN, the same as without */
 };
@@ -310,7 +310,9 @@ static void test_no_room_for_a_class(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < WIRE_MAX_CLASSES; i++)
-		keys[i] = (struct wire_class){ .bridge = ELSEWHERE, .from = (uint16_t)(i >> 8), .to = (uint16_t)(i & 255) };
+		keys[i] = (struct wire_class){ .bridge = ELSEWHERE,
+					       .from = (uint16_t)(i >> 8),
+					       .to = (uint16_t)(i & 255) };
 	fill_map(lab.wire->ordinals, keys, sizeof(keys[0]), values, sizeof(values[0]), WIRE_MAX_CLASSES);
 	set_link(A, B, lossy_30);
 	send_many(1000);

@@ -30,8 +30,8 @@ struct seen {
 	uint32_t hash;
 	uint32_t priority;
 	uint32_t wire_len;
-	uint32_t mark;	   /* the device that it is for */
-	uint32_t tc_index; /* the port of its sender */
+	uint32_t mark;		/* the device that it is for */
+	uint32_t tc_index;	/* the port of its sender */
 	uint64_t before, after; /* set by the sender: the time around it */
 };
 #define SEEN_SIZE ((int)offsetof(struct seen, before))
