@@ -14,12 +14,12 @@
 #include "util/error.h"
 
 /*
- * For each node and for each pair: what a busy machine has of it, and twice that. Nothing of this costs anything until it is
- * used.
+ * For each node and for each pair: what a busy machine has of it, and twice that; and for the line, if there is one. Nothing of
+ * this costs anything until it is used.
  */
 static const struct need {
 	const char *path;
-	uint64_t a_node, a_pair, most;
+	uint64_t a_node, a_pair, most, line;
 } needs[] = {
 	/* Each node knows each other one. Below the first nothing is ever forgotten, and at the third nothing new is known. */
 	{ "net/ipv4/neigh/default/gc_thresh1", 0, 1, INT32_MAX },
@@ -29,8 +29,11 @@ static const struct need {
 	{ "net/ipv6/neigh/default/gc_thresh1", 8, 4, INT32_MAX },
 	{ "net/ipv6/neigh/default/gc_thresh2", 8, 4, INT32_MAX },
 	{ "net/ipv6/neigh/default/gc_thresh3", 8, 4, INT32_MAX },
-	/* All ask for all at once: that many copies of broadcasts. More would be 64 MB of frames on the way, a CPU. */
-	{ "net/core/netdev_max_backlog", 0, 1, 1 << 18 },
+	/*
+	 * All ask for all at once: that many copies of broadcasts. More would be 64 MB of frames on the way, a CPU. What was held on
+	 * the line and is due at one time comes off it at once, and goes through that queue twice.
+	 */
+	{ "net/core/netdev_max_backlog", 0, 1, 1 << 18, 1 << 16 },
 	{ "fs/inotify/max_user_instances", 8, 0, INT32_MAX },
 	{ "fs/inotify/max_user_watches", 1024, 0, INT32_MAX },
 	{ "fs/aio-max-nr", 4096, 0, INT32_MAX },
@@ -44,9 +47,12 @@ static const struct need {
 
 #define NEEDS (sizeof(needs) / sizeof(needs[0]))
 
-static struct host_setting setting_of(const struct need *need, uint64_t nodes, uint64_t pairs)
+static struct host_setting setting_of(const struct need *need, uint64_t nodes, uint64_t pairs, bool line)
 {
 	struct host_setting setting = { .amount = need->a_node * nodes + need->a_pair * pairs, .most = need->most };
+
+	if (line)
+		setting.amount += need->line;
 
 	snprintf(setting.path, sizeof(setting.path), "%s", need->path);
 	return setting;
@@ -58,7 +64,7 @@ static int ask_in_host(void *context, struct error *err)
 	struct run *run = context;
 
 	for (size_t i = 0; i < NEEDS; i++)
-		wanted[i] = setting_of(&needs[i], run->needs.asked_nodes, run->needs.asked_pairs);
+		wanted[i] = setting_of(&needs[i], run->needs.asked_nodes, run->needs.asked_pairs, run->needs.line);
 	return host_settings_need(&run->settings, wanted, NEEDS, err);
 }
 
@@ -92,6 +98,16 @@ void host_needs_pairs(struct run *run, int change)
 {
 	run->needs.pairs += (uint64_t)change;
 	ask(run);
+}
+
+void host_needs_line(struct run *run)
+{
+	struct error ignored;
+
+	if (run->needs.line)
+		return;
+	run->needs.line = true;
+	namespace_visit(run->host, ask_in_host, run, &ignored);
 }
 
 static int close_in_host(void *context, struct error *err)
@@ -145,7 +161,7 @@ int host_needs_check(unsigned int nodes, struct error *err)
 				 "nodes may lose "
 				 "frames, and say so");
 	for (size_t i = 0; i < NEEDS; i++) {
-		struct host_setting setting = setting_of(&needs[i], nodes, (uint64_t)nodes * (nodes - 1));
+		struct host_setting setting = setting_of(&needs[i], nodes, (uint64_t)nodes * (nodes - 1), false);
 
 		if (setting.amount > setting.most)
 			setting.amount = setting.most;

@@ -14,6 +14,8 @@ struct run;
 void host_needs_nodes(struct run *run, int change);
 /* So many pairs of ports that may speak, each direction counted, more or fewer. */
 void host_needs_pairs(struct run *run, int change);
+/* It holds frames from now on. */
+void host_needs_line(struct run *run);
 /* Of a run that ends. */
 void host_needs_close(struct run *run);
 

@@ -187,5 +187,6 @@ int run_open_line(struct run *run, struct error *err)
 
 	run_device_name(run, "line", line);
 	run_device_name(run, "line-end", end);
+	host_needs_line(run);
 	return wire_open_line(run->wire, run->nl, line, end, err);
 }

@@ -37,6 +37,7 @@ struct run {
 	struct {
 		uint64_t nodes, pairs;		   /* that there are, see host_needs.h */
 		uint64_t asked_nodes, asked_pairs; /* for so many the settings are good */
+		bool line;			   /* and for what comes off the line */
 	} needs;
 	struct losses losses;
 	char *unkept; /* why limits of nodes are not kept, as run_close() tells it; NULL: all are */

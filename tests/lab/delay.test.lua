@@ -190,6 +190,13 @@ test("what is on its way when a cut comes is still delivered", FQ, function(t)
 	t:assert_eq(listener:total("made-up", 1, 2).count, 0)
 end)
 
+-- What comes off the line at once goes through a processor's queue, of 1,000 frames if nothing is said.
+test("there is room for what is due at one time", FQ, function(t)
+	lan:add_latency(1)
+	local backlog = support.ask("nsenter --net=/proc/1/ns/net cat /proc/sys/net/core/netdev_max_backlog")
+	t:assert(tonumber(backlog) >= 65536, backlog)
+end)
+
 -- Without its limit, fq would hold 100 frames of a sender and 10,000 of all, and without its horizon 10 s.
 test("the line is long enough for all that rules allow", FQ, function(t)
 	lan:add_latency({ from = a, to = b, ms = 600000 })
