@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The wire: one program on every bridge port. `wire_ingress` sees what a node sends, `wire_egress` what a node is about to
- * get; all is decided at egress, for only there is the receiver of a flooded frame known. Each stage is a header beside
- * this file. Only the stable tc interface is used, so it loads on 5.15 and later without kernel headers.
+ * The wire: on every bridge port `wire_ingress` sees what a node sends, once, and `wire_egress` each copy that a node is about to
+ * get, for only there is the receiver of a flooded frame known. `wire_line` and `wire_due` are at both ends of the line, where
+ * frames wait. Each stage is a header beside this file. Only the stable tc interface is used, so it loads on 5.15 and later
+ * without kernel headers.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -156,8 +157,12 @@ int wire_egress(struct __sk_buff *skb)
 	__u32 zero = 0;
 	const struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
 
-	/* What comes off the line has waited, and all is decided. */
-	return !global || skb->ingress_ifindex == global->line_end ? TC_ACT_OK : shape(skb);
+	if (!global)
+		return TC_ACT_OK;
+	/* What comes off the line has waited, and all is decided. (Frames of the switch itself have come in nowhere.) */
+	if (skb->ingress_ifindex && skb->ingress_ifindex == global->line_end)
+		return TC_ACT_OK;
+	return shape(skb);
 }
 
 /* On the line: see line.h. */

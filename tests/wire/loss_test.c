@@ -106,6 +106,19 @@ static void test_every_link_of_the_path_loses(void **state)
 	assert_share(rolled(SWITCH, B, A), 32000, 1.0 / 8);
 }
 
+/* Such as are there before the run has a line, too: what came in nowhere has not come off it. */
+static void test_frames_of_the_switch(void **state)
+{
+	uint32_t line_end = lab.wire->global->line_end;
+
+	(void)state;
+	set_link(SWITCH, B, (struct wire_link){ .loss_ppb = CERTAIN });
+	lab.wire->global->line_end = 0;
+	assert_int_equal(send_frame(SWITCH, B, 64).action, TC_ACT_SHOT);
+	lab.wire->global->line_end = line_end;
+	assert_counted(SWITCH, B, .dropped_loss = 1);
+}
+
 static void test_the_same_seed_loses_the_same_frames(void **state)
 {
 	bool first[FRAMES], again[FRAMES];
@@ -330,6 +343,7 @@ int main(void)
 		cmocka_unit_test_setup(test_some, clear_lab),
 		cmocka_unit_test_setup(test_without_memory, clear_lab),
 		cmocka_unit_test_setup(test_every_link_of_the_path_loses, clear_lab),
+		cmocka_unit_test_setup(test_frames_of_the_switch, clear_lab),
 		cmocka_unit_test_setup(test_the_same_seed_loses_the_same_frames, clear_lab),
 		cmocka_unit_test_setup(test_another_seed_loses_others, clear_lab),
 		cmocka_unit_test_setup(test_another_link_loses_others, clear_lab),
