@@ -199,12 +199,14 @@ int link_find_upper(struct netlink *nl, int ifindex, char name[static 16], struc
 							     : 0;
 }
 
-int link_move(struct netlink *nl, int ifindex, int net_fd, const char *name, struct error *err)
+int link_move(struct netlink *nl, int ifindex, int net_fd, const char *name, int wanted, struct error *err)
 {
 	/* The kernel moves it before it names it (do_setlink() in net/core/rtnetlink.c): a name that is taken comes too late. */
 	begin_link(nl, RTM_NEWLINK, 0, ifindex);
 	netlink_put_u32(nl, IFLA_NET_NS_FD, (uint32_t)net_fd);
 	netlink_put_string(nl, IFLA_IFNAME, name);
+	if (wanted)
+		netlink_put_u32(nl, IFLA_NEW_IFINDEX, (uint32_t)wanted);
 	return netlink_ack(nl, err)
 		       ? error_wrap(err, "move device %d to another network namespace, as %s", ifindex, name)
 		       : 0;

@@ -65,9 +65,9 @@ int link_find_upper(struct netlink *nl, int ifindex, char name[static 16], struc
 
 /*
  * Moves a device to the network namespace behind net_fd, under a name that is free there. It is down then, has left its bridge,
- * lost its addresses and qdiscs, and may have another index.
+ * lost its addresses and qdiscs, and has the wanted index there (EBUSY: that is taken); if that is 0 it keeps its own where it can.
  */
-int link_move(struct netlink *nl, int ifindex, int net_fd, const char *name, struct error *err);
+int link_move(struct netlink *nl, int ifindex, int net_fd, const char *name, int wanted, struct error *err);
 /* The device must be down. EEXIST: the name is taken. */
 int link_rename(struct netlink *nl, int ifindex, const char *name, struct error *err);
 

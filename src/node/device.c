@@ -26,6 +26,12 @@
 /* The descriptors that the keeper has, beside 0 to 2. */
 #define RUN_FD	3
 #define HOST_FD 4
+
+/*
+ * In the switch each device has an index that none has had: by that the wire knows for whom it holds a frame, and one that comes back
+ * must not get what was for it when it was another port. Far above those that the kernel gives out.
+ */
+#define FIRST_INDEX (1 << 24)
 /* Longer than it waits for the kernel at most. */
 #define RETURN_NS (15 * NS_PER_S)
 
@@ -138,8 +144,9 @@ static int send_home(struct device *device, int host, struct error *err)
 	if (netlink_open(&nl, err))
 		return -err->code;
 	err->code = 0;
-	if (!link_index(nl, device->port_name, &ifindex, err))
-		link_move(nl, ifindex, host, device->transit, err);
+	if (!link_index(nl, device->port_name, &ifindex, err) &&
+	    link_move(nl, ifindex, host, device->transit, device->state.ifindex, err) && err->code == EBUSY)
+		link_move(nl, ifindex, host, device->transit, 0, err);
 	netlink_close(nl);
 	if (err->code && err->code != ENODEV)
 		return -err->code;
@@ -262,6 +269,7 @@ struct fetch {
 	const struct device *device;
 	int home; /* the switch */
 	const char *port_name;
+	int index;
 };
 
 static int fetch(void *context, struct error *err)
@@ -271,7 +279,7 @@ static int fetch(void *context, struct error *err)
 
 	if (netlink_open(&nl, err))
 		return -err->code;
-	link_move(nl, fetch->device->state.ifindex, fetch->home, fetch->port_name, err);
+	link_move(nl, fetch->device->state.ifindex, fetch->home, fetch->port_name, fetch->index, err);
 	netlink_close(nl);
 	return -err->code;
 }
@@ -289,7 +297,7 @@ static int device_plug(struct node *base, struct node_nic *nic, struct error *er
 {
 	struct device *device = (struct device *)base;
 	struct fetch order = { .device = device, .port_name = nic->port_name };
-	static unsigned int plugged;
+	static int plugged;
 
 	if (check_mtu(device, nic, err))
 		return -err->code;
@@ -297,7 +305,8 @@ static int device_plug(struct node *base, struct node_nic *nic, struct error *er
 	if (order.home < 0)
 		return error_errno(err, errno, "open the network namespace of the run");
 	snprintf(device->port_name, sizeof(device->port_name), "%s", nic->port_name);
-	snprintf(device->transit, sizeof(device->transit), "pv%d_%u", getpid(), plugged++);
+	snprintf(device->transit, sizeof(device->transit), "pv%d_%d", getpid(), plugged);
+	order.index = FIRST_INDEX + plugged++;
 	/* The keeper first, so that there is no moment without. */
 	if (start_keeper(device, err)) {
 		close(order.home);
