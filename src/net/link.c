@@ -20,6 +20,10 @@
  */
 #define GROUP_FORWARD_ALL_ALLOWED 0xfff8
 
+/* GSO_MAX_SIZE of kernels from 5.19 on, 8 * 65535, and the number of an attribute of 6.3 that their headers alone have. */
+#define SEGMENTS_MAX_SIZE 524280U
+#define GSO_IPV4_MAX_SIZE 63
+
 /* The number of a group of devices that nobody else uses in the switch. */
 #define DOOMED_GROUP 0x70726f76U
 
@@ -266,6 +270,14 @@ int link_set_learning(struct netlink *nl, int ifindex, bool learning, struct err
 	netlink_put_u8(nl, IFLA_BRPORT_LEARNING, learning);
 	netlink_nest_end(nl, port);
 	return netlink_ack(nl, err) ? error_wrap(err, "switch learning of device %d", ifindex) : 0;
+}
+
+int link_carry_big(struct netlink *nl, int ifindex, struct error *err)
+{
+	begin_link(nl, RTM_NEWLINK, 0, ifindex);
+	netlink_put_u32(nl, IFLA_GSO_MAX_SIZE, SEGMENTS_MAX_SIZE);
+	netlink_put_u32(nl, GSO_IPV4_MAX_SIZE, SEGMENTS_MAX_SIZE);
+	return netlink_ack(nl, err) ? error_wrap(err, "let device %d send large frames", ifindex) : 0;
 }
 
 int link_set_alias(struct netlink *nl, int ifindex, const char *alias, struct error *err)

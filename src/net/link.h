@@ -76,6 +76,8 @@ int link_set_up(struct netlink *nl, int ifindex, bool up, struct error *err);
 int link_set_master(struct netlink *nl, int ifindex, int bridge, struct error *err);
 /* Whether the bridge notes by which addresses frames come in here, to send there what is for them. */
 int link_set_learning(struct netlink *nl, int ifindex, bool learning, struct error *err);
+/* Offload frames are sent in one piece, however large. EINVAL: this kernel knows none of more than 64 KB. */
+int link_carry_big(struct netlink *nl, int ifindex, struct error *err);
 /* A note that `ip link` shows beside the device. */
 int link_set_alias(struct netlink *nl, int ifindex, const char *alias, struct error *err);
 /* A second name, of up to 127 characters. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -25,6 +26,15 @@ int namespace_write_sysctl(const char *path, const char *value, struct error *er
 	code = errno;
 	close(fd);
 	return written < 0 ? error_errno(err, code, "write %s to %s", value, file) : 0;
+}
+
+/* A kernel that has yet to load IPv6 would have nothing to be silenced now, and load it with the first bridge. */
+static void load_ipv6(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
 }
 
 /*
@@ -54,6 +64,7 @@ int namespace_make_switch(struct error *err)
 	}
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return error_errno(err, errno, "make the mounts of the run private");
+	load_ipv6();
 	return silence(err);
 }
 

@@ -66,6 +66,8 @@ int wire_open_line(struct wire *wire, struct netlink *nl, const char *name, cons
 	 * would overtake each other. A kernel without RPS is one without several processors, or rare.
 	 */
 	rps_enable(end, &ignored);
+	/* A frame that was put on the line comes off as one, so that it is counted once. Older kernels know none that are larger. */
+	link_carry_big(nl, index, &ignored);
 	if (link_index(nl, end, &end_index, err) || dress(wire, nl, index, end_index, err)) {
 		link_delete(nl, index, &ignored);
 		return -err->code;

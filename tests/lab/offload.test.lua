@@ -64,3 +64,26 @@ test("checksums are right where frames arrive", { tags = { "smoke" } }, function
 		t:assert_eq(sum(frame.bytes), 0xffff)
 	end
 end)
+
+-- A node's root may ask its kernel for larger frames still. On the line each is one, counted in once and out once.
+test("frames of more than 64 KB are held whole", { tags = { "fq" } }, function(t)
+	local lan = provium:bridge("lan", { offload = true })
+	local a, b = provium:vm("a", "netns"), provium:vm("b", "netns")
+	provium:boot()
+	lan:attach({ a, b })
+	if not a:run("ip link set eth0 gso_max_size 200000"):ok() then
+		t:skip("this kernel has no such frames")
+	end
+	-- A hundred segments a frame.
+	a:run("echo 100 >/proc/sys/net/ipv4/tcp_min_tso_segs"):assert_ok()
+	b:run("ip link set eth0 gro_max_size 200000"):assert_ok()
+	lan:add_latency(20)
+	local server = b:run_async("iperf3 --server --forceflush")
+	server:stdout_stream():read_until("listening", "20s")
+	a:run("iperf3", { args = { "--bytes", "30M", "--client", b:ip6() }, timeout = "60s" }):assert_ok()
+	support.settle()
+	local counters = lan:counters(a, b)
+	t:assert(counters.bytes / counters.packets > 30000, json.encode(counters))
+	t:assert_eq(counters.dropped.flushed, 0)
+	t:assert_eq(counters.dropped.queue, 0)
+end)
