@@ -13,27 +13,45 @@
 
 /*
  * Those that are held now, and those of them that no flush has met yet: a number and the flush that it counts from in one, so that
- * a flush needs to touch no counter.
+ * a flush needs to touch no counter. Where several processors change it at once, each takes another turn, of so many.
  */
-static __always_inline void count_held(struct wire_counters *totals, __u64 flush)
+#define HELD_TRIES 4
+
+/* A frame of before a flush, on a processor that has not heard of it yet, is not one of those after it. */
+static __always_inline void count_held(struct wire_counters *totals, __u32 flush)
+{
+	__u64 seen, next;
+
+	if (!totals)
+		return;
+	ADD(totals->held, 1);
+#pragma unroll
+	for (int i = 0; i < HELD_TRIES; i++) {
+		seen = *(volatile __u64 *)&totals->held_new;
+		if ((__s32)(flush - (__u32)(seen >> 32)) < 0)
+			return;
+		next = flush == seen >> 32 ? seen + 1 : (__u64)flush << 32 | 1;
+		if (__sync_val_compare_and_swap(&totals->held_new, seen, next) == seen)
+			return;
+	}
+}
+
+/* Of the flush the lower 16 bits will do. */
+static __always_inline void count_released(struct wire_counters *totals, __u16 flush)
 {
 	__u64 seen;
 
 	if (!totals)
 		return;
-	ADD(totals->held, 1);
-	seen = *(volatile __u64 *)&totals->held_new;
-	if (seen >> 32 == flush || __sync_val_compare_and_swap(&totals->held_new, seen, flush << 32 | 1) != seen)
-		ADD(totals->held_new, 1);
-}
-
-static __always_inline void count_released(struct wire_counters *totals, __u64 flush)
-{
-	if (!totals)
-		return;
 	ADD(totals->held, -1);
-	if (*(volatile __u64 *)&totals->held_new >> 32 == flush)
-		ADD(totals->held_new, -1);
+#pragma unroll
+	for (int i = 0; i < HELD_TRIES; i++) {
+		seen = *(volatile __u64 *)&totals->held_new;
+		if (flush != (__u16)(seen >> 32) || !(__u32)seen)
+			return;
+		if (__sync_val_compare_and_swap(&totals->held_new, seen, seen - 1) == seen)
+			return;
+	}
 }
 
 /* Where the label becomes what fq reads. Redirecting a frame has taken its time away. */
@@ -60,7 +78,7 @@ static __always_inline __u64 label_sent_ns(const struct __sk_buff *skb)
 static __always_inline int leave_line(struct __sk_buff *skb)
 {
 	__u32 zero = 0, index = skb->mark;
-	__u64 flush = skb->cb[4] >> 16;
+	__u16 flush = skb->cb[4] >> 16;
 	struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
 	const struct wire_port *to = bpf_map_lookup_elem(&ports, &index);
 	enum wire_verdict verdict = WIRE_DELIVERED;
@@ -77,8 +95,9 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	}
 	pair = (struct wire_key){ .bridge = to->bridge, .from = skb->tc_index, .to = to->port };
-	totals = find_counters(&pair);
-	if (flush != (to->flush & 0xffff))
+	/* They are there since the frame was put on the line, or there was no room for them, or they went with their bridge meanwhile. */
+	totals = bpf_map_lookup_elem(&counters, &pair);
+	if (flush != (__u16)to->flush)
 		verdict = WIRE_FLUSHED;
 	else if (to->out)
 		verdict = WIRE_DISCONNECTED;

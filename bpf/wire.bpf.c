@@ -99,12 +99,12 @@ static __always_inline enum wire_verdict hold(struct __sk_buff *skb, const struc
 {
 	__u32 zero = 0;
 	struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
-	__u64 flush = frame->path->flush & 0xffff;
+	__u32 flush = frame->path->flush;
 	struct wire_counters *totals;
 
 	if (!global || !global->line)
 		return WIRE_ERROR;
-	if (*(volatile __u64 *)&global->held >= WIRE_MAX_HELD)
+	if (*(volatile __s64 *)&global->held >= WIRE_MAX_HELD)
 		return WIRE_QUEUE;
 	write_label(skb, frame, departure_ns);
 	totals = find_counters(&frame->path->pair);

@@ -181,7 +181,7 @@ struct wire_control {
 		__u32 owner; /* the process; 0: free */
 		__u32 captures;
 	} readers[WIRE_MAX_READERS];
-	__u64 held; /* frames on the line. Apart from what every frame reads, for it changes with every frame that is held */
+	__s64 held; /* frames on the line. Apart from what every frame reads, for it changes with every frame that is held */
 };
 
 #define WIRE_MAX_PORTS 16384

@@ -53,7 +53,12 @@ static uint32_t last_flush(const struct wire *wire, uint32_t bridge)
 /* A flush only raises a number: see count_held() in bpf/line.h. What it has met is there until it is due. */
 static void take_flushed(struct wire_counters *counters, uint32_t flush)
 {
-	uint64_t fresh = counters->held_new >> 32 == (flush & 0xffff) ? (uint32_t)counters->held_new : 0;
+	uint64_t fresh;
+
+	/* An offload frame of a sort that veth does not carry came off in pieces. */
+	if ((int64_t)counters->held < 0)
+		counters->held = 0;
+	fresh = counters->held_new >> 32 == flush ? (uint32_t)counters->held_new : 0;
 
 	/* The two are not read at one instant. */
 	if (fresh > counters->held)

@@ -118,6 +118,44 @@ static void test_held_before_and_after_a_flush(void **state)
 	assert_int_equal(counters.dropped_flushed, 1);
 }
 
+/* A processor that has not heard of the flush yet puts a frame on the line as one of before it: it is none of those after it. */
+static void test_held_by_who_has_not_heard_of_a_flush(void **state)
+{
+	struct wire_counters counters = { .held = 3, .held_new = 2ULL << 32 | 3 };
+	struct wire_key of = key(A, B);
+	uint32_t index = (uint32_t)lab.device[A];
+	struct wire_port port;
+	struct error err;
+
+	(void)state;
+	set_link(A, B, (struct wire_link){ .delay_ns = NS(50), .generation = 1 });
+	wire_flush(lab.wire, BRIDGE, 2);
+	assert_int_equal(bpf_map_update_elem(lab.wire->counters, &of, &counters, BPF_ANY), 0);
+	assert_int_equal(bpf_map_lookup_elem(lab.wire->ports, &index, &port), 0);
+	port.flush = 1;
+	must(wire_set_port(lab.wire, lab.device[A], &port, &err), &err);
+	send_frame(A, B, 100);
+	settle();
+	counters = wire_counters(lab.wire, of);
+	assert_int_equal(counters.dropped_flushed, 1);
+	assert_int_equal(counters.held, 3);
+	wire_flush(lab.wire, BRIDGE, 0);
+}
+
+/* Of a bridge that is gone nothing is counted: an entry that came back would stay. */
+static void test_due_when_the_counters_are_gone(void **state)
+{
+	struct wire_counters counters;
+	struct wire_key of = key(SWITCH, B);
+
+	(void)state;
+	hold(B, 1, 0, 1);
+	assert_int_equal(bpf_map_delete_elem(lab.wire->counters, &of), 0);
+	comes_off(B, 100, 0);
+	assert_int_equal(lab.wire->global->held, 0);
+	assert_int_equal(bpf_map_lookup_elem(lab.wire->counters, &of, &counters), -ENOENT);
+}
+
 static int clear_line(void **state)
 {
 	lab.wire->global->held = 0;
@@ -176,6 +214,8 @@ int main(void)
 		cmocka_unit_test_setup(test_due_while_the_cable_is_out, clear_line),
 		cmocka_unit_test_setup(test_a_flush, clear_line),
 		cmocka_unit_test_setup(test_held_before_and_after_a_flush, clear_line),
+		cmocka_unit_test_setup(test_held_by_who_has_not_heard_of_a_flush, clear_line),
+		cmocka_unit_test_setup(test_due_when_the_counters_are_gone, clear_line),
 		cmocka_unit_test_setup(test_ports_that_go_do_not_fill_the_map, clear_line),
 	};
 
