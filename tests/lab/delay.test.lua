@@ -147,7 +147,8 @@ test("order is kept within a pair", FQ, function(t)
 	in_order(t, listener)
 end)
 
--- The queue on the line is emptied by whichever processor is there. Without RPS on its end, 3 to 40 of 2,000 overtake each other.
+-- The queue on the line is emptied by whichever processor is there. Without RPS on its end, 3 to 40 of 2,000 overtake
+-- each other.
 test("order is kept within a pair whoever else sends", SMOKE, function(t)
 	lan:add_latency(30)
 	local listener = support.listen(b, { log = true })

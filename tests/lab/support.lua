@@ -155,8 +155,8 @@ function support.start_sending(node, options)
 	return node:run_async(support.frame(node), send_arguments(options))
 end
 
--- On the first processor, or the last one. A sender that moves to another in the midst of it overtakes itself: what it has sent on the
--- one is still in the queue there.
+-- On the first processor, or the last one. A sender that moves to another in the midst of it overtakes itself: what it
+-- has sent on the one is still in the queue there.
 function support.start_sending_on(processor, node, options)
 	local count = tonumber(support.ask("nproc"))
 	return node:run_async("taskset",
