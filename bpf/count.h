@@ -7,23 +7,44 @@
 
 #define ADD(COUNTER, AMOUNT) __sync_fetch_and_add(&(COUNTER), (AMOUNT))
 
-static __always_inline struct wire_counters *find_counters(const struct wire_key *key)
+static __always_inline struct wire_counters *make_counters(void *map, const struct wire_key *key)
 {
 	static const struct wire_counters none;
-	struct wire_counters *totals = bpf_map_lookup_elem(&counters, key);
+
+	bpf_map_update_elem(map, key, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(map, key);
+}
+
+/* Those that are not in the first map. */
+static __noinline struct wire_counters *find_more_counters(const struct wire_key *key)
+{
+	struct wire_counters *totals = NULL;
 	struct wire_control *global;
 	__u32 zero = 0;
+	void *more;
 
-	if (totals)
-		return totals;
-	bpf_map_update_elem(&counters, key, &none, BPF_NOEXIST);
-	totals = bpf_map_lookup_elem(&counters, key);
+	if (!needs_more(key->bridge, key->from, key->to)) {
+		totals = make_counters(&counters, key);
+	} else {
+		more = find_more(&counters_more);
+		if (more)
+			totals = bpf_map_lookup_elem(more, key);
+		if (more && !totals)
+			totals = make_counters(more, key);
+	}
 	if (totals)
 		return totals;
 	global = bpf_map_lookup_elem(&control, &zero);
 	if (global)
 		ADD(global->uncounted, 1);
 	return NULL;
+}
+
+static __always_inline struct wire_counters *find_counters(const struct wire_key *key)
+{
+	struct wire_counters *totals = bpf_map_lookup_elem(&counters, key);
+
+	return totals ? totals : find_more_counters(key);
 }
 
 static __always_inline void count_drop(struct wire_counters *totals, enum wire_verdict verdict)

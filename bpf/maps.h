@@ -11,20 +11,54 @@
 #include <bpf/bpf_helpers.h>
 
 /* None is preallocated: a lab of two nodes should not pay for the largest lab that there can be. */
-#define WIRE_HASH(NAME, KEY, VALUE, ENTRIES)                                                                           \
+#define WIRE_HASH(KEY, VALUE, ENTRIES)                                                                                 \
 	struct {                                                                                                       \
 		__uint(type, BPF_MAP_TYPE_HASH);                                                                       \
 		__uint(map_flags, BPF_F_NO_PREALLOC);                                                                  \
 		__uint(max_entries, ENTRIES);                                                                          \
 		__type(key, KEY);                                                                                      \
 		__type(value, VALUE);                                                                                  \
-	} NAME SEC(".maps")
+	}
 
-WIRE_HASH(ports, __u32, struct wire_port, WIRE_MAX_PORTS);
-WIRE_HASH(links, struct wire_key, struct wire_rule, WIRE_MAX_LINKS);
-WIRE_HASH(states, struct wire_key, struct wire_state, WIRE_MAX_LINKS);
-WIRE_HASH(counters, struct wire_key, struct wire_counters, WIRE_MAX_PAIRS);
-WIRE_HASH(ordinals, struct wire_class, __u64, WIRE_MAX_CLASSES);
+/* A place for a second map, whose size is not that of the one which stands for its type here: see wire_needs_more(). */
+#define WIRE_MORE(VALUE)                                                                                               \
+	struct {                                                                                                       \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                                              \
+		__uint(max_entries, 1);                                                                                \
+		__type(key, __u32);                                                                                    \
+		__array(values, WIRE_HASH(struct wire_key, VALUE, 1));                                                 \
+	}
+
+WIRE_HASH(__u32, struct wire_port, WIRE_MAX_PORTS) ports SEC(".maps");
+WIRE_HASH(struct wire_key, struct wire_rule, WIRE_FIRST_ENTRIES) links SEC(".maps");
+WIRE_HASH(struct wire_key, struct wire_state, WIRE_FIRST_ENTRIES) states SEC(".maps");
+WIRE_HASH(struct wire_key, struct wire_counters, WIRE_FIRST_ENTRIES) counters SEC(".maps");
+WIRE_HASH(struct wire_class, __u64, WIRE_MAX_CLASSES) ordinals SEC(".maps");
+
+/*
+ * Fixed for a run. Without it all rules are in the first maps, and the other ones are not made: before Linux 6.2 no map with a
+ * lock in its values can be in another map.
+ */
+const volatile bool more_rules;
+WIRE_MORE(struct wire_rule) links_more SEC(".maps");
+WIRE_MORE(struct wire_state) states_more SEC(".maps");
+WIRE_MORE(struct wire_counters) counters_more SEC(".maps");
+
+/* Global, so that the verifier looks at it once, by itself, and knows no more of the key afterwards: see capture.h. */
+__noinline int needs_more(__u32 bridge, __u16 from, __u16 to)
+{
+	struct wire_key key = { .bridge = bridge, .from = from, .to = to };
+
+	return wire_needs_more(&key);
+}
+
+/* NULL if it is not made: then nothing is in it. */
+static __always_inline void *find_more(void *place)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(place, &zero);
+}
 
 /* Mapped into the control plane's memory, where raising the epoch is one store. */
 struct {

@@ -12,9 +12,19 @@
 
 #define PATH_TRIES 8
 
+static __always_inline struct wire_rule *find_rule(const struct wire_key *key)
+{
+	void *more;
+
+	if (!more_rules || !needs_more(key->bridge, key->from, key->to))
+		return bpf_map_lookup_elem(&links, key);
+	more = find_more(&links_more);
+	return more ? bpf_map_lookup_elem(more, key) : NULL;
+}
+
 static __always_inline void read_link(const struct wire_key *key, __u64 epoch, struct wire_link *link)
 {
-	struct wire_rule *rule = bpf_map_lookup_elem(&links, key);
+	struct wire_rule *rule = find_rule(key);
 
 	if (!rule)
 		return;

@@ -69,6 +69,23 @@ struct wire_key {
 };
 _Static_assert(sizeof(struct wire_key) == 8, "wire_key has no padding");
 
+/*
+ * links, states and counters are two maps each. Most labs need only the first one, which is small, so that it is made at once; the
+ * other one, "..._more", is made when a key needs it. Where a key is depends on nothing but the key, so it is never in both:
+ * the first has room for 255 ports on the first bridge, for 31 on each of the next 30, and for 7 on each of 480 more; the
+ * second for every pair of a bridge with as many ports as a bridge can have.
+ */
+#define WIRE_FIRST_ENTRIES 131072
+#define WIRE_MORE_ENTRIES  1048576
+_Static_assert(256 * 256 + 30 * 32 * 32 + 480 * 8 * 8 <= WIRE_FIRST_ENTRIES, "none that belongs there is left out");
+
+static inline bool wire_needs_more(const struct wire_key *key)
+{
+	__u32 port_bits = key->bridge < 2 ? 8 : key->bridge < 32 ? 5 : key->bridge < 512 ? 3 : 0;
+
+	return (key->from | key->to) >> port_bits;
+}
+
 enum wire_partition {
 	WIRE_OPEN = 0,
 	WIRE_CUT,	  /* partition(a, b); on the medium: partition_all() */
@@ -166,7 +183,7 @@ struct wire_control {
 	__u64 epoch;
 	__u64 seed;
 	__u64 seeding;	  /* how often the seed was set: the dice start over each time */
-	__u64 uncounted;  /* frames whose pair found no room in the counters map */
+	__u64 uncounted;  /* frames whose pair found no room in the counters maps */
 	__u64 unnumbered; /* frames that rolled dice, and whose class found no room in the ordinals map */
 	/*
 	 * See provium/capture.h. One bit a capture. The captures that are open stand where their bridge, modulo the size, has
@@ -190,8 +207,6 @@ struct wire_control {
  * speed on a long link from taking all memory: 1,000,000 frames are 800 Mbit/s of full frames for 15 s.
  */
 #define WIRE_MAX_HELD	 1000000
-#define WIRE_MAX_LINKS	 131072
-#define WIRE_MAX_PAIRS	 131072
 #define WIRE_MAX_CLASSES 131072
 
 #ifdef __bpf__

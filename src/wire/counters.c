@@ -71,7 +71,7 @@ struct wire_counters wire_counters(const struct wire *wire, struct wire_key key)
 {
 	struct wire_counters counters = { 0 };
 
-	if (!bpf_map_lookup_elem(wire->counters, &key, &counters))
+	if (!bpf_map_lookup_elem(wire_map(wire, WIRE_COUNTERS, &key), &key, &counters))
 		take_flushed(&counters, last_flush(wire, key.bridge));
 	return counters;
 }
@@ -82,11 +82,12 @@ struct counters_visit {
 	void *context;
 };
 
-static void visit_counters(const struct wire_key *key, void *context)
+static void visit_counters(const struct wire_key *key, const void *value, void *context)
 {
 	struct counters_visit *visit = context;
-	struct wire_counters counters = wire_counters(visit->wire, *key);
+	struct wire_counters counters = *(const struct wire_counters *)value;
 
+	take_flushed(&counters, last_flush(visit->wire, key->bridge));
 	visit->each(key, &counters, visit->context);
 }
 
@@ -96,7 +97,7 @@ void wire_each_counters(const struct wire *wire, uint32_t bridge,
 {
 	struct counters_visit visit = { .wire = wire, .each = each, .context = context };
 
-	wire_each_key(wire->counters, bridge, visit_counters, &visit);
+	wire_each_key(wire, WIRE_COUNTERS, bridge, visit_counters, &visit);
 }
 
 static void add_held(const struct wire_key *key, const struct wire_counters *counters, void *context)

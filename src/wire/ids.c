@@ -12,6 +12,8 @@
 #include "util/error.h"
 #include "wire/wire.h"
 
+#define MORE .map_type = BPF_MAP_TYPE_ARRAY_OF_MAPS, .key_size = sizeof(uint32_t), .value_size = sizeof(uint32_t)
+
 /* Types and sizes are those of bpf/maps.h. */
 const struct wire_object wire_objects[WIRE_OBJECTS] = {
 	{ "wire_ingress", offsetof(struct wire_ids, ingress), .is_program = true },
@@ -26,6 +28,9 @@ const struct wire_object wire_objects[WIRE_OBJECTS] = {
 	  .key_size = sizeof(struct wire_class), .value_size = sizeof(uint64_t) },
 	{ "counters", offsetof(struct wire_ids, counters), .map_type = BPF_MAP_TYPE_HASH,
 	  .key_size = sizeof(struct wire_key), .value_size = sizeof(struct wire_counters) },
+	{ "links_more", offsetof(struct wire_ids, links_more), MORE, .is_optional = true },
+	{ "states_more", offsetof(struct wire_ids, states_more), MORE, .is_optional = true },
+	{ "counters_more", offsetof(struct wire_ids, counters_more), MORE },
 	{ "control", offsetof(struct wire_ids, control), .map_type = BPF_MAP_TYPE_ARRAY, .key_size = sizeof(uint32_t),
 	  .value_size = sizeof(struct wire_control) },
 	{ "captures", offsetof(struct wire_ids, captures), .map_type = BPF_MAP_TYPE_ARRAY, .key_size = sizeof(uint32_t),

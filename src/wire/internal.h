@@ -8,9 +8,19 @@
 
 #include "wire/wire.h"
 
+/* What is two maps: see wire_needs_more(). */
+enum wire_pairs {
+	WIRE_LINKS,
+	WIRE_STATES,
+	WIRE_COUNTERS,
+	WIRE_PAIRS,
+};
+
 struct wire {
 	struct wire_bpf *skeleton;
 	int ports, links, states, ordinals, counters, control; /* map descriptors, owned by the skeleton */
+	int more[WIRE_PAIRS];				       /* the second maps; 0: not made */
+	bool more_rules;				       /* links and states may have one */
 	struct wire_control *global;			       /* the one value of the map "control", mapped */
 	bool can_hold;
 	bool can_capture;
@@ -29,9 +39,22 @@ void wire_raise_epoch(struct wire *wire);
 /* Whatever is known of ports that are gone, and of what was held for them. */
 void wire_forget_gone(struct wire *wire, uint32_t bridge);
 
+/* Whether the kernel can have rules in second maps. */
+bool wire_probe_more_rules(void);
+/* The map that has the key, or would: a descriptor; -1 if it is not made. */
+int wire_map(const struct wire *wire, enum wire_pairs pairs, const struct wire_key *key);
+/* Makes that map if need be. */
+int wire_make_map(struct wire *wire, enum wire_pairs pairs, const struct wire_key *key, struct error *err);
+void wire_close_more(struct wire *wire);
+/* How many rules there is room for at most. */
+uint32_t wire_most_rules(const struct wire *wire);
+
 #define WIRE_ANY_BRIDGE 0U
 
-/* Calls each() for every key of a map whose keys are wire_keys, of the given bridge. each() may delete the key. */
-void wire_each_key(int map, uint32_t bridge, void (*each)(const struct wire_key *key, void *context), void *context);
+/* Calls each() for every key of the given bridge, and its value as it was a moment ago. */
+void wire_each_key(const struct wire *wire, enum wire_pairs pairs, uint32_t bridge,
+		   void (*each)(const struct wire_key *key, const void *value, void *context), void *context);
+/* Deletes every key of the given bridge. */
+void wire_delete_keys(const struct wire *wire, enum wire_pairs pairs, uint32_t bridge);
 
 #endif

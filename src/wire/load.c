@@ -47,13 +47,17 @@ static bool probe_perf(void)
 	return true;
 }
 
-/* Where captures cannot be, frames do not even ask for them. */
+/* Where captures or further maps of rules cannot be, frames do not even ask for them. */
 static void choose_stages(struct wire *wire)
 {
 	int cpus = libbpf_num_possible_cpus();
 
 	wire->can_capture = cpus > 0 && probe_perf();
 	wire->skeleton->rodata->can_capture = wire->can_capture;
+	wire->more_rules = wire_probe_more_rules();
+	wire->skeleton->rodata->more_rules = wire->more_rules;
+	bpf_map__set_autocreate(wire->skeleton->maps.links_more, wire->more_rules);
+	bpf_map__set_autocreate(wire->skeleton->maps.states_more, wire->more_rules);
 	bpf_map__set_autocreate(wire->skeleton->maps.events, wire->can_capture);
 	if (!wire->can_capture)
 		return;
@@ -143,6 +147,7 @@ void wire_close(struct wire *wire)
 		return;
 	if (wire->global)
 		munmap(wire->global, (size_t)getpagesize());
+	wire_close_more(wire);
 	wire_bpf__destroy(wire->skeleton);
 	free(wire->gone);
 	free(wire->flushed);
@@ -187,6 +192,9 @@ int wire_ids(const struct wire *wire, struct wire_ids *ids, struct error *err)
 	    map_id(wire->ports, &ids->ports) || map_id(wire->links, &ids->links) ||
 	    map_id(wire->states, &ids->states) || map_id(wire->ordinals, &ids->ordinals) ||
 	    map_id(wire->counters, &ids->counters) || map_id(wire->control, &ids->control) ||
+	    map_id(bpf_map__fd(wire->skeleton->maps.counters_more), &ids->counters_more) ||
+	    (wire->more_rules && (map_id(bpf_map__fd(wire->skeleton->maps.links_more), &ids->links_more) ||
+				  map_id(bpf_map__fd(wire->skeleton->maps.states_more), &ids->states_more))) ||
 	    map_id(bpf_map__fd(wire->skeleton->maps.captures), &ids->captures) ||
 	    (wire->can_capture && map_id(bpf_map__fd(wire->skeleton->maps.events), &ids->events)))
 		return error_errno(err, errno, "ask for the ids of programs and maps");

@@ -32,7 +32,11 @@ static void forget_gone(struct wire *wire, uint32_t ifindex)
 int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, struct error *err)
 {
 	uint32_t index = (uint32_t)ifindex;
+	struct wire_key own = { .bridge = port->bridge, .from = port->port };
 
+	/* Of a pair at least one port is there that needs the second map, if the pair does. */
+	if (wire_make_map(wire, WIRE_COUNTERS, &own, err))
+		return error_wrap(err, "make a port of %s", port->name);
 	if (bpf_map_update_elem(wire->ports, &index, port, BPF_ANY))
 		return error_errno(err, errno, "make device %d the port %s (at most %d ports a run)", ifindex,
 				   port->name, WIRE_MAX_PORTS);
@@ -80,14 +84,14 @@ struct gone_visit {
 	bool *awaited; /* a place for each that is gone */
 };
 
-static void note_awaited(const struct wire_key *key, void *context)
+static void note_awaited(const struct wire_key *key, const void *value, void *context)
 {
 	struct gone_visit *visit = context;
 	struct wire *wire = visit->wire;
-	struct wire_counters totals;
+	const struct wire_counters *totals = value;
 
 	/* Those that were flushed are on the line, too. */
-	if (bpf_map_lookup_elem(wire->counters, key, &totals) || !totals.held)
+	if (!totals->held)
 		return;
 	for (size_t i = 0; i < wire->gone_count; i++)
 		if (wire->gone[i].bridge == key->bridge && wire->gone[i].port == key->to)
@@ -100,7 +104,7 @@ static void sweep_gone(struct wire *wire)
 	struct gone_visit visit = { .wire = wire, .awaited = memory_new(wire->gone_count * sizeof(bool)) };
 	size_t kept = 0;
 
-	wire_each_key(wire->counters, WIRE_ANY_BRIDGE, note_awaited, &visit);
+	wire_each_key(wire, WIRE_COUNTERS, WIRE_ANY_BRIDGE, note_awaited, &visit);
 	for (size_t i = 0; i < wire->gone_count; i++) {
 		if (visit.awaited[i])
 			wire->gone[kept++] = wire->gone[i];

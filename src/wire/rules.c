@@ -26,7 +26,7 @@ struct wire_link wire_link(const struct wire *wire, struct wire_key key)
 	struct wire_rule rule;
 
 	/* Between two calls of this side every epoch that was announced has come. */
-	return bpf_map_lookup_elem(wire->links, &key, &rule) ? no_link : rule.link;
+	return bpf_map_lookup_elem(wire_map(wire, WIRE_LINKS, &key), &key, &rule) ? no_link : rule.link;
 }
 
 /*
@@ -46,15 +46,23 @@ static int update(int map, const struct wire_key *key, const void *value, uint64
 	return 0;
 }
 
+static int no_room(const struct wire *wire, const char *what, struct error *err)
+{
+	return error_errno(err, errno, "%s (at most %u links a run%s)", what, wire_most_rules(wire),
+			   wire->more_rules ? "" : " before Linux 6.2");
+}
+
 /* The program cannot keep a clock for a link without a state. An old state stays as it is: what its clock counts, the rule says. */
-static int make_state(const struct wire *wire, const struct wire_change *change, struct error *err)
+static int make_state(struct wire *wire, const struct wire_change *change, struct error *err)
 {
 	static const struct wire_state fresh;
 
 	if (!change->link.rate_bps)
 		return 0;
-	if (update(wire->states, &change->key, &fresh, BPF_NOEXIST) && errno != EEXIST)
-		return error_errno(err, errno, "make the state of a link (at most %d links a run)", WIRE_MAX_LINKS);
+	if (wire_make_map(wire, WIRE_STATES, &change->key, err))
+		return -err->code;
+	if (update(wire_map(wire, WIRE_STATES, &change->key), &change->key, &fresh, BPF_NOEXIST) && errno != EEXIST)
+		return no_room(wire, "make the state of a link", err);
 	return 0;
 }
 
@@ -62,8 +70,8 @@ static int make_state(const struct wire *wire, const struct wire_change *change,
 static int write_rule(const struct wire *wire, const struct wire_key *key, const struct wire_rule *rule,
 		      struct error *err)
 {
-	if (update(wire->links, key, rule, BPF_F_LOCK))
-		return error_errno(err, errno, "write a link (at most %d links a run)", WIRE_MAX_LINKS);
+	if (update(wire_map(wire, WIRE_LINKS, key), key, rule, BPF_F_LOCK))
+		return no_room(wire, "write a link", err);
 	return 0;
 }
 
@@ -74,7 +82,7 @@ static void write_plain(const struct wire *wire, const struct wire_key *key, con
 	struct error ignored; /* it is there, or goes: neither needs room */
 
 	if (wire_is_nothing(link))
-		bpf_map_delete_elem(wire->links, key);
+		bpf_map_delete_elem(wire_map(wire, WIRE_LINKS, key), key);
 	else
 		write_rule(wire, key, &rule, &ignored);
 }
@@ -126,7 +134,9 @@ int wire_commit(struct wire *wire, struct wire_changes *changes, struct error *e
 	int status = 0;
 
 	for (size_t i = 0; i < changes->count && !status; i++) {
-		status = make_state(wire, &changes->list[i], err);
+		status = wire_make_map(wire, WIRE_LINKS, &changes->list[i].key, err);
+		if (!status)
+			status = make_state(wire, &changes->list[i], err);
 		/* Before the first frame that needs its time, and never back: see is_timed() in bpf/wire.bpf.c. */
 		if (changes->list[i].link.delay_ns || changes->list[i].link.rate_bps)
 			wire->global->stamping = 1;
@@ -142,46 +152,26 @@ uint32_t wire_next_generation(struct wire *wire)
 	return ++wire->generation;
 }
 
-void wire_each_key(int map, uint32_t bridge, void (*each)(const struct wire_key *key, void *context), void *context)
-{
-	struct wire_key key, next;
-	bool more = !bpf_map_get_next_key(map, NULL, &key);
-
-	while (more) {
-		/* Before each(), for what follows a deleted key is not known. */
-		more = !bpf_map_get_next_key(map, &key, &next);
-		if (bridge == WIRE_ANY_BRIDGE || key.bridge == bridge)
-			each(&key, context);
-		key = next;
-	}
-}
-
 struct link_visit {
-	const struct wire *wire;
 	void (*each)(const struct wire_key *key, const struct wire_link *link, void *context);
 	void *context;
 };
 
-static void visit_link(const struct wire_key *key, void *context)
+static void visit_link(const struct wire_key *key, const void *value, void *context)
 {
-	struct link_visit *visit = context;
-	struct wire_link link = wire_link(visit->wire, *key);
+	const struct link_visit *visit = context;
+	const struct wire_rule *rule = value;
 
-	visit->each(key, &link, visit->context);
+	visit->each(key, &rule->link, visit->context);
 }
 
 void wire_each_link(const struct wire *wire, uint32_t bridge,
 		    void (*each)(const struct wire_key *key, const struct wire_link *link, void *context),
 		    void *context)
 {
-	struct link_visit visit = { .wire = wire, .each = each, .context = context };
+	struct link_visit visit = { .each = each, .context = context };
 
-	wire_each_key(wire->links, bridge, visit_link, &visit);
-}
-
-static void delete_key(const struct wire_key *key, void *context)
-{
-	bpf_map_delete_elem(*(int *)context, key);
+	wire_each_key(wire, WIRE_LINKS, bridge, visit_link, &visit);
 }
 
 static void delete_classes(const struct wire *wire, bool (*is_doomed)(const struct wire_class *class, uint64_t what),
@@ -215,10 +205,8 @@ void wire_forget_dice(struct wire *wire, uint32_t bridge)
 
 void wire_forget_bridge(struct wire *wire, uint32_t bridge)
 {
-	int maps[] = { wire->links, wire->states, wire->counters };
-
-	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		wire_each_key(maps[i], bridge, delete_key, &maps[i]);
+	for (enum wire_pairs pairs = 0; pairs < WIRE_PAIRS; pairs++)
+		wire_delete_keys(wire, pairs, bridge);
 	wire_forget_dice(wire, bridge);
 	wire_forget_gone(wire, bridge);
 	wire_raise_epoch(wire);

@@ -198,7 +198,7 @@ run_line() {
 bpftool_lines_work() {
 	run inspect "$lab"
 	PATH=$PATH:/usr/sbin
-	run_line 'map links' >dump 2>err && grep -q WIRE_CUT dump &&
+	run_line 'map links:' >dump 2>err && grep -q WIRE_CUT dump &&
 		run_line 'program wire_egress' >dump 2>err && [[ -s dump ]]
 }
 entering_lines_work() {

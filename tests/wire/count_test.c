@@ -83,9 +83,9 @@ static void test_every_pair_that_spoke(void **state)
 /* Fills the map with pairs of another bridge. */
 static void fill_counters(void)
 {
-	static struct wire_key keys[WIRE_MAX_PAIRS];
-	static struct wire_counters values[WIRE_MAX_PAIRS];
-	const uint32_t count = WIRE_MAX_PAIRS;
+	static struct wire_key keys[WIRE_FIRST_ENTRIES];
+	static struct wire_counters values[WIRE_FIRST_ENTRIES];
+	const uint32_t count = WIRE_FIRST_ENTRIES;
 
 	for (uint32_t i = 0; i < count; i++)
 		keys[i] =
