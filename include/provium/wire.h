@@ -117,7 +117,8 @@ _Static_assert(sizeof(struct wire_link) == 56, "wire_link has no hidden padding"
 
 /*
  * links: key → rule. Rules change at one instant, however many: each is written with `since` one epoch ahead, and then the
- * epoch is raised. A rule that is in force has since = 0. Who reads or changes one that exists holds the lock.
+ * epoch is raised. It may stay so for ever: the epoch never falls again, and `before`, which is then what the link was before its
+ * last change, is not looked at. Who reads or changes a rule that exists holds the lock.
  */
 struct wire_rule {
 	struct bpf_spin_lock lock;

@@ -92,15 +92,13 @@ static void heal(struct bridge *bridge, const bool *concerned, const struct wire
 int heal_commit(struct bridge *bridge, struct wire_changes *changes, struct error *err)
 {
 	bool *concerned = memory_new((bridge->member_count + 1) * sizeof(*concerned));
+	const struct wire_link *before = wire_before(bridge->run->wire, changes);
 	struct wire_changes healed = { 0 };
 	int status;
 
-	for (size_t i = 0; i < changes->count; i++) {
-		struct wire_link before = wire_link(bridge->run->wire, changes->list[i].key);
-
-		if (lets_more_through(&before, &changes->list[i].link))
+	for (size_t i = 0; i < changes->count; i++)
+		if (lets_more_through(&before[i], &changes->list[i].link))
 			wire_change(&healed, &changes->list[i]);
-	}
 	note_ends(&healed, concerned, bridge->member_count);
 	status = rules_commit(bridge, changes, err);
 	if (!status && healed.count)

@@ -32,17 +32,17 @@ static struct wire_link changed_medium(const struct bridge *bridge, const struct
 }
 
 /* Only where the medium is cut there are pairs that are lifted, and only there it matters. */
-static bool moves_lifted(const struct bridge *bridge, const struct wire_changes *changes)
+static bool moves_lifted(const struct bridge *bridge, struct wire_changes *changes)
 {
+	const struct wire_link *before = wire_before(bridge->run->wire, changes);
 	bool was_cut = rules_medium(bridge).partition != WIRE_OPEN;
 	bool is_cut = changed_medium(bridge, changes).partition != WIRE_OPEN;
 
 	for (size_t i = 0; i < changes->count && was_cut && is_cut; i++) {
 		const struct wire_link *after = &changes->list[i].link;
-		struct wire_link before = wire_link(bridge->run->wire, changes->list[i].key);
 
-		if (before.lifted != after->lifted ||
-		    (before.partition == WIRE_LIFTED) != (after->partition == WIRE_LIFTED))
+		if (before[i].lifted != after->lifted ||
+		    (before[i].partition == WIRE_LIFTED) != (after->partition == WIRE_LIFTED))
 			return true;
 	}
 	return was_cut != is_cut;

@@ -24,11 +24,7 @@ struct wire_key rules_key(const struct bridge *bridge, const struct member *from
 static void set_partition(struct bridge *bridge, struct wire_changes *changes, const struct member *from,
 			  const struct member *to, enum wire_partition partition)
 {
-	struct wire_key key = rules_key(bridge, from, to);
-	struct wire_change change = { .key = key, .link = wire_changed_link(bridge->run->wire, changes, key) };
-
-	change.link.partition = partition;
-	wire_change(changes, &change);
+	wire_edit_link(bridge->run->wire, changes, rules_key(bridge, from, to))->partition = partition;
 }
 
 /* Both ways between two names: cut, or whole again. */
@@ -144,6 +140,7 @@ static void lift_partition(const struct wire_key *key, const struct wire_link *l
 	if (link->partition == WIRE_OPEN || (sweep->only != WIRE_OPEN && link->partition != sweep->only))
 		return;
 	change.link.partition = WIRE_OPEN;
+	wire_note_link(sweep->wire, &sweep->changes, key, link);
 	wire_change(&sweep->changes, &change);
 }
 
@@ -219,6 +216,7 @@ static void reset_link(const struct wire_key *key, const struct wire_link *link,
 	struct sweep *sweep = context;
 	struct wire_change change = { .key = *key, .link = { .isolated = link->isolated } };
 
+	wire_note_link(sweep->wire, &sweep->changes, key, link);
 	wire_change(&sweep->changes, &change);
 }
 
@@ -243,6 +241,7 @@ static void forget_link(const struct wire_key *key, const struct wire_link *link
 	/* What was cut both ways is about the two names, wherever they are. */
 	if (link->partition == WIRE_CUT || link->partition == WIRE_LIFTED)
 		change.link.partition = link->partition;
+	wire_note_link(sweep->wire, &sweep->changes, key, link);
 	wire_change(&sweep->changes, &change);
 }
 

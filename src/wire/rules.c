@@ -2,6 +2,7 @@
 /* Links: reading them, and changing many at one instant. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
@@ -11,7 +12,8 @@
 #include "util/memory.h"
 #include "wire/internal.h"
 
-#define MEMORY_TRIES 1000
+#define MEMORY_TRIES  1000
+#define LARGEST_BATCH 512U
 
 static const struct wire_link no_link;
 
@@ -19,6 +21,17 @@ bool wire_is_nothing(const struct wire_link *link)
 {
 	return link->partition == WIRE_OPEN && !link->isolated && !link->lifted && !link->loss_ppb && !link->delay_ns &&
 	       !link->rate_bps;
+}
+
+/* What the maps hold for it. */
+static struct wire_link stored(const struct wire_link *link)
+{
+	return wire_is_nothing(link) ? no_link : *link;
+}
+
+static bool same_link(const struct wire_link *a, const struct wire_link *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
 struct wire_link wire_link(const struct wire *wire, struct wire_key key)
@@ -33,17 +46,14 @@ struct wire_link wire_link(const struct wire *wire, struct wire_key key)
  * The kernel keeps a few elements in store for each CPU, for a program cannot wait for memory. When they are used up
  * there are new ones soon; with user-mode-linux, at the next tick.
  */
-static int update(int map, const struct wire_key *key, const void *value, uint64_t flags)
+static bool waited_for_memory(int *tries)
 {
 	const struct timespec pause = { .tv_nsec = NS_PER_MS };
-	int tries = MEMORY_TRIES;
 
-	while (bpf_map_update_elem(map, key, value, flags)) {
-		if (errno != ENOMEM || !--tries)
-			return -1;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
+	if (errno != ENOMEM || !--*tries)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
 }
 
 static int no_room(const struct wire *wire, const char *what, struct error *err)
@@ -53,38 +63,90 @@ static int no_room(const struct wire *wire, const char *what, struct error *err)
 }
 
 /* The program cannot keep a clock for a link without a state. An old state stays as it is: what its clock counts, the rule says. */
-static int make_state(struct wire *wire, const struct wire_change *change, struct error *err)
+static int make_state(struct wire *wire, const struct wire_key *key, struct error *err)
 {
 	static const struct wire_state fresh;
+	int tries = MEMORY_TRIES, map;
 
-	if (!change->link.rate_bps)
-		return 0;
-	if (wire_make_map(wire, WIRE_STATES, &change->key, err))
+	if (wire_make_map(wire, WIRE_STATES, key, err))
 		return -err->code;
-	if (update(wire_map(wire, WIRE_STATES, &change->key), &change->key, &fresh, BPF_NOEXIST) && errno != EEXIST)
-		return no_room(wire, "make the state of a link", err);
+	map = wire_map(wire, WIRE_STATES, key);
+	while (bpf_map_update_elem(map, key, &fresh, BPF_NOEXIST))
+		if (!waited_for_memory(&tries))
+			return errno == EEXIST ? 0 : no_room(wire, "make the state of a link", err);
 	return 0;
 }
 
-/* In place if there is one, so that no frame is left with memory that has become another link's rule. */
-static int write_rule(const struct wire *wire, const struct wire_key *key, const struct wire_rule *rule,
-		      struct error *err)
+/* Rules of one map, written by one system call. */
+struct batch {
+	int map;
+	uint32_t count, room;
+	struct wire_key *keys;
+	struct wire_rule *rules;
+};
+
+static struct batch batch_for(size_t count)
 {
-	if (update(wire_map(wire, WIRE_LINKS, key), key, rule, BPF_F_LOCK))
-		return no_room(wire, "write a link", err);
+	uint32_t room = count < LARGEST_BATCH ? (uint32_t)count : LARGEST_BATCH;
+
+	return (struct batch){
+		.room = room,
+		.keys = memory_new(room * sizeof(struct wire_key)),
+		.rules = memory_new(room * sizeof(struct wire_rule)),
+	};
+}
+
+/* In place where there is one, so that no frame is left with memory that has become another link's rule. */
+static int write_batch(const struct wire *wire, struct batch *batch, struct error *err)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, in_place, .elem_flags = BPF_F_LOCK);
+	uint32_t done = 0, count = batch->count;
+	int tries = MEMORY_TRIES;
+
+	while (count && bpf_map_update_batch(batch->map, batch->keys + done, batch->rules + done, &count, &in_place)) {
+		if (!waited_for_memory(&tries))
+			return no_room(wire, "write a link", err);
+		done += count;
+		count = batch->count - done;
+	}
+	batch->count = 0;
 	return 0;
 }
 
-/* Leaves a rule that says what is in force, and nothing about how it came about. */
-static void write_plain(const struct wire *wire, const struct wire_key *key, const struct wire_link *link)
+static int add_rule(const struct wire *wire, struct batch *batch, const struct wire_key *key,
+		    const struct wire_rule *rule, struct error *err)
 {
-	struct wire_rule rule = { .link = *link };
-	struct error ignored; /* it is there, or goes: neither needs room */
+	int map = wire_map(wire, WIRE_LINKS, key);
 
-	if (wire_is_nothing(link))
-		bpf_map_delete_elem(wire_map(wire, WIRE_LINKS, key), key);
-	else
-		write_rule(wire, key, &rule, &ignored);
+	if ((batch->count == batch->room || batch->map != map) && write_batch(wire, batch, err))
+		return -err->code;
+	batch->map = map;
+	batch->keys[batch->count] = *key;
+	batch->rules[batch->count++] = *rule;
+	return 0;
+}
+
+/* Those that are there. */
+static void delete_batch(struct batch *batch)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, plain);
+	uint32_t done = 0, count = batch->count;
+
+	while (done < batch->count && bpf_map_delete_batch(batch->map, batch->keys + done, &count, &plain)) {
+		done += count + 1;
+		count = batch->count - done;
+	}
+	batch->count = 0;
+}
+
+static void delete_rule(const struct wire *wire, struct batch *batch, const struct wire_key *key)
+{
+	int map = wire_map(wire, WIRE_LINKS, key);
+
+	if (batch->count == batch->room || batch->map != map)
+		delete_batch(batch);
+	batch->map = map;
+	batch->keys[batch->count++] = *key;
 }
 
 void wire_raise_epoch(struct wire *wire)
@@ -92,56 +154,120 @@ void wire_raise_epoch(struct wire *wire)
 	__atomic_add_fetch(&wire->global->epoch, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Returns how many rules are written. What was in force is noted in `before`. */
-static size_t announce(const struct wire *wire, const struct wire_changes *changes, struct wire_link *before,
-		       struct error *err)
+/* What the rules of a commit need to be there first. */
+static int prepare(struct wire *wire, const struct wire_changes *changes, struct error *err)
 {
-	uint64_t next = wire->global->epoch + 1;
-
 	for (size_t i = 0; i < changes->count; i++) {
 		const struct wire_change *change = &changes->list[i];
-		struct wire_rule rule = { .link = change->link, .since = next };
 
-		before[i] = rule.before = wire_link(wire, change->key);
-		if (write_rule(wire, &change->key, &rule, err))
-			return i;
+		if (wire_make_map(wire, WIRE_LINKS, &change->key, err) ||
+		    (change->link.rate_bps && !changes->before[i].rate_bps && make_state(wire, &change->key, err)))
+			return -err->code;
+		/* Before the first frame that needs its time, and never back: see is_timed() in bpf/wire.bpf.c. */
+		if (change->link.delay_ns || change->link.rate_bps)
+			wire->global->stamping = 1;
 	}
-	return changes->count;
+	return 0;
+}
+
+static int announce(const struct wire *wire, const struct wire_changes *changes, struct batch *batch, struct error *err)
+{
+	uint64_t next = wire->global->epoch + 1;
+	int status = 0;
+
+	for (size_t i = 0; i < changes->count && !status; i++) {
+		struct wire_rule rule = {
+			.link = changes->list[i].link,
+			.before = changes->before[i],
+			.since = next,
+		};
+
+		status = add_rule(wire, batch, &changes->list[i].key, &rule, err);
+	}
+	return status ? status : write_batch(wire, batch, err);
+}
+
+/* Whichever of them were announced. What was in force is there, and so needs no room. */
+static void take_back(struct wire *wire, const struct wire_changes *changes, struct batch *batch)
+{
+	batch->count = 0;
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct wire_key *key = &changes->list[i].key;
+		struct wire_rule rule = { .link = changes->before[i] };
+
+		if (same_link(&rule.link, &no_link))
+			delete_rule(wire, batch, key);
+		else
+			bpf_map_update_elem(wire_map(wire, WIRE_LINKS, key), key, &rule, BPF_F_LOCK);
+	}
+	delete_batch(batch);
+	wire_raise_epoch(wire);
+}
+
+static void delete_nothings(struct wire *wire, const struct wire_changes *changes, struct batch *batch)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < changes->count; i++) {
+		if (!same_link(&changes->list[i].link, &no_link))
+			continue;
+		delete_rule(wire, batch, &changes->list[i].key);
+		any = true;
+	}
+	delete_batch(batch);
+	if (any)
+		wire_raise_epoch(wire);
+}
+
+/* Leaves no change of the list that changes nothing. The slots are not right any more: nobody looks for one of them again. */
+static void drop_unchanged(struct wire_changes *changes)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < changes->count; i++) {
+		struct wire_change change = { .key = changes->list[i].key, .link = stored(&changes->list[i].link) };
+
+		if (same_link(&change.link, &changes->before[i]))
+			continue;
+		changes->before[kept] = changes->before[i];
+		changes->list[kept++] = change;
+	}
+	changes->count = kept;
 }
 
 /*
- * Announce every rule for the next epoch, raise the epoch, tidy up (see wire_rule), raise it again. A frame that looked
- * before one of the two raises and sees the epoch move looks again: see bpf/path.h. So it sees all of a
- * commit or nothing of it, and takes nothing from a rule that tidying deleted, for new ones are only made after that.
+ * Announce every rule for the next epoch and raise the epoch: a frame that looked before the raise and sees the epoch move looks
+ * again (bpf/path.h), so it sees all of a commit or nothing of it. Rules that are nothing now, which is what frames take them for
+ * already, are deleted after that, and as the kernel uses their memory again at once, the epoch is raised once more: a
+ * frame that still looks at one sees it move, for what is new in that memory is of a later commit.
  */
 static int commit(struct wire *wire, const struct wire_changes *changes, struct error *err)
 {
-	struct wire_link *before = memory_new(changes->count * sizeof(*before));
-	size_t written = announce(wire, changes, before, err);
-	bool whole = written == changes->count;
+	struct batch batch;
+	int status;
 
-	if (whole)
+	if (prepare(wire, changes, err))
+		return -err->code;
+	batch = batch_for(changes->count);
+	status = announce(wire, changes, &batch, err);
+	if (status) {
+		take_back(wire, changes, &batch);
+	} else {
 		wire_raise_epoch(wire);
-	for (size_t i = 0; i < written; i++)
-		write_plain(wire, &changes->list[i].key, whole ? &changes->list[i].link : &before[i]);
-	wire_raise_epoch(wire);
-	free(before);
-	return whole ? 0 : -err->code;
+		delete_nothings(wire, changes, &batch);
+	}
+	free(batch.keys);
+	free(batch.rules);
+	return status;
 }
 
 int wire_commit(struct wire *wire, struct wire_changes *changes, struct error *err)
 {
 	int status = 0;
 
-	for (size_t i = 0; i < changes->count && !status; i++) {
-		status = wire_make_map(wire, WIRE_LINKS, &changes->list[i].key, err);
-		if (!status)
-			status = make_state(wire, &changes->list[i], err);
-		/* Before the first frame that needs its time, and never back: see is_timed() in bpf/wire.bpf.c. */
-		if (changes->list[i].link.delay_ns || changes->list[i].link.rate_bps)
-			wire->global->stamping = 1;
-	}
-	if (!status && changes->count)
+	wire_before(wire, changes);
+	drop_unchanged(changes);
+	if (changes->count)
 		status = commit(wire, changes, err);
 	wire_forget_changes(changes);
 	return status;

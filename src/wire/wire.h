@@ -61,15 +61,25 @@ struct wire_changes {
 	size_t count;
 	uint32_t *slots; /* of changes.c: which of them is about a key */
 	size_t slot_count;
+	struct wire_link *before; /* of changes.c: what is in force, for those of the list of which it is known */
+	bool *known;
+	uint64_t epoch; /* of what is known */
 };
 
 /* Adds a change, or replaces the one of the same link. */
 void wire_change(struct wire_changes *changes, const struct wire_change *change);
 /* The link as it will be once the changes so far are in force. */
 struct wire_link wire_changed_link(const struct wire *wire, const struct wire_changes *changes, struct wire_key key);
+/* The same, to be changed in place; good until the next change. It is one of the list then. */
+struct wire_link *wire_edit_link(const struct wire *wire, struct wire_changes *changes, struct wire_key key);
+/* What is in force and was read by the caller, who is about to change it: spares reading it again. */
+void wire_note_link(const struct wire *wire, struct wire_changes *changes, const struct wire_key *key,
+		    const struct wire_link *link);
 /* Whether one of the changes is about the link. */
 bool wire_has_change(const struct wire_changes *changes, struct wire_key key);
-/* Puts all in force, or none and an error. Frees the list either way. */
+/* What is in force, a link for each of the list. Good until the next change. */
+const struct wire_link *wire_before(const struct wire *wire, struct wire_changes *changes);
+/* Puts all in force, or none and an error. Frees the list either way. Rules that stay as they are cost next to nothing. */
 int wire_commit(struct wire *wire, struct wire_changes *changes, struct error *err);
 void wire_forget_changes(struct wire_changes *changes);
 
