@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "lab/losses.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,9 @@
 #define TABLE_FULLS   "table_fulls"
 #define LINE_SIZE     512
 #define NO_COLUMN     (-1)
+
+#define LOST	"this machine lost "
+#define UNASKED " that no rule asked for: "
 
 /* The sum of a column; lines that have no number there, such as the one of titles, count nothing. */
 static uint64_t add_column(FILE *file, int column)
@@ -95,11 +99,11 @@ static int read_in_host(void *context, struct error *err)
 	return 0;
 }
 
-static void tell(const struct run *run, uint64_t count, const char *cause, const char *why)
+static void tell(const struct run *run, const char *what, uint64_t count, const char *cause, const char *why)
 {
 	if (!count)
 		return;
-	fprintf(stderr, "provium: this machine lost %" PRIu64 " frames that no rule asked for: %s\n", count, why);
+	fprintf(stderr, "provium: %s%" PRIu64 " frames%s\n", what, count, why);
 	if (run->hear_loss)
 		run->hear_loss(run->hear_context, cause, count);
 }
@@ -117,17 +121,29 @@ void losses_tell(struct run *run)
 
 	if (namespace_visit(run->host, read_in_host, &now, &ignored))
 		return;
-	tell(run, now.neighbours - before->neighbours, "ipv4_neighbours",
-	     "the IPv4 neighbour table was full, counted for the whole machine; raise "
-	     "net.ipv4.neigh.default.gc_thresh3");
-	tell(run, now.neighbours6 - before->neighbours6, "ipv6_neighbours",
-	     "the IPv6 neighbour table was full, counted for the whole machine; raise "
-	     "net.ipv6.neigh.default.gc_thresh3");
+	tell(run, LOST, now.neighbours - before->neighbours, "ipv4_neighbours",
+	     UNASKED "the IPv4 neighbour table was full, counted for the whole machine; raise "
+		     "net.ipv4.neigh.default.gc_thresh3");
+	tell(run, LOST, now.neighbours6 - before->neighbours6, "ipv6_neighbours",
+	     UNASKED "the IPv6 neighbour table was full, counted for the whole machine; raise "
+		     "net.ipv6.neigh.default.gc_thresh3");
 	/* Ports drop for other reasons too, such as a cable that is pulled, and other ports of the machine for this one. */
-	tell(run, least(now.backlog - before->backlog, before->ports), "backlog",
-	     "a processor's queue was full, by at most so many; raise net.core.netdev_max_backlog");
-	tell(run, wire_uncounted(run->wire), "uncounted",
-	     "they went their way, but there was no room to count them by their pair");
-	tell(run, wire_unnumbered(run->wire), "unnumbered",
-	     "they rolled dice that no seed repeats, for there was no room for their class");
+	tell(run, LOST, least(now.backlog - before->backlog, before->ports), "backlog",
+	     UNASKED "a processor's queue was full, by at most so many; raise net.core.netdev_max_backlog");
+	tell(run, "", wire_uncounted(run->wire), "uncounted",
+	     " were not counted, for there was no room for their pair");
+	tell(run, "", wire_unnumbered(run->wire), "unnumbered",
+	     " rolled dice that no seed repeats, for there was no room for their class");
+}
+
+int losses_check_counted(const struct run *run, struct error *err)
+{
+	uint64_t count = wire_uncounted(run->wire);
+
+	if (!count)
+		return 0;
+	return error_set(err, EOVERFLOW,
+			 "it is not known: %" PRIu64 " frames of this run were not counted, for there was no room for "
+			 "their pair (%d pairs at most on large bridges)",
+			 count, WIRE_MORE_ENTRIES);
 }

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+struct error;
 struct member;
 struct run;
 
@@ -21,7 +22,10 @@ struct losses {
 void losses_begin(struct run *run);
 /* Adds what was lost at a port that is about to go. */
 void losses_of_port(const struct member *member);
-/* Says on standard error what was lost, a line a cause, and to run->hear_loss. */
+/* Says on standard error what was lost, or not counted, a line a cause, and to run->hear_loss. */
 void losses_tell(struct run *run);
+
+/* An error if some frames were not counted: then a pair's counters, even if it has none, may not be the whole truth. */
+int losses_check_counted(const struct run *run, struct error *err);
 
 #endif

@@ -2,6 +2,7 @@
 /* A NIC is the member's own view of its place: counters and cable. */
 #include "lab/heal.h"
 #include "lab/lab.h"
+#include "lab/losses.h"
 #include "lab/run.h"
 #include "net/link.h"
 #include "util/error.h"
@@ -31,7 +32,7 @@ int nic_counters(struct member *member, struct nic_counters *counters, struct er
 	*counters = (struct nic_counters){ 0 };
 	if (!member->plugged)
 		return 0;
-	if (link_counters(run->nl, member->nic.ifindex, &port, err))
+	if (losses_check_counted(run, err) || link_counters(run->nl, member->nic.ifindex, &port, err))
 		return -err->code;
 	/* The port's other side: what it transmits, the guest receives. */
 	counters->rx_bytes = port.tx_bytes;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "lab/losses.h"
 #include "lab/router.h"
 #include "lab/rules.h"
 #include "lab/run.h"
@@ -76,7 +77,10 @@ int script_bridge_counters(lua_State *L)
 	struct pairs pairs = { .L = L, .bridge = bridge };
 	struct wire_counters counters;
 	struct wire_key key = { .bridge = bridge->number };
+	struct error err;
 
+	if (losses_check_counted(bridge->run, &err))
+		script_raise(L, &err);
 	if (lua_isnoneornil(L, 2) && lua_isnoneornil(L, 3)) {
 		lua_newtable(L);
 		wire_each_counters(bridge->run->wire, bridge->number, push_pair, &pairs);
