@@ -116,20 +116,6 @@ static __always_inline void prepare_dice(struct __sk_buff *skb, struct frame *fr
 		frame->class = read_class(skb);
 }
 
-static __noinline struct wire_state *find_more_state(const struct wire_key *key)
-{
-	void *more = find_more(&states_more);
-
-	return more ? bpf_map_lookup_elem(more, key) : NULL;
-}
-
-static __always_inline struct wire_state *find_state(const struct wire_key *key)
-{
-	struct wire_state *state = bpf_map_lookup_elem(&states, key);
-
-	return state || !more_rules ? state : find_more_state(key);
-}
-
 static __always_inline enum wire_verdict stage_cross(struct frame *frame, enum wire_hop hop)
 {
 	const struct crossing *link = &frame->path->crossings[hop];
@@ -138,7 +124,7 @@ static __always_inline enum wire_verdict stage_cross(struct frame *frame, enum w
 
 	frame->hop = hop;
 	if (link->rate_bps) {
-		state = find_state(&key);
+		state = bpf_map_lookup_elem(&states, &key);
 		if (!state)
 			return WIRE_ERROR;
 		if (!take_turn(frame, link, state))

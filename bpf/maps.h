@@ -36,12 +36,11 @@ WIRE_HASH(struct wire_key, struct wire_counters, WIRE_FIRST_ENTRIES) counters SE
 WIRE_HASH(struct wire_class, __u64, WIRE_MAX_CLASSES) ordinals SEC(".maps");
 
 /*
- * Fixed for a run. Without it all rules are in the first maps, and the other ones are not made: before Linux 6.2 no map with a
- * lock in its values can be in another map.
+ * Fixed for a run. Without it all rules are in the first map, and there is no other: before Linux 6.2 no map with a lock in its
+ * values can be in another map.
  */
 const volatile bool more_rules;
 WIRE_MORE(struct wire_rule) links_more SEC(".maps");
-WIRE_MORE(struct wire_state) states_more SEC(".maps");
 WIRE_MORE(struct wire_counters) counters_more SEC(".maps");
 
 /* Global, so that the verifier looks at it once, by itself, and knows no more of the key afterwards: see capture.h. */
@@ -121,6 +120,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct path);
 } paths SEC(".maps");
+
+/* The links of a path while it is read. Nothing else runs here on this CPU meanwhile. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WIRE_HOPS);
+	__type(key, __u32);
+	__type(value, struct wire_link);
+} link_rooms SEC(".maps");
 
 /* Where an event is put together: too large for the stack. Nothing else runs here on this CPU meanwhile. */
 struct event_room {

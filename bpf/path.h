@@ -22,15 +22,27 @@ static __always_inline struct wire_rule *find_rule(const struct wire_key *key)
 	return more ? bpf_map_lookup_elem(more, key) : NULL;
 }
 
-static __always_inline void read_link(const struct wire_key *key, __u64 epoch, struct wire_link *link)
+static __always_inline struct wire_link *find_link_room(__u32 hop)
 {
-	struct wire_rule *rule = find_rule(key);
+	return bpf_map_lookup_elem(&link_rooms, &hop);
+}
+
+/* Global, so that the verifier looks at it once, by itself: see capture.h. */
+__noinline int read_link(__u32 hop, __u32 bridge, __u16 from, __u16 to, __u64 epoch)
+{
+	const struct wire_key key = { .bridge = bridge, .from = from, .to = to };
+	struct wire_rule *rule = find_rule(&key);
+	struct wire_link *link;
 
 	if (!rule)
-		return;
+		return 0;
+	link = find_link_room(hop);
+	if (!link)
+		return 0;
 	bpf_spin_lock(&rule->lock);
 	*link = epoch >= rule->since ? rule->link : rule->before;
 	bpf_spin_unlock(&rule->lock);
+	return 0;
 }
 
 /* The key of one of the links of a pair: {bridge, a, 0}, {bridge, 0, 0}, {bridge, a, b}, {bridge, 0, b}. */
@@ -55,7 +67,7 @@ static __always_inline void add_link(struct path *path, enum wire_hop hop, __u64
 	/* A frame of the switch itself has none of these ({bridge, 0, b} is b's access link), and one that enters no receiver. */
 	if ((of_sender && !path->pair.from) || (of_receiver && !path->pair.to))
 		return;
-	read_link(&key, path->epoch, link);
+	read_link(hop, key.bridge, key.from, key.to, path->epoch);
 	path->crossings[hop] = (struct crossing){
 		.dice = splitmix64(splitmix64(seed ^ link->salt) ^ sender),
 		.loss_ppb = link->loss_ppb,
@@ -103,7 +115,7 @@ __noinline int read_path(__u32 place, __u64 epoch)
 	__u32 zero = 0;
 	const struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
 	struct path *path = bpf_map_lookup_elem(&paths, &place);
-	struct wire_link link[WIRE_HOPS] = { 0 };
+	struct wire_link *link[WIRE_HOPS];
 	bool router = false, out = false;
 	__u64 sender;
 
@@ -117,8 +129,13 @@ __noinline int read_path(__u32 place, __u64 epoch)
 	/* Above the generation, which is mixed in next: 1 with generation 2 is not 2 with generation 1. */
 	path->flow = splitmix64((__u64)path->flush << 32 | path->to_index) ^ (__u64)path->pair.from << 32;
 #pragma unroll
-	for (int hop = 0; hop < WIRE_HOPS; hop++)
-		add_link(path, hop, global->seed, sender, &link[hop]);
+	for (int hop = 0; hop < WIRE_HOPS; hop++) {
+		link[hop] = find_link_room(hop);
+		if (!link[hop])
+			return 0;
+		*link[hop] = (struct wire_link){ 0 };
+		add_link(path, hop, global->seed, sender, link[hop]);
+	}
 	path->cut = cut_by(link, path->pair.from && !router);
 	if (out && path->cut == WIRE_DELIVERED)
 		path->cut = WIRE_DISCONNECTED;

@@ -70,12 +70,12 @@ struct wire_key {
 _Static_assert(sizeof(struct wire_key) == 8, "wire_key has no padding");
 
 /*
- * links, states and counters are two maps each. Most labs need only the first one, which is small, so that it is made at once; the
+ * links and counters are two maps each. Most labs need only the first one, which is small, so that it is made at once; the
  * other one, "..._more", is made when a key needs it. Where a key is depends on nothing but the key, so it is never in both:
  * the first has room for 255 ports on the first bridge, for 31 on each of the next 30, and for 7 on each of 480 more; the
  * second for every pair of a bridge with as many ports as a bridge can have.
  */
-#define WIRE_FIRST_ENTRIES 131072
+#define WIRE_FIRST_ENTRIES 131072 /* states, which only links with a rate have, have no second map */
 #define WIRE_MORE_ENTRIES  1048576
 _Static_assert(256 * 256 + 30 * 32 * 32 + 480 * 8 * 8 <= WIRE_FIRST_ENTRIES, "none that belongs there is left out");
 

@@ -29,7 +29,6 @@ const struct wire_object wire_objects[WIRE_OBJECTS] = {
 	{ "counters", offsetof(struct wire_ids, counters), .map_type = BPF_MAP_TYPE_HASH,
 	  .key_size = sizeof(struct wire_key), .value_size = sizeof(struct wire_counters) },
 	{ "links_more", offsetof(struct wire_ids, links_more), MORE, .is_optional = true },
-	{ "states_more", offsetof(struct wire_ids, states_more), MORE, .is_optional = true },
 	{ "counters_more", offsetof(struct wire_ids, counters_more), MORE },
 	{ "control", offsetof(struct wire_ids, control), .map_type = BPF_MAP_TYPE_ARRAY, .key_size = sizeof(uint32_t),
 	  .value_size = sizeof(struct wire_control) },

@@ -8,7 +8,7 @@
 
 #include "wire/wire.h"
 
-/* What is two maps: see wire_needs_more(). */
+/* What is known by wire_key, in one map or in two: see wire_needs_more(). */
 enum wire_pairs {
 	WIRE_LINKS,
 	WIRE_STATES,
@@ -20,7 +20,7 @@ struct wire {
 	struct wire_bpf *skeleton;
 	int ports, links, states, ordinals, counters, control; /* map descriptors, owned by the skeleton */
 	int more[WIRE_PAIRS];				       /* the second maps; 0: not made */
-	bool more_rules;				       /* links and states may have one */
+	bool more_rules;				       /* links may have one */
 	struct wire_control *global;			       /* the one value of the map "control", mapped */
 	bool can_hold;
 	bool can_capture;

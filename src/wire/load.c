@@ -57,7 +57,6 @@ static void choose_stages(struct wire *wire)
 	wire->more_rules = wire_probe_more_rules();
 	wire->skeleton->rodata->more_rules = wire->more_rules;
 	bpf_map__set_autocreate(wire->skeleton->maps.links_more, wire->more_rules);
-	bpf_map__set_autocreate(wire->skeleton->maps.states_more, wire->more_rules);
 	bpf_map__set_autocreate(wire->skeleton->maps.events, wire->can_capture);
 	if (!wire->can_capture)
 		return;
@@ -193,8 +192,7 @@ int wire_ids(const struct wire *wire, struct wire_ids *ids, struct error *err)
 	    map_id(wire->states, &ids->states) || map_id(wire->ordinals, &ids->ordinals) ||
 	    map_id(wire->counters, &ids->counters) || map_id(wire->control, &ids->control) ||
 	    map_id(bpf_map__fd(wire->skeleton->maps.counters_more), &ids->counters_more) ||
-	    (wire->more_rules && (map_id(bpf_map__fd(wire->skeleton->maps.links_more), &ids->links_more) ||
-				  map_id(bpf_map__fd(wire->skeleton->maps.states_more), &ids->states_more))) ||
+	    (wire->more_rules && map_id(bpf_map__fd(wire->skeleton->maps.links_more), &ids->links_more)) ||
 	    map_id(bpf_map__fd(wire->skeleton->maps.captures), &ids->captures) ||
 	    (wire->can_capture && map_id(bpf_map__fd(wire->skeleton->maps.events), &ids->events)))
 		return error_errno(err, errno, "ask for the ids of programs and maps");

@@ -75,7 +75,7 @@ uint32_t wire_most_rules(const struct wire *wire)
 
 static bool is_in_more(const struct wire *wire, enum wire_pairs pairs, const struct wire_key *key)
 {
-	return (pairs == WIRE_COUNTERS || wire->more_rules) && wire_needs_more(key);
+	return (pairs == WIRE_COUNTERS || (pairs == WIRE_LINKS && wire->more_rules)) && wire_needs_more(key);
 }
 
 static int first_map(const struct wire *wire, enum wire_pairs pairs)
@@ -117,14 +117,9 @@ int wire_make_map(struct wire *wire, enum wire_pairs pairs, const struct wire_ke
 {
 	if (wire->more[pairs] || !is_in_more(wire, pairs, key))
 		return 0;
-	switch (pairs) {
-	case WIRE_LINKS:
+	if (pairs == WIRE_LINKS)
 		return make_more(wire, pairs, wire->skeleton->maps.links, wire->skeleton->maps.links_more, err);
-	case WIRE_STATES:
-		return make_more(wire, pairs, wire->skeleton->maps.states, wire->skeleton->maps.states_more, err);
-	default:
-		return make_more(wire, pairs, wire->skeleton->maps.counters, wire->skeleton->maps.counters_more, err);
-	}
+	return make_more(wire, pairs, wire->skeleton->maps.counters, wire->skeleton->maps.counters_more, err);
 }
 
 void wire_close_more(struct wire *wire)

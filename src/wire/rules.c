@@ -56,24 +56,19 @@ static bool waited_for_memory(int *tries)
 	return true;
 }
 
-static int no_room(const struct wire *wire, const char *what, struct error *err)
-{
-	return error_errno(err, errno, "%s (at most %u links a run%s)", what, wire_most_rules(wire),
-			   wire->more_rules ? "" : " before Linux 6.2");
-}
-
 /* The program cannot keep a clock for a link without a state. An old state stays as it is: what its clock counts, the rule says. */
-static int make_state(struct wire *wire, const struct wire_key *key, struct error *err)
+static int make_state(const struct wire *wire, const struct wire_key *key, struct error *err)
 {
 	static const struct wire_state fresh;
-	int tries = MEMORY_TRIES, map;
+	int tries = MEMORY_TRIES;
 
-	if (wire_make_map(wire, WIRE_STATES, key, err))
-		return -err->code;
-	map = wire_map(wire, WIRE_STATES, key);
-	while (bpf_map_update_elem(map, key, &fresh, BPF_NOEXIST))
+	while (bpf_map_update_elem(wire->states, key, &fresh, BPF_NOEXIST)) {
+		if (errno == EEXIST)
+			return 0;
 		if (!waited_for_memory(&tries))
-			return errno == EEXIST ? 0 : no_room(wire, "make the state of a link", err);
+			return error_errno(err, errno, "make the state of a link (at most %d links with a rate a run)",
+					   WIRE_FIRST_ENTRIES);
+	}
 	return 0;
 }
 
@@ -105,7 +100,8 @@ static int write_batch(const struct wire *wire, struct batch *batch, struct erro
 
 	while (count && bpf_map_update_batch(batch->map, batch->keys + done, batch->rules + done, &count, &in_place)) {
 		if (!waited_for_memory(&tries))
-			return no_room(wire, "write a link", err);
+			return error_errno(err, errno, "write a link (at most %u links a run%s)", wire_most_rules(wire),
+					   wire->more_rules ? "" : " before Linux 6.2");
 		done += count;
 		count = batch->count - done;
 	}

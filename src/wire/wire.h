@@ -122,8 +122,8 @@ struct wire_ids {
 	uint32_t ingress, egress;
 	uint32_t ports, links, states, ordinals, counters, control, captures;
 	uint32_t counters_more;
-	uint32_t links_more, states_more; /* 0 if the kernel can have none */
-	uint32_t events;		  /* 0 if the kernel has no perf events */
+	uint32_t links_more; /* 0 if the kernel can have none */
+	uint32_t events;     /* 0 if the kernel has no perf events */
 };
 int wire_ids(const struct wire *wire, struct wire_ids *ids, struct error *err);
 
@@ -136,7 +136,7 @@ struct wire_object {
 	uint32_t map_type, key_size, value_size;
 	uint32_t entries; /* at least */
 };
-#define WIRE_OBJECTS 13
+#define WIRE_OBJECTS 12
 extern const struct wire_object wire_objects[WIRE_OBJECTS];
 uint32_t *wire_id(struct wire_ids *ids, const struct wire_object *object);
 

@@ -62,7 +62,6 @@ static void load_program(void)
 	}
 	bpf_map__set_autocreate(stage.program->maps.events, false);
 	bpf_map__set_autocreate(stage.program->maps.links_more, false);
-	bpf_map__set_autocreate(stage.program->maps.states_more, false);
 	assert_int_equal(clocked_bpf__load(stage.program), 0);
 }
 
