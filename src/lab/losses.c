@@ -92,6 +92,17 @@ void losses_of_port(const struct member *member)
 		run->losses.ports += port.dropped;
 }
 
+/* Frames that were held, in the queue of a processor behind the line. */
+static void add_line(struct run *run)
+{
+	struct link_counters line;
+	struct error ignored;
+	int index = wire_line(run->wire);
+
+	if (index && !link_counters(run->nl, index, &line, &ignored))
+		run->losses.ports += line.dropped;
+}
+
 static int read_in_host(void *context, struct error *err)
 {
 	(void)err;
@@ -121,6 +132,7 @@ void losses_tell(struct run *run)
 
 	if (namespace_visit(run->host, read_in_host, &now, &ignored))
 		return;
+	add_line(run);
 	tell(run, LOST, now.neighbours - before->neighbours, "ipv4_neighbours",
 	     UNASKED "the IPv4 neighbour table was full, counted for the whole machine; raise "
 		     "net.ipv4.neigh.default.gc_thresh3");

@@ -15,7 +15,7 @@ struct run;
 struct losses {
 	uint64_t neighbours, neighbours6; /* of the whole machine: no room in the table */
 	uint64_t backlog;		  /* of the whole machine: a processor's queue was full */
-	uint64_t ports;			  /* of this run: what the devices of its ports have dropped */
+	uint64_t ports;			  /* of this run: what the devices of its ports, and the line, have dropped */
 };
 
 /* Remembers what the machine has lost so far. In the network namespace of the host. */

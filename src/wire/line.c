@@ -77,3 +77,8 @@ int wire_open_line(struct wire *wire, struct netlink *nl, const char *name, cons
 	wire_raise_epoch(wire);
 	return 0;
 }
+
+int wire_line(const struct wire *wire)
+{
+	return (int)wire->global->line;
+}

@@ -42,6 +42,8 @@ void wire_probe_fq(struct wire *wire, struct netlink *nl);
  * Needed before a link delays or has a rate.
  */
 int wire_open_line(struct wire *wire, struct netlink *nl, const char *name, const char *end, struct error *err);
+/* The device on which frames are held, 0 if there is none. What it has dropped is held by the counters for ever. */
+int wire_line(const struct wire *wire);
 
 /* Whether the kernel has perf events, without which nothing can be captured. */
 bool wire_can_capture(const struct wire *wire);

@@ -26,10 +26,27 @@ test("passes", function()
 end)
 EOL
 
-# with_setting PATH VALUE [OPTION...]: the run, with a setting that became too small when it had begun.
+cat >line.lua <<'EOL'
+provium.timeout = "5m"
+local lan, a, b = provium:bridge("lan"), provium:vm("a", "netns"), provium:vm("b", "netns")
+lan:attach({a, b})
+provium:boot()
+a:run("ping -c 1 b"):assert_ok()
+lan:add_latency({from = a, to = b, ms = 1000})
+print("busy")
+wait_until(function() return io.open("go") end, {timeout = "60s"})
+test("passes", function()
+	-- All of them are due while the last are being sent.
+	a:run("ping -q -c 3000 -l 3000 -W 3 b")
+	local counters = lan:counters(a, b)
+	print("lost " .. counters.held)
+end)
+EOL
+
+# with_setting PATH VALUE [OPTION...]: the run of $crowd, with a setting that became too small when it had begun.
 with_setting() {
 	rm -f go
-	start "${@:3}" crowd.lua || return 1
+	start "${@:3}" "${crowd-crowd.lua}" || return 1
 	wait_for said busy || return 1
 	echo "$2" >"/proc/sys/net/$1"
 	touch go
@@ -55,6 +72,14 @@ a_full_backlog() {
 	grep -qE "provium: this machine lost [0-9]+ frames that no rule asked for: a processor's queue was full" out &&
 		! prints "table was full"
 }
+# What was held by a link, and lost when it was due.
+a_full_backlog_behind_the_line() {
+	local crowd=line.lua lost told
+	with_setting core/netdev_max_backlog 5 || return
+	lost=$(sed -n 's/.*lost \([0-9]*\)$/\1/p' out)
+	told=$(sed -n "s/^ *provium: this machine lost \([0-9]*\) frames .* a processor's queue was full.*/\1/p" out)
+	((lost > 0 && told >= lost))
+}
 
 # For programs: an event a cause, and all of them in the summary.
 in_json() {
@@ -71,5 +96,6 @@ assert [dict(e, event="loss") for e in events[-1]["losses"]] == losses, events[-
 check "a run that lost nothing says nothing" all_is_well
 check "a neighbour table that is full" a_full_table
 check "a backlog that is full" a_full_backlog
+check "a backlog that is full when frames are due" a_full_backlog_behind_the_line
 check "what was lost, for programs" in_json
 finish
