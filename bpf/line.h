@@ -34,6 +34,8 @@ static __always_inline void count_held(struct wire_counters *totals, __u32 flush
 		if (__sync_val_compare_and_swap(&totals->held_new, seen, next) == seen)
 			return;
 	}
+	/* The others do the same: no flush has come in between, or they have noted it. */
+	ADD(totals->held_new, 1);
 }
 
 /* Of the flush the lower 16 bits will do. */
@@ -52,6 +54,7 @@ static __always_inline void count_released(struct wire_counters *totals, __u16 f
 		if (__sync_val_compare_and_swap(&totals->held_new, seen, seen - 1) == seen)
 			return;
 	}
+	ADD(totals->held_new, -1);
 }
 
 /* Where the label becomes what fq reads. Redirecting a frame has taken its time away. */
