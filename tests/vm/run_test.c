@@ -174,7 +174,8 @@ static void test_ten_megabytes_there_and_back(void **state)
 static void test_leaves_no_files_handles_and_processes(void **state)
 {
 	/* Threads of the kernel, in brackets, come and go as they like. */
-	static const char line[] = "ls -A /run | grep provium-; ls /proc/$(pidof qemu-ga)/fd | wc -l; ps | grep -vc '\\['";
+	static const char line[] =
+		"ls -A /run | grep provium-; ls /proc/$(pidof qemu-ga)/fd | wc -l; ps | grep -vc '\\['";
 	struct outcome before = run(node, line);
 
 	(void)state;
