@@ -17,7 +17,7 @@
 /* clang-format off */
 static const char good[] =
 	"{\"pid\":7,\"title\":\"x.lua\",\"seed\":9007199254740991,\"started\":1700000000,"
-	"\"bpf\":{\"wire_ingress\":1,\"wire_egress\":2,\"ports\":3,\"links\":4,\"states\":5,\"counters\":6,\"control\":7,"
+	"\"bpf\":{\"wire_ingress\":1,\"wire_egress\":2,\"ports\":3,\"links\":4,\"states\":5,\"ordinals\":21,\"counters\":6,\"counters_more\":22,\"control\":7,"
 	"\"captures\":8},"
 	"\"labs\":["
 	"{\"name\":\"\","
