@@ -231,15 +231,23 @@ test("latency on a leg shows exactly once a crossing", {tags = {"fq"}}, function
 	local lan, data, _, a = three()
 	lan:route(data)
 	t:assert(reaches(a, "c.data"))
-	local function rtt()
-		return tonumber(a:run("ping -4 -c 1 -W 20 c.data").stdout:match("time=([%d.]+)"))
+	-- None is too early. A busy machine is late now and then, but not each time.
+	local function check_rtt(least, what)
+		local best = math.huge
+		for _ = 1, 20 do
+			local time = tonumber(a:run("ping -4 -c 1 -W 20 c.data").stdout:match("time=([%d.]+)"))
+			t:assert(time >= least, what .. ": " .. time)
+			best = math.min(best, time)
+			if best < least + 200 then
+				return
+			end
+		end
+		t:assert(false, what .. ": " .. best)
 	end
 	lan:add_latency({from = a, to = "router", ms = 200})
-	local time = rtt()
-	t:assert(time >= 200 and time < 400, "one way, one leg: " .. time)
+	check_rtt(200, "one way, one leg")
 	data:add_latency(100)
-	time = rtt()
-	t:assert(time >= 400 and time < 600, "200 there, 100 on each crossing of data: " .. time)
+	check_rtt(400, "200 there, 100 on each crossing of data")
 	t:assert_eq(provium:path("a", "c").latency_ms, 300.0)
 	t:assert_eq(provium:path("c", "a").latency_ms, 100.0)
 end)
