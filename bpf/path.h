@@ -10,7 +10,7 @@
 #include "dice.h"
 #include "maps.h"
 
-#define PATH_TRIES 8
+#define PATH_TRIES 64
 
 static __always_inline struct wire_rule *find_rule(const struct wire_key *key)
 {
@@ -151,8 +151,8 @@ static __always_inline __u64 read_epoch(struct wire_control *global)
 
 /*
  * Rules change while they are read, and the kernel uses the memory of a deleted element again at once. So what was read
- * counts if the epoch has not moved meanwhile: see wire_commit(). With a commit every microsecond the last try has to do,
- * for one frame.
+ * counts if the epoch has not moved meanwhile: see wire_commit(). A processor of a virtual machine may be taken away in
+ * the midst of each of some tries; of so many it is not.
  */
 static __always_inline void renew_path(struct wire_control *global, __u32 place)
 {
