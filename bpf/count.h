@@ -7,6 +7,22 @@
 
 #define ADD(COUNTER, AMOUNT) __sync_fetch_and_add(&(COUNTER), (AMOUNT))
 
+/* In the second map, if that is where the key belongs: see needs_more(). */
+static __always_inline struct wire_counters *look_up_more(const struct wire_key *key)
+{
+	void *more = needs_more(key->bridge, key->from, key->to) ? find_more(&counters_more) : NULL;
+
+	return more ? bpf_map_lookup_elem(more, key) : NULL;
+}
+
+/* NULL if there are none yet; makes none. */
+static __always_inline struct wire_counters *look_up_counters(const struct wire_key *key)
+{
+	struct wire_counters *totals = bpf_map_lookup_elem(&counters, key);
+
+	return totals ? totals : look_up_more(key);
+}
+
 static __always_inline struct wire_counters *make_counters(void *map, const struct wire_key *key)
 {
 	static const struct wire_counters none;
@@ -18,18 +34,18 @@ static __always_inline struct wire_counters *make_counters(void *map, const stru
 /* Those that are not in the first map. */
 static __noinline struct wire_counters *find_more_counters(const struct wire_key *key)
 {
-	struct wire_counters *totals = NULL;
+	struct wire_counters *totals = look_up_more(key);
 	struct wire_control *global;
 	__u32 zero = 0;
 	void *more;
 
+	if (totals)
+		return totals;
 	if (!needs_more(key->bridge, key->from, key->to)) {
 		totals = make_counters(&counters, key);
 	} else {
 		more = find_more(&counters_more);
 		if (more)
-			totals = bpf_map_lookup_elem(more, key);
-		if (more && !totals)
 			totals = make_counters(more, key);
 	}
 	if (totals)

@@ -99,7 +99,7 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 	}
 	pair = (struct wire_key){ .bridge = to->bridge, .from = skb->tc_index, .to = to->port };
 	/* They are there since the frame was put on the line, or there was no room for them, or they went with their bridge meanwhile. */
-	totals = bpf_map_lookup_elem(&counters, &pair);
+	totals = look_up_counters(&pair);
 	if (flush != (__u16)to->flush)
 		verdict = WIRE_FLUSHED;
 	else if (to->out)

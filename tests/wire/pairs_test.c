@@ -158,6 +158,8 @@ static void test_rates_there(void **state)
 	second = send_held(A, C, 125);
 	assert_int_equal(second.tstamp - first.tstamp, NS(1000));
 	assert_int_not_equal(state_of(A, far).next_ns, 0);
+	/* They were held, and are counted where they came off the line. */
+	assert_counted(A, far, .packets = 2, .bytes = 2 * 125, .delayed = 2);
 	wire_forget_bridge(lab.wire, BRIDGE);
 	assert_int_equal(state_of(A, far).next_ns, 0);
 }
