@@ -53,7 +53,6 @@ static struct host_setting setting_of(const struct need *need, uint64_t nodes, u
 
 	if (line)
 		setting.amount += need->line;
-
 	snprintf(setting.path, sizeof(setting.path), "%s", need->path);
 	return setting;
 }
@@ -78,11 +77,11 @@ static bool grow(uint64_t *asked, uint64_t needed)
 	return true;
 }
 
-static void ask(struct run *run)
+static void ask(struct run *run, bool more)
 {
-	bool more = grow(&run->needs.asked_nodes, run->needs.nodes);
 	struct error ignored;
 
+	more |= grow(&run->needs.asked_nodes, run->needs.nodes);
 	more |= grow(&run->needs.asked_pairs, run->needs.pairs);
 	if (more)
 		namespace_visit(run->host, ask_in_host, run, &ignored);
@@ -91,23 +90,21 @@ static void ask(struct run *run)
 void host_needs_nodes(struct run *run, int change)
 {
 	run->needs.nodes += (uint64_t)change;
-	ask(run);
+	ask(run, false);
 }
 
 void host_needs_pairs(struct run *run, int change)
 {
 	run->needs.pairs += (uint64_t)change;
-	ask(run);
+	ask(run, false);
 }
 
 void host_needs_line(struct run *run)
 {
-	struct error ignored;
+	bool is_new = !run->needs.line;
 
-	if (run->needs.line)
-		return;
 	run->needs.line = true;
-	namespace_visit(run->host, ask_in_host, run, &ignored);
+	ask(run, is_new);
 }
 
 static int close_in_host(void *context, struct error *err)
