@@ -10,9 +10,9 @@
 
 #define NS_PER_S 1000000000ULL
 
-#define AHEAD_BITS                                                                                                     \
-	62 /* 146 years. A second at 1 Tbit/s is 32 years at 1 kbit/s, and must be a second again afterwards */
-#define HALF_BITS 21
+/* 146 years. A second at 1 Tbit/s is 32 years at 1 kbit/s, and must be a second again afterwards. */
+#define AHEAD_BITS 62
+#define HALF_BITS  21
 
 /*
  * ahead * old / new, rounded up, in two steps of at most 64 bits: rates have at most 40, as RULES_MAX_RATE, and what is ahead is as

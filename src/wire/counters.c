@@ -42,14 +42,6 @@ uint64_t wire_frames(const struct wire_counters *counters, enum wire_verdict ver
 	return count;
 }
 
-static uint32_t last_flush(const struct wire *wire, uint32_t bridge)
-{
-	for (size_t i = 0; i < wire->flushed_count; i++)
-		if (wire->flushed[i].bridge == bridge)
-			return wire->flushed[i].flush;
-	return 0;
-}
-
 /* A flush only raises a number: see count_held() in bpf/line.h. What it has met is there until it is due. */
 static void take_flushed(struct wire_counters *counters, uint32_t flush)
 {
@@ -59,7 +51,6 @@ static void take_flushed(struct wire_counters *counters, uint32_t flush)
 	if ((int64_t)counters->held < 0)
 		counters->held = 0;
 	fresh = counters->held_new >> 32 == flush ? (uint32_t)counters->held_new : 0;
-
 	/* The two are not read at one instant. */
 	if (fresh > counters->held)
 		fresh = counters->held;
@@ -72,7 +63,7 @@ struct wire_counters wire_counters(const struct wire *wire, struct wire_key key)
 	struct wire_counters counters = { 0 };
 
 	if (!bpf_map_lookup_elem(wire_map(wire, WIRE_COUNTERS, &key), &key, &counters))
-		take_flushed(&counters, last_flush(wire, key.bridge));
+		take_flushed(&counters, wire_last_flush(wire, key.bridge));
 	return counters;
 }
 
@@ -87,7 +78,7 @@ static void visit_counters(const struct wire_key *key, const void *value, void *
 	struct counters_visit *visit = context;
 	struct wire_counters counters = *(const struct wire_counters *)value;
 
-	take_flushed(&counters, last_flush(visit->wire, key->bridge));
+	take_flushed(&counters, wire_last_flush(visit->wire, key->bridge));
 	visit->each(key, &counters, visit->context);
 }
 

@@ -39,6 +39,9 @@ void wire_raise_epoch(struct wire *wire);
 /* Whatever is known of ports that are gone, and of what was held for them. */
 void wire_forget_gone(struct wire *wire, uint32_t bridge);
 
+/* 0 if it was never flushed. */
+uint32_t wire_last_flush(const struct wire *wire, uint32_t bridge);
+
 /* Whether the kernel can have rules in second maps. */
 bool wire_probe_more_rules(void);
 /* The map that has the key, or would: a descriptor; -1 if it is not made. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Devices become ports of a bridge, and stop being some. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include <bpf/bpf.h>
 
@@ -9,7 +8,6 @@
 #include "net/qdisc.h"
 #include "util/error.h"
 #include "util/list.h"
-#include "util/memory.h"
 #include "wire/internal.h"
 
 /* So many ports that are gone are remembered for the sake of what may be held for them. */
@@ -19,6 +17,7 @@ struct gone {
 	uint32_t ifindex;
 	uint32_t bridge;
 	uint16_t port;
+	bool is_needed;
 };
 
 /* It is there, or it is gone and nobody has to remember it. */
@@ -79,15 +78,9 @@ void wire_set_out(struct wire *wire, int ifindex, bool out)
 	wire_raise_epoch(wire);
 }
 
-struct gone_visit {
-	struct wire *wire;
-	bool *awaited; /* a place for each that is gone */
-};
-
 static void note_awaited(const struct wire_key *key, const void *value, void *context)
 {
-	struct gone_visit *visit = context;
-	struct wire *wire = visit->wire;
+	struct wire *wire = context;
 	const struct wire_counters *totals = value;
 
 	/* Those that were flushed are on the line, too. */
@@ -95,24 +88,29 @@ static void note_awaited(const struct wire_key *key, const void *value, void *co
 		return;
 	for (size_t i = 0; i < wire->gone_count; i++)
 		if (wire->gone[i].bridge == key->bridge && wire->gone[i].port == key->to)
-			visit->awaited[i] = true;
+			wire->gone[i].is_needed = true;
 }
 
-/* Those for which nothing is held any more. */
-static void sweep_gone(struct wire *wire)
+static void drop_needless(struct wire *wire)
 {
-	struct gone_visit visit = { .wire = wire, .awaited = memory_new(wire->gone_count * sizeof(bool)) };
 	size_t kept = 0;
 
-	wire_each_key(wire, WIRE_COUNTERS, WIRE_ANY_BRIDGE, note_awaited, &visit);
 	for (size_t i = 0; i < wire->gone_count; i++) {
-		if (visit.awaited[i])
+		if (wire->gone[i].is_needed)
 			wire->gone[kept++] = wire->gone[i];
 		else
 			bpf_map_delete_elem(wire->ports, &wire->gone[i].ifindex);
 	}
 	wire->gone_count = kept;
-	free(visit.awaited);
+}
+
+/* Those for which nothing is held any more. */
+static void sweep_gone(struct wire *wire)
+{
+	for (size_t i = 0; i < wire->gone_count; i++)
+		wire->gone[i].is_needed = false;
+	wire_each_key(wire, WIRE_COUNTERS, WIRE_ANY_BRIDGE, note_awaited, wire);
+	drop_needless(wire);
 }
 
 void wire_remove_port(struct wire *wire, int ifindex)
@@ -135,32 +133,40 @@ void wire_remove_port(struct wire *wire, int ifindex)
 	}
 }
 
+static struct flushed *find_flushed(const struct wire *wire, uint32_t bridge)
+{
+	for (size_t i = 0; i < wire->flushed_count; i++)
+		if (wire->flushed[i].bridge == bridge)
+			return &wire->flushed[i];
+	return NULL;
+}
+
+uint32_t wire_last_flush(const struct wire *wire, uint32_t bridge)
+{
+	const struct flushed *flushed = find_flushed(wire, bridge);
+
+	return flushed ? flushed->flush : 0;
+}
+
 void wire_forget_gone(struct wire *wire, uint32_t bridge)
 {
-	size_t kept = 0;
+	struct flushed *flushed = find_flushed(wire, bridge);
 
-	for (size_t i = 0; i < wire->gone_count; i++) {
-		if (wire->gone[i].bridge != bridge)
-			wire->gone[kept++] = wire->gone[i];
-		else
-			bpf_map_delete_elem(wire->ports, &wire->gone[i].ifindex);
-	}
-	wire->gone_count = kept;
-	for (size_t i = wire->flushed_count; i--;)
-		if (wire->flushed[i].bridge == bridge)
-			LIST_REMOVE(wire->flushed, wire->flushed_count, i);
+	for (size_t i = 0; i < wire->gone_count; i++)
+		wire->gone[i].is_needed = wire->gone[i].bridge != bridge;
+	drop_needless(wire);
+	if (flushed)
+		LIST_REMOVE(wire->flushed, wire->flushed_count, (size_t)(flushed - wire->flushed));
 }
 
 static void note_flush(struct wire *wire, uint32_t bridge, uint32_t flush)
 {
-	struct flushed flushed = { .bridge = bridge, .flush = flush };
+	struct flushed *known = find_flushed(wire, bridge), new = { .bridge = bridge, .flush = flush };
 
-	for (size_t i = 0; i < wire->flushed_count; i++)
-		if (wire->flushed[i].bridge == bridge) {
-			wire->flushed[i] = flushed;
-			return;
-		}
-	LIST_ADD(wire->flushed, wire->flushed_count, flushed);
+	if (known)
+		*known = new;
+	else
+		LIST_ADD(wire->flushed, wire->flushed_count, new);
 }
 
 static void flush_port(struct wire *wire, uint32_t index, uint32_t bridge, uint32_t flush)
