@@ -12,6 +12,7 @@
 
 #include <bpf/bpf_endian.h>
 
+#include "headers.h"
 #include "maps.h"
 
 #define VLAN_TAG_BYTES	 4
@@ -42,11 +43,11 @@ static __noinline __u32 segment_headers(struct __sk_buff *skb)
 	__u8 first, protocol = 0;
 	__be16 type = 0;
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i <= MAX_TAGS; i++) {
 		if (bpf_skb_load_bytes(skb, offset, &type, sizeof(type)))
 			return 0;
 		offset += sizeof(type);
-		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
+		if (!is_tag(bpf_ntohs(type)))
 			break;
 		offset += sizeof(type);
 	}
