@@ -104,22 +104,25 @@ static void set_mute(struct member *member, bool mute)
 	member->mute = mute;
 }
 
-/* Those who may become mute by the changes, or cease to be, by port. */
+/* Those who may become mute by the changes, or cease to be, by port. NULL if nobody does, as with most rules. */
 static bool *find_concerned(const struct bridge *bridge, const struct wire_changes *changes)
 {
-	bool *concerned = memory_new(bridge->member_count + 1), all = false;
+	bool *concerned = memory_new(bridge->member_count + 1), all = false, any = false;
 
 	for (size_t i = 0; i < changes->count; i++) {
 		const struct wire_change *change = &changes->list[i];
 
 		if (is_access_out(&change->key))
-			concerned[change->key.from] = true;
+			any = concerned[change->key.from] = true;
 		else if (is_medium(&change->key))
 			all = change->link.partition != rules_medium(bridge).partition;
 	}
 	for (size_t port = 1; port <= bridge->member_count && all; port++)
 		concerned[port] = true;
-	return concerned;
+	if (any || all)
+		return concerned;
+	free(concerned);
+	return NULL;
 }
 
 /* As it will be when the changes are in force; if there are none, as it is. */
@@ -148,9 +151,11 @@ int rules_commit(struct bridge *bridge, struct wire_changes *changes, struct err
 	if (moves_lifted(bridge, changes))
 		set_lifted(bridge, changes);
 	concerned = find_concerned(bridge, changes);
-	settle_mute(bridge, changes, concerned, false);
+	if (concerned)
+		settle_mute(bridge, changes, concerned, false);
 	status = wire_commit(bridge->run->wire, changes, err);
-	settle_mute(bridge, changes, concerned, true);
+	if (concerned)
+		settle_mute(bridge, changes, concerned, true);
 	free(concerned);
 	return status;
 }
