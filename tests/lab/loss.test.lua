@@ -9,10 +9,10 @@ local lan, a, b, c = support.network(3)
 
 support.silence(a, b, c)
 
--- The numbers of the frames that arrive when so many are sent from a to b.
-local function arrivals(count, from, to)
+-- The numbers of the frames that arrive when so many are sent from a to b, or to that address.
+local function arrivals(count, from, to, mac)
 	local listener = support.listen(to or b, { log = true })
-	support.send(from or a, { from = 1, count = count, to = { [2] = (to or b):mac("lan") } })
+	support.send(from or a, { from = 1, count = count, to = { [2] = mac or (to or b):mac("lan") } })
 	provium:sleep("20ms")
 	local numbers = {}
 	for i, frame in ipairs(listener:stop().frames) do
@@ -134,15 +134,8 @@ test("a bystander changes nothing", function(t)
 	lan:drop_rate(50)
 	local function heard()
 		provium:seed(12)
-		local listener = support.listen(b, { log = true })
 		-- To an address that nobody has: everybody gets it.
-		support.send(a, { from = 1, count = 200, to = { [2] = "02:00:00:00:00:99" } })
-		provium:sleep("20ms")
-		local numbers = {}
-		for i, frame in ipairs(listener:stop().frames) do
-			numbers[i] = frame.number
-		end
-		return numbers
+		return arrivals(200, a, b, "02:00:00:00:00:99")
 	end
 	local first = heard()
 	t:assert(#first > 60 and #first < 140, #first)
