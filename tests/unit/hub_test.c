@@ -10,14 +10,8 @@
 #define hub_wake	      tested_hub_wake
 #define hub_is_ready	      tested_hub_is_ready
 #define hub_stop_capture      tested_hub_stop_capture
-#define rings_open	      tested_open
-#define rings_close	      tested_close
-#define rings_size	      tested_size
-#define rings_poll	      tested_poll
-#define rings_look	      tested_look
-#define rings_next	      tested_next
-#define rings_are_empty	      tested_are_empty
-#define rings_done	      tested_done
+
+#include "rings_source.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,17 +20,9 @@
 
 #include <cmocka.h>
 
-#include "capture/hub.c"   /* NOLINT(bugprone-suspicious-include) */
-#include "capture/rings.c" /* NOLINT(bugprone-suspicious-include) */
+#include "capture/hub.c" /* NOLINT(bugprone-suspicious-include) */
 
-#define CPUS  2U
-#define SIZE  (1U << 17)
 #define START (1000 * NS_PER_S)
-
-static struct perf_event_mmap_page pages[CPUS];
-static uint8_t data[CPUS][SIZE];
-static struct ring list[CPUS];
-static struct rings rings = { .count = CPUS, .size = SIZE, .batch = SIZE / BATCH_SHARE, .list = list };
 
 static struct wire_control control;
 static struct wire_capture elements[WIRE_MAX_CAPTURES];
@@ -48,15 +34,9 @@ static struct capture capture;
 /* One capture, which counts frames. */
 static int make_hub(void **state)
 {
-	(void)state;
-	memset(list, 0, sizeof(list));
-	memset(pages, 0, sizeof(pages));
+	make_rings(state);
 	memset(&control, 0, sizeof(control));
 	memset(elements, 0, sizeof(elements));
-	for (size_t i = 0; i < CPUS; i++) {
-		list[i].page = &pages[i];
-		list[i].data = data[i];
-	}
 	capture = (struct capture){ .hub = &hub, .options.format = CAPTURE_COUNT, .news = -1 };
 	spool_open(&capture.spool, 1 << 20);
 	hub = (struct capture_hub){ .tap = &tap, .rings = &rings, .captures = { &capture }, .open = 1 };
@@ -65,17 +45,8 @@ static int make_hub(void **state)
 
 static int free_hub(void **state)
 {
-	(void)state;
 	spool_close(&capture.spool);
-	for (size_t i = 0; i < CPUS; i++)
-		buffer_free(&list[i].kept);
-	return 0;
-}
-
-static void put(size_t cpu, const void *bytes, size_t size)
-{
-	memcpy(data[cpu] + pages[cpu].data_head % SIZE, bytes, size);
-	pages[cpu].data_head += size;
+	return free_rings(state);
 }
 
 static void happen(size_t cpu, uint64_t time_ns)
