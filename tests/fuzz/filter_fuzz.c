@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* The helpers of the kernel are pointers to functions there, and offsetof() is one that follows a null pointer. */
-#include "../../bpf/frame.h"
+#include "../../bpf/maps.h"
 
 #undef offsetof
 #define offsetof __builtin_offsetof
