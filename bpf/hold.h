@@ -27,13 +27,30 @@ static __always_inline enum wire_verdict stage_hold(const struct frame *frame, _
 }
 
 /*
- * What goes along with a frame on the line: `mark` is the device that it is for, `tc_index` the sender's port; in cb the time
- * at which it is due, fq's flow (words 0 to 2, which fq uses itself then), when it was sent (SENT_BITS of it), and the number of the
- * flush before it (16 bits).
+ * What a frame takes of the line's room, as a power of two of WIRE_HELD_BYTES: an offload frame is as large as dozens of others.
+ * It goes along with the frame, for the kernel may turn a tag that is in its bytes into one beside them.
  */
-#define SENT_BITS 48
+#define MAX_WEIGHT 8
 
-static __always_inline void write_label(struct __sk_buff *skb, const struct frame *frame, __u64 departure_ns)
+static __always_inline __u32 weight_of(const struct __sk_buff *skb)
+{
+	__u32 weight = 0;
+
+#pragma unroll
+	for (int i = 0; i < MAX_WEIGHT; i++)
+		weight += skb->len > WIRE_HELD_BYTES << i;
+	return weight;
+}
+
+/*
+ * What goes along with a frame on the line: `mark` is the device that it is for, `tc_index` the sender's port; in cb the time
+ * at which it is due, fq's flow (words 0 to 2, which fq uses itself then), when it was sent (SENT_BITS of it), its weight (4 bits),
+ * and the number of the flush before it (16 bits).
+ */
+#define SENT_BITS 44
+
+static __always_inline void write_label(struct __sk_buff *skb, const struct frame *frame, __u64 departure_ns,
+					__u32 weight)
 {
 	skb->mark = skb->ifindex;
 	skb->tc_index = frame->path->pair.from;
@@ -42,7 +59,7 @@ static __always_inline void write_label(struct __sk_buff *skb, const struct fram
 	/* One flow a sender, receiver and rule, for a flow waits for its head. */
 	skb->cb[2] = (__u32)frame->path->flow;
 	skb->cb[3] = (__u32)frame->sent_ns;
-	skb->cb[4] = (__u32)(frame->sent_ns >> 32 & 0xffff) | frame->path->flush << 16;
+	skb->cb[4] = (__u32)(frame->sent_ns >> 32 & 0xfff) | weight << 12 | frame->path->flush << 16;
 }
 
 /*

@@ -75,13 +75,14 @@ static __always_inline int enter_line(struct __sk_buff *skb)
 /* Of when it was sent, the lower SENT_BITS. */
 static __always_inline __u64 label_sent_ns(const struct __sk_buff *skb)
 {
-	return (__u64)(skb->cb[4] & 0xffff) << 32 | skb->cb[3];
+	return (__u64)(skb->cb[4] & 0xfff) << 32 | skb->cb[3];
 }
 
 static __always_inline int leave_line(struct __sk_buff *skb)
 {
 	__u32 zero = 0, index = skb->mark;
 	__u16 flush = skb->cb[4] >> 16;
+	__s64 room = 1LL << (skb->cb[4] >> 12 & 15);
 	struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
 	const struct wire_port *to = bpf_map_lookup_elem(&ports, &index);
 	enum wire_verdict verdict = WIRE_DELIVERED;
@@ -94,7 +95,7 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	if (!to) {
 		/* Of a bridge that is gone, and all that was counted of it. */
-		ADD(global->held, -1);
+		ADD(global->held, -room);
 		return TC_ACT_SHOT;
 	}
 	pair = (struct wire_key){ .bridge = to->bridge, .from = skb->tc_index, .to = to->port };
@@ -119,7 +120,7 @@ static __always_inline int leave_line(struct __sk_buff *skb)
 	skb->tc_index = 0;
 	action = capture_fate(skb, &fate, verdict == WIRE_DELIVERED ? (int)bpf_redirect(index, 0) : TC_ACT_SHOT);
 	/* Last: once nothing is held, all that there is to say is said. */
-	ADD(global->held, -1);
+	ADD(global->held, -room);
 	return action;
 }
 

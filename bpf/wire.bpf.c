@@ -99,23 +99,24 @@ static __always_inline enum wire_verdict hold(struct __sk_buff *skb, const struc
 {
 	__u32 zero = 0;
 	struct wire_control *global = bpf_map_lookup_elem(&control, &zero);
-	__u32 flush = frame->path->flush;
+	__u32 flush = frame->path->flush, weight = weight_of(skb);
+	__s64 room = 1LL << weight;
 	struct wire_counters *totals;
 
 	if (!global || !global->line)
 		return WIRE_ERROR;
-	if (*(volatile __s64 *)&global->held >= WIRE_MAX_HELD)
+	if (*(volatile __s64 *)&global->held + room > WIRE_MAX_HELD)
 		return WIRE_QUEUE;
-	write_label(skb, frame, departure_ns);
+	write_label(skb, frame, departure_ns, weight);
 	totals = find_counters(&frame->path->pair);
 	/* Before it can come off again, on another processor. */
-	ADD(global->held, 1);
+	ADD(global->held, room);
 	count_held(totals, flush);
 	*action = put_on_line(skb, global->line);
 	if (*action != TC_ACT_SHOT)
 		return WIRE_DELIVERED;
 	count_released(totals, flush);
-	ADD(global->held, -1);
+	ADD(global->held, -room);
 	return WIRE_ERROR;
 }
 

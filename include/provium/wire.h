@@ -199,15 +199,17 @@ struct wire_control {
 		__u32 owner; /* the process; 0: free */
 		__u32 captures;
 	} readers[WIRE_MAX_READERS];
-	__s64 held; /* frames on the line. Apart from what every frame reads, for it changes with every frame that is held */
+	__s64 held; /* on the line: see WIRE_MAX_HELD. Apart from what every frame reads, for it changes with every frame that is held */
 };
 
 #define WIRE_MAX_PORTS 16384
 /*
- * How many frames the line holds. A link without a rate has no queue of its own to bound it, so this is what keeps a sender at full
- * speed on a long link from taking all memory: 1,000,000 frames are 800 Mbit/s of full frames for 15 s.
+ * How many frames the line holds, of up to WIRE_HELD_BYTES each; a larger one counts as the next power of two of them. A link without a
+ * rate has no queue of its own to bound it, so this is what keeps a sender at full speed on a long link from taking all memory:
+ * 1,000,000 frames are 800 Mbit/s of full frames for 15 s.
  */
 #define WIRE_MAX_HELD	 1000000
+#define WIRE_HELD_BYTES	 2048U
 #define WIRE_MAX_CLASSES 131072
 
 #ifdef __bpf__

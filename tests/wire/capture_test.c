@@ -272,7 +272,7 @@ static struct wire_event come_off(uint64_t sent_ns, uint32_t flush)
 	struct __sk_buff skb = {
 		.ifindex = lab.wire->global->line_end,
 		.mark = (uint32_t)lab.device[B],
-		.cb = { 0, 0, 0, (uint32_t)sent_ns, (uint32_t)(sent_ns >> 32 & 0xffff) | flush << 16 },
+		.cb = { 0, 0, 0, (uint32_t)sent_ns, (uint32_t)(sent_ns >> 32 & 0xfff) | flush << 16 },
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .ctx_in = &skb,
 		    .ctx_size_in = sizeof(skb));
@@ -307,8 +307,8 @@ static void test_off_the_line(void **state)
 	assert_int_equal(come_off(now_ns, 0).sent_ns, now_ns);
 	now_ns -= 3 * NS_PER_S;
 	assert_int_equal(come_off(now_ns, 0).sent_ns, now_ns);
-	/* The lower 48 bits of that go along: half a turn ahead is half a turn ago. */
-	assert_int_equal(come_off(now_ns + (1ULL << 47), 0).sent_ns, now_ns - (1ULL << 47));
+	/* The lower 44 bits of that go along: half a turn ahead is half a turn ago. */
+	assert_int_equal(come_off(now_ns + (1ULL << 43), 0).sent_ns, now_ns - (1ULL << 43));
 	assert_int_equal(come_off(now_ns, 0).verdict, WIRE_DELIVERED);
 	assert_int_equal(come_off(now_ns, 1).verdict, WIRE_FLUSHED);
 	set_out(true);

@@ -176,6 +176,30 @@ static void test_the_line_is_full(void **state)
 	assert_counted(A, B, .packets = 1, .bytes = 64, .delayed = 1, .dropped_queue = 1);
 }
 
+/* With that much of the line taken. */
+static int send_beside(uint32_t size, int64_t taken)
+{
+	int action;
+
+	__atomic_add_fetch(&lab.wire->global->held, taken, __ATOMIC_RELAXED);
+	action = send_frame(A, B, size).action;
+	__atomic_sub_fetch(&lab.wire->global->held, taken, __ATOMIC_RELAXED);
+	settle();
+	assert_int_equal(lab.wire->global->held, 0);
+	return action;
+}
+
+/* A larger frame takes the room of several. */
+static void test_the_line_has_room_for_bytes(void **state)
+{
+	(void)state;
+	set_link(A, B, delayed(50, 1));
+	assert_int_equal(send_beside(WIRE_HELD_BYTES, WIRE_MAX_HELD - 1), TC_ACT_STOLEN);
+	assert_int_equal(send_beside(WIRE_HELD_BYTES + 1, WIRE_MAX_HELD - 1), TC_ACT_SHOT);
+	assert_int_equal(send_beside(WIRE_HELD_BYTES + 1, WIRE_MAX_HELD - 2), TC_ACT_STOLEN);
+	assert_int_equal(wire_counters(lab.wire, key(A, B)).dropped_queue, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +215,7 @@ int main(void)
 		cmocka_unit_test_setup(test_farther_than_fq_can_see, clear_lab),
 		cmocka_unit_test_setup(test_refused_by_the_line, clear_lab),
 		cmocka_unit_test_setup(test_the_line_is_full, clear_lab),
+		cmocka_unit_test_setup(test_the_line_has_room_for_bytes, clear_lab),
 	};
 
 	return cmocka_run_group_tests_name("delay", tests, open_lab, close_lab);

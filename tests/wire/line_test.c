@@ -8,15 +8,15 @@
 
 #define LATE NS(50)
 
-/* From A, put on the line under the n-th flush. */
-static int comes_off(enum place to, uint32_t size, uint32_t flush)
+/* Put on the line under the n-th flush, with the room of 2^weight frames. */
+static int comes_off_with(enum place to, uint32_t size, uint32_t flush, uint32_t weight)
 {
 	static const uint8_t frame[9000] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
 	uint64_t sent_ns = clock_now() - LATE;
 	struct __sk_buff skb = {
 		.ifindex = lab.wire->global->line_end,
 		.mark = (uint32_t)lab.device[to],
-		.cb = { [3] = (uint32_t)sent_ns, [4] = (uint32_t)(sent_ns >> 32 & 0xffff) | flush << 16 },
+		.cb = { [3] = (uint32_t)sent_ns, [4] = (uint32_t)(sent_ns >> 32 & 0xfff) | weight << 12 | flush << 16 },
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = size, .ctx_in = &skb,
 		    .ctx_size_in = sizeof(skb));
@@ -25,6 +25,11 @@ static int comes_off(enum place to, uint32_t size, uint32_t flush)
 	if (bpf_prog_test_run_opts(program, &opts))
 		fail_msg("test run: %s", strerror(errno));
 	return (int)opts.retval;
+}
+
+static int comes_off(enum place to, uint32_t size, uint32_t flush)
+{
+	return comes_off_with(to, size, flush, 0);
 }
 
 /* As if so many frames were on the line, some of them since the flush of that number. */
@@ -46,6 +51,15 @@ static void test_delivered_when_it_leaves(void **state)
 	assert_int_equal(wire_counters(lab.wire, key(SWITCH, B)).packets, 0);
 	assert_int_equal(comes_off(B, 100, 0), TC_ACT_REDIRECT);
 	assert_counted(SWITCH, B, .packets = 1, .bytes = 100, .delayed = 1);
+}
+
+/* However large it is by then. */
+static void test_gives_back_the_room_that_it_took(void **state)
+{
+	(void)state;
+	hold(B, 9, 0, 1);
+	comes_off_with(B, 100, 0, 3);
+	assert_int_equal(lab.wire->global->held, 1);
 }
 
 static void test_due_for_nobody(void **state)
@@ -210,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_delivered_when_it_leaves, clear_line),
+		cmocka_unit_test_setup(test_gives_back_the_room_that_it_took, clear_line),
 		cmocka_unit_test_setup(test_due_for_nobody, clear_line),
 		cmocka_unit_test_setup(test_due_while_the_cable_is_out, clear_line),
 		cmocka_unit_test_setup(test_a_flush, clear_line),
