@@ -44,6 +44,8 @@ end)
 
 test("loss slows it down, and breaks nothing", { tags = { "fq" } }, function(t)
 	lan:add_latency(5)
+	-- Of some 420 frames 11 get lost. With a seed of each run's own they were 2 once.
+	provium:seed(1)
 	lan:drop_rate({ from = b, to = a, p = 2 })
 	b:run("mkdir -p /tmp/www && seq 1 100000 >/tmp/www/numbers && busybox httpd -p 80 -h /tmp/www"):assert_ok()
 	a:run("curl --silent --max-time 280 http://b.lan/numbers >/tmp/numbers", { timeout = "290s" }):assert_ok()
