@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* run(), run_async() and what they return. Methods of nodes; what their arguments may be is in request.c. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,13 @@ static void mark_oom(struct script_process *process, const struct machine *machi
 	process->cgroup_oom = oom_met(cgroup);
 }
 
+/* With what ran, and where. */
+_Noreturn static void raise_for(lua_State *L, const struct script_process *process, struct error *err)
+{
+	error_wrap(err, "`%.200s` in vm `%s`", process->command, process->node);
+	script_raise(L, err);
+}
+
 /* A server that a script started and forgot is to go on until its scope ends, so the registry refers to it until then. */
 struct script_process *script_start_process(lua_State *L, struct machine *machine, const struct command *command,
 					    uint64_t limit_ns)
@@ -87,13 +95,16 @@ struct script_process *script_start_process(lua_State *L, struct machine *machin
 	struct script_process *process = script_new_userdata(L, type, sizeof(*process));
 	struct error err;
 
+	strcpy(process->node, machine->name);
+	process->command = script_command_text(command);
 	mark_oom(process, machine);
 	if (machine->kind->start(machine->node, command, &process->process, &err)) {
 		process->process = NULL;
+		/* Whether it had begun makes no difference to who waits for its end. */
+		if (err.code == EINTR)
+			raise_for(L, process, &err);
 		script_raise(L, &err);
 	}
-	strcpy(process->node, machine->name);
-	process->command = script_command_text(command);
 	process->depth = script->root->depth;
 	process->limit_ns = limit_ns;
 	process->deadline_ns = limit_ns ? clock_after(limit_ns) : CLOCK_NEVER;
@@ -152,13 +163,8 @@ static int wait_until(lua_State *L, struct script_process *process, uint64_t dea
 {
 	struct error err;
 
-	if (process->process->ops->wait(process->process, deadline_ns, PROCESS_UNTIL_END, &err)) {
-		char text[sizeof(err.text)];
-
-		strcpy(text, err.text);
-		error_set(&err, err.code, "`%.200s` in vm `%s`: %s", process->command, process->node, text);
-		return script_raise(L, &err);
-	}
+	if (process->process->ops->wait(process->process, deadline_ns, PROCESS_UNTIL_END, &err))
+		raise_for(L, process, &err);
 	return process->process->status != PROCESS_RUNNING;
 }
 
@@ -280,10 +286,8 @@ static int process_write(lua_State *L)
 			"the guest agent gives a process in vm `%s` its standard input when it starts, and no "
 			"more: use run_async(…, {stdin = …})",
 			process->node);
-	if (base->ops->write(base, data, size, &err)) {
-		error_wrap(&err, "`%.200s` in vm `%s`", process->command, process->node);
-		return script_raise(L, &err);
-	}
+	if (base->ops->write(base, data, size, &err))
+		raise_for(L, process, &err);
 	return 0;
 }
 

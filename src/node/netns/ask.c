@@ -75,7 +75,7 @@ static int await_init(const struct netns_node *node, short events, uint64_t dead
 		if (wait_slice(&control, 1, deadline_ns) > 0)
 			return 0;
 		if (interrupt_pending(err))
-			return error_wrap(err, "init of node `%s`", node->name);
+			return -err->code;
 		if (clock_now() >= deadline_ns)
 			return error_set(err, ETIMEDOUT, "init of node `%s` does not answer", node->name);
 	}

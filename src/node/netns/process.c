@@ -70,7 +70,7 @@ static int exec_report(struct netns_node *node, const struct command *command, i
 
 	while (wait_slice(&told, 1, CLOCK_NEVER) <= 0)
 		if (interrupt_pending(err))
-			return error_wrap(err, "run `%s` in node `%s`", command->argv[0], node->name);
+			return -err->code;
 	size = read(report, &code, sizeof(code));
 	if (size != sizeof(code))
 		return 0;
