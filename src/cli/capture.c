@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "capture/capture.h"
@@ -236,6 +237,17 @@ static int open_output(struct output *output, const struct request *request, str
 	return 0;
 }
 
+/* Without waiting. A pipe before Linux 6.4 is not asked for more than PIPE_BUF, for which there is room if it can be written to. */
+static ssize_t write_what_fits(int fd, const char *bytes, size_t size)
+{
+	struct iovec part = { (void *)bytes, size };
+	ssize_t written = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
+
+	if (written < 0 && errno == EOPNOTSUPP)
+		written = write(fd, bytes, size < PIPE_BUF ? size : PIPE_BUF);
+	return written < 0 && errno == EAGAIN ? 0 : written;
+}
+
 /*
  * As much as there is room for. Ctrl-C ends the capture, not the writing of what it has: but then a reader that does not read
  * is waited for no longer than that.
@@ -251,7 +263,7 @@ static ssize_t write_to_pipe(struct output *output, const char *bytes, size_t si
 	}
 	if (ready <= 0)
 		return ready ? ready : error_set(err, ETIMEDOUT, "write the capture: nobody reads");
-	return write(output->fd, bytes, size < PIPE_BUF ? size : PIPE_BUF);
+	return write_what_fits(output->fd, bytes, size);
 }
 
 static int write_all(struct output *output, const char *bytes, size_t size, struct error *err)
