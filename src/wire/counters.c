@@ -75,9 +75,12 @@ struct counters_visit {
 
 static void visit_counters(const struct wire_key *key, const void *value, void *context)
 {
+	static const struct wire_counters silent;
 	struct counters_visit *visit = context;
 	struct wire_counters counters = *(const struct wire_counters *)value;
 
+	if (memcmp(&counters, &silent, sizeof(counters)) == 0)
+		return;
 	take_flushed(&counters, wire_last_flush(visit->wire, key->bridge));
 	visit->each(key, &counters, visit->context);
 }

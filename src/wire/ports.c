@@ -13,6 +13,9 @@
 /* So many ports that are gone are remembered for the sake of what may be held for them. */
 #define GONE_LIMIT 1024U
 
+/* A bridge of so many has 1,000 pairs, which are made in a millisecond. */
+#define READY_PORTS 32
+
 struct gone {
 	uint32_t ifindex;
 	uint32_t bridge;
@@ -28,6 +31,29 @@ static void forget_gone(struct wire *wire, uint32_t ifindex)
 			LIST_REMOVE(wire->gone, wire->gone_count, i);
 }
 
+/*
+ * The program cannot wait for memory, and when all nodes of a lab begin to speak, each with all others, user-mode-linux has none for so
+ * many new pairs until the next tick. So the pairs of the first ports are there before they speak.
+ */
+static void make_pairs(const struct wire *wire, uint32_t bridge, uint16_t port)
+{
+	static const struct wire_counters none;
+
+	for (uint16_t other = 0; other < port && port <= READY_PORTS; other++) {
+		const struct wire_key pairs[] = { { .bridge = bridge, .from = port, .to = other },
+						  { .bridge = bridge, .from = other, .to = port } };
+
+		for (int i = 0; i < 2; i++) {
+			int tries = WIRE_MEMORY_TRIES;
+
+			while (bpf_map_update_elem(wire_map(wire, WIRE_COUNTERS, &pairs[i]), &pairs[i], &none,
+						   BPF_NOEXIST) &&
+			       wire_waited_for_memory(&tries)) {
+			}
+		}
+	}
+}
+
 int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, struct error *err)
 {
 	uint32_t index = (uint32_t)ifindex;
@@ -40,6 +66,7 @@ int wire_set_port(struct wire *wire, int ifindex, const struct wire_port *port, 
 		return error_errno(err, errno, "make device %d the port %s (at most %d ports a run)", ifindex,
 				   port->name, WIRE_MAX_PORTS);
 	forget_gone(wire, index);
+	make_pairs(wire, port->bridge, port->port);
 	wire_raise_epoch(wire);
 	return 0;
 }

@@ -109,6 +109,7 @@ extern const char *const wire_hops[WIRE_HOPS];
 uint64_t wire_frames(const struct wire_counters *counters, enum wire_verdict verdict);
 /* All zero if the pair never spoke. `dropped_flushed` is whole, and `held` is what is still going to be delivered. */
 struct wire_counters wire_counters(const struct wire *wire, struct wire_key key);
+/* Those of pairs that spoke. */
 void wire_each_counters(const struct wire *wire, uint32_t bridge,
 			void (*each)(const struct wire_key *key, const struct wire_counters *counters, void *context),
 			void *context);

@@ -109,6 +109,43 @@ static void test_no_room_to_count(void **state)
 	assert_int_equal(wire_uncounted(lab.wire), uncounted + 2);
 }
 
+static void count_pair(const struct wire_key *key, const struct wire_counters *counters, void *context)
+{
+	(void)key;
+	(void)counters;
+	++*(int *)context;
+}
+
+static bool has_counters(enum place from, uint16_t to)
+{
+	struct wire_key of = { .bridge = BRIDGE, .from = (uint16_t)from, .to = to };
+	struct wire_counters counters;
+
+	return bpf_map_lookup_elem(lab.wire->counters, &of, &counters) == 0;
+}
+
+/* A program cannot wait for memory. */
+static void test_there_is_room_for_a_pair_before_it_speaks(void **state)
+{
+	struct wire_port port = { .bridge = BRIDGE, .port = 32 };
+	struct error err;
+	int pairs = 0;
+
+	(void)state;
+	assert_false(has_counters(A, B));
+	must(wire_set_port(lab.wire, 1000, &port, &err), &err);
+	for (uint16_t other = 0; other < 32; other++)
+		assert_true(has_counters((enum place)other, 32) && has_counters((enum place)32, other));
+	assert_false(has_counters(A, B));
+	port.port = 33;
+	must(wire_set_port(lab.wire, 1001, &port, &err), &err);
+	assert_false(has_counters(A, 33));
+	wire_each_counters(lab.wire, BRIDGE, count_pair, &pairs);
+	assert_int_equal(pairs, 0);
+	wire_remove_port(lab.wire, 1000);
+	wire_remove_port(lab.wire, 1001);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +154,7 @@ int main(void)
 		cmocka_unit_test_setup(test_smallest_frame, clear_lab),
 		cmocka_unit_test_setup(test_every_pair_that_spoke, clear_lab),
 		cmocka_unit_test_setup(test_no_room_to_count, clear_lab),
+		cmocka_unit_test_setup(test_there_is_room_for_a_pair_before_it_speaks, clear_lab),
 	};
 
 	return cmocka_run_group_tests_name("count", tests, open_lab, close_lab);
