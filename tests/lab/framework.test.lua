@@ -317,9 +317,10 @@ test("a limit that has passed says what was waited for", function(t)
 	local passed = "the time limit of 0.3 s has passed"
 	says("wait_until", passed .. " while waiting in wait_until: the sun rises; it returned false last; provium.timeout")
 	says("in wait_until", passed .. " while waiting in wait_until: the sun rises; it returned nil last")
-	says("stream", passed .. ' while waiting in stdout:expect for "ready", of `echo x; touch /tmp/said; sleep 100` in vm `a`; last was "x')
+	local command = "`echo x; touch /tmp/said; sleep 100` in vm `a`"
+	says("stream", passed .. ' while waiting in stdout:expect for "ready", of ' .. command .. '; last was "x')
 	says("run", "vm:run: `sleep 100` in vm `a`: " .. passed)
-	says("wait", "process:wait: `echo x; touch /tmp/said; sleep 100` in vm `a`: " .. passed)
+	says("wait", "process:wait: " .. command .. ": " .. passed)
 	says("sleep", "provium:sleep: " .. passed)
 	says("frames", "bridge:wait_for: on bridge `lan`, where 0 of 3 such frames have arrived: " .. passed)
 	says("caught", "vm:run: `sleep 100` in vm `a`: " .. passed)
