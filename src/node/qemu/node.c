@@ -27,11 +27,11 @@
 #define CMDLINE "console=ttyS0 panic=-1"
 /*
  * What a test guest can do without, most of a second under TCG: mitigations against neighbours that it does not have, self
- * tests (that of kdf108 alone takes 0.3 s), and waiting for entropy and timers that QEMU has. TCG keeps translated code by
+ * tests (that of kdf108 alone takes 0.3 s), and waiting for entropy that QEMU has. TCG keeps translated code by
  * its virtual address: where that is random, each start of a program translates its libraries anew, 40 ms of 50.
  */
 #define GUEST_CMDLINE                                                                                                  \
-	CMDLINE " quiet mitigations=off random.trust_cpu=on no_timer_check noreplace-smp "                             \
+	CMDLINE " quiet mitigations=off random.trust_cpu=on noreplace-smp "                                            \
 		"cryptomgr.notests initcall_blacklist=crypto_kdf108_init norandmaps"
 
 static void qemu_close(struct node *base)
