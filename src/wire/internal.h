@@ -36,12 +36,8 @@ struct wire {
 /* After a change to anything that frames read but links: what is known of paths is read anew. */
 void wire_raise_epoch(struct wire *wire);
 
-/*
- * Whether a failed update of a map is to be tried again. The kernel keeps a few elements in store for each CPU, for a program cannot wait for
- * memory. When they are used up there are new ones soon; with user-mode-linux, at the next tick.
- */
-#define WIRE_MEMORY_TRIES 1000
-bool wire_waited_for_memory(int *tries);
+/* Makes an element of a map; one that is there stays as it is. Returns -errno. */
+int wire_make_element(int map, const struct wire_key *key, const void *value);
 
 /* Whatever is known of ports that are gone, and of what was held for them. */
 void wire_forget_gone(struct wire *wire, uint32_t bridge);

@@ -96,19 +96,6 @@ static int map_control(struct wire *wire, struct error *err)
 	return 0;
 }
 
-/*
- * A new map has memory for four new pairs in store; the program cannot wait for more. Taking one makes the kernel fetch
- * more, which is at once but for user-mode-linux, where it is at the next tick: before there is a port.
- */
-static void stock_up(int map)
-{
-	static const struct wire_counters none;
-	static const struct wire_key nobody;
-
-	bpf_map_update_elem(map, &nobody, &none, BPF_ANY);
-	bpf_map_delete_elem(map, &nobody);
-}
-
 int wire_load(struct wire **result, struct error *err)
 {
 	struct wire *wire = memory_new(sizeof(*wire));
@@ -128,7 +115,6 @@ int wire_load(struct wire **result, struct error *err)
 		wire_close(wire);
 		return -err->code;
 	}
-	stock_up(wire->counters);
 	/* The places of paths are zero at first, which must not look like an epoch that is in force. */
 	wire_raise_epoch(wire);
 	*result = wire;

@@ -43,14 +43,8 @@ static void make_pairs(const struct wire *wire, uint32_t bridge, uint16_t port)
 		const struct wire_key pairs[] = { { .bridge = bridge, .from = port, .to = other },
 						  { .bridge = bridge, .from = other, .to = port } };
 
-		for (int i = 0; i < 2; i++) {
-			int tries = WIRE_MEMORY_TRIES;
-
-			while (bpf_map_update_elem(wire_map(wire, WIRE_COUNTERS, &pairs[i]), &pairs[i], &none,
-						   BPF_NOEXIST) &&
-			       wire_waited_for_memory(&tries)) {
-			}
-		}
+		for (int i = 0; i < 2; i++)
+			wire_make_element(wire_map(wire, WIRE_COUNTERS, &pairs[i]), &pairs[i], &none);
 	}
 }
 

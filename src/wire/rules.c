@@ -12,6 +12,7 @@
 #include "util/memory.h"
 #include "wire/internal.h"
 
+#define MEMORY_TRIES  1000
 #define LARGEST_BATCH 512U
 
 static const struct wire_link no_link;
@@ -41,7 +42,11 @@ struct wire_link wire_link(const struct wire *wire, struct wire_key key)
 	return bpf_map_lookup_elem(wire_map(wire, WIRE_LINKS, &key), &key, &rule) ? no_link : rule.link;
 }
 
-bool wire_waited_for_memory(int *tries)
+/*
+ * The kernel keeps a few elements in store for each CPU, for a program cannot wait for memory. When they are used up
+ * there are new ones soon; with user-mode-linux, at the next tick.
+ */
+static bool waited_for_memory(int *tries)
 {
 	const struct timespec pause = { .tv_nsec = NS_PER_MS };
 
@@ -51,19 +56,25 @@ bool wire_waited_for_memory(int *tries)
 	return true;
 }
 
+int wire_make_element(int map, const struct wire_key *key, const void *value)
+{
+	int tries = MEMORY_TRIES;
+
+	while (bpf_map_update_elem(map, key, value, BPF_NOEXIST) && errno != EEXIST)
+		if (!waited_for_memory(&tries))
+			return -errno;
+	return 0;
+}
+
 /* The program cannot keep a clock for a link without a state. An old state stays as it is: what its clock counts, the rule says. */
 static int make_state(const struct wire *wire, const struct wire_key *key, struct error *err)
 {
 	static const struct wire_state fresh;
-	int tries = WIRE_MEMORY_TRIES;
+	int status = wire_make_element(wire->states, key, &fresh);
 
-	while (bpf_map_update_elem(wire->states, key, &fresh, BPF_NOEXIST)) {
-		if (errno == EEXIST)
-			return 0;
-		if (!wire_waited_for_memory(&tries))
-			return error_errno(err, errno, "make the state of a link (at most %d links with a rate a run)",
-					   WIRE_FIRST_ENTRIES);
-	}
+	if (status)
+		return error_errno(err, -status, "make the state of a link (at most %d links with a rate a run)",
+				   WIRE_FIRST_ENTRIES);
 	return 0;
 }
 
@@ -91,10 +102,10 @@ static int write_batch(const struct wire *wire, struct batch *batch, struct erro
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, in_place, .elem_flags = BPF_F_LOCK);
 	uint32_t done = 0, count = batch->count;
-	int tries = WIRE_MEMORY_TRIES;
+	int tries = MEMORY_TRIES;
 
 	while (count && bpf_map_update_batch(batch->map, batch->keys + done, batch->rules + done, &count, &in_place)) {
-		if (!wire_waited_for_memory(&tries))
+		if (!waited_for_memory(&tries))
 			return error_errno(err, errno, "write a link (at most %u links a run%s)", wire_most_rules(wire),
 					   wire->more_rules ? "" : " before Linux 6.2");
 		done += count;

@@ -274,7 +274,7 @@ static inline struct wire_counters counted(enum place from, enum place to)
 
 /*
  * Fills a map. In user-mode-linux that takes half a minute: there is memory for some 50 new elements a tick (see
- * stock_up()), so it is tried again after each.
+ * waited_for_memory() in src/wire/rules.c), so it is tried again after each.
  */
 static inline void fill_map(int map, const void *keys, size_t key_size, const void *values, size_t value_size,
 			    uint32_t count)
