@@ -112,7 +112,7 @@ static void test_an_interruption_ends_the_wait_for_init(void **state)
 	assert_int_equal(kill(node_kind_netns.pid(node), SIGSTOP), 0);
 	interrupt_swap_limit((struct interrupt_limit){ .left_ns = NS_PER_MS, .whole_ns = NS_PER_MS });
 	assert_int_equal(start(node, "exec sleep 1000", &process, &err), -EINTR);
-	assert_non_null(strstr(err.text, "the time limit of 0.001 s has passed"));
+	assert_ptr_equal(strstr(err.text, "the time limit of 0.001 s has passed"), err.text);
 	assert_int_equal(kill(node_kind_netns.pid(node), SIGCONT), 0);
 	/* What cleans up behind it is answered. */
 	must(ask(other, &err), &err);

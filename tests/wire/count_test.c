@@ -109,13 +109,6 @@ static void test_no_room_to_count(void **state)
 	assert_int_equal(wire_uncounted(lab.wire), uncounted + 2);
 }
 
-static void count_pair(const struct wire_key *key, const struct wire_counters *counters, void *context)
-{
-	(void)key;
-	(void)counters;
-	++*(int *)context;
-}
-
 static bool has_counters(enum place from, uint16_t to)
 {
 	struct wire_key of = { .bridge = BRIDGE, .from = (uint16_t)from, .to = to };
@@ -128,8 +121,8 @@ static bool has_counters(enum place from, uint16_t to)
 static void test_there_is_room_for_a_pair_before_it_speaks(void **state)
 {
 	struct wire_port port = { .bridge = BRIDGE, .port = 32 };
+	struct pairs pairs = { 0 };
 	struct error err;
-	int pairs = 0;
 
 	(void)state;
 	assert_false(has_counters(A, B));
@@ -140,8 +133,8 @@ static void test_there_is_room_for_a_pair_before_it_speaks(void **state)
 	port.port = 33;
 	must(wire_set_port(lab.wire, 1001, &port, &err), &err);
 	assert_false(has_counters(A, 33));
-	wire_each_counters(lab.wire, BRIDGE, count_pair, &pairs);
-	assert_int_equal(pairs, 0);
+	wire_each_counters(lab.wire, BRIDGE, add_pair, &pairs);
+	assert_int_equal(pairs.count, 0);
 	wire_remove_port(lab.wire, 1000);
 	wire_remove_port(lab.wire, 1001);
 }
